@@ -1,0 +1,9 @@
+"""The one exception family for what a user can cause or mend."""
+
+
+class StudioError(Exception):
+    """One sentence: what happened and what to do about it.
+
+    The command line prints it as one line and exits with code 2; the window shows it beside
+    what caused it. Everything else that is raised is a bug and keeps its traceback.
+    """

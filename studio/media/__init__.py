@@ -1,0 +1,1 @@
+"""What people have (pictures, texts) to tokens and back."""
