@@ -1,0 +1,240 @@
+"""Pictures and masks from files; pictures to tokens and back."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from studio.errors import StudioError
+from studio.media.palette import nearest
+from studio.prime.subtokens import Subtokens
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+MAX_PIXELS = 64_000_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as its file has it: `stored` uint8 (H, W, 3), `alpha` uint8 (H, W) or None where all is opaque."""
+
+    stored: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None = None
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """What a person sees on white paper, uint8 (H, W, 3)."""
+        if self.alpha is None:
+            return self.stored
+        alpha = self.alpha[..., None].astype(np.float32) / 255
+        return np.rint(self.stored * alpha + 255 * (1 - alpha)).astype(np.uint8)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.stored.shape[1], self.stored.shape[0]
+
+    def filled(self, rgb: NDArray[np.uint8], mask: NDArray[np.bool_]) -> "Picture":
+        """This picture with the masked pixels taken from `rgb`, opaque; all others stay as the file has them."""
+        stored = np.where(mask[..., None], rgb, self.stored)
+        return Picture(stored, None if self.alpha is None else np.where(mask, np.uint8(255), self.alpha))
+
+
+def load_picture(path: str | Path) -> Picture:
+    """Read a PNG, JPEG, WebP, BMP or GIF (its first frame), turned upright as its EXIF data say.
+
+    Palette, grey, 16 bit and CMYK pictures become 8 bit RGB. Raises StudioError for anything that is not a
+    whole picture of at most 64 million pixels.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise StudioError(f"There is no file {path}: check the name.")
+    if path.is_dir():
+        raise StudioError(f"{path} is a folder: name one picture in it.")
+    too_large = f"{path} has more than {MAX_PIXELS // 1_000_000} million pixels: crop or reduce it first."
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise StudioError(too_large)
+                image.load()
+                return _to_picture(ImageOps.exif_transpose(image))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise StudioError(too_large) from error
+    except UnidentifiedImageError as error:
+        raise StudioError(f"{path} is not a picture in a known format: use {', '.join(FORMATS)}.") from error
+    except PermissionError as error:
+        raise StudioError(f"{path} may not be read: change its permissions or copy it elsewhere.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError) as error:
+        raise StudioError(f"{path} is damaged or cut short: save or download it again.") from error
+
+
+def _to_picture(image: Image.Image) -> Picture:
+    if image.mode.startswith(("I", "F")):
+        # 16 bit grey: Pillow's own conversion would clip everything above 255 to white.
+        grey = np.clip(np.rint(np.asarray(image, dtype=np.float64) / 257), 0, 255).astype(np.uint8)
+        return Picture(np.repeat(grey[..., None], 3, axis=2))
+    if "A" in image.getbands() or "transparency" in image.info:
+        rgba = np.asarray(image.convert("RGBA"))
+        stored, alpha = rgba[..., :3].copy(), rgba[..., 3].copy()
+        return Picture(stored, None if alpha.min() == 255 else alpha)
+    return Picture(np.array(image.convert("RGB")))
+
+
+def load_mask(path: str | Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Read a mask, white where to fill, for a picture of (width, height): bool (H, W).
+
+    Transparent parts of the mask count as black. Raises StudioError as `load_picture` does, for another size
+    and where nothing is masked.
+    """
+    picture = load_picture(path)
+    if picture.size != tuple(size):
+        raise StudioError(
+            f"The mask {path} is {picture.size[0]}×{picture.size[1]} pixels, the picture {size[0]}×{size[1]}: "
+            "make them the same size."
+        )
+    white = picture.stored @ np.array([0.299, 0.587, 0.114])
+    if picture.alpha is not None:
+        white = white * (picture.alpha / 255)
+    # Half a unit below 128, because the weights of a grey 128 add up to a hair less than 128.
+    return checked_mask(white >= 127.5, f"the mask {path} has no white part")
+
+
+def alpha_mask(picture: Picture) -> NDArray[np.bool_]:
+    """The transparent part of a picture (alpha below 128) as the part to fill: bool (H, W). StudioError if none."""
+    if picture.alpha is None:
+        raise StudioError("Nothing to fill: the picture has no transparent part. Erase what is to be filled first.")
+    return checked_mask(picture.alpha < 128, "no pixel of the picture is transparent")
+
+
+def checked_mask(mask: NDArray[np.bool_], why: str = "the mask is empty") -> NDArray[np.bool_]:
+    """The mask itself; StudioError where nothing is masked."""
+    if not mask.any():
+        raise StudioError(f"Nothing to fill: {why}. Paint white where the picture is to be filled.")
+    return mask
+
+
+class ImageTokenizer(Protocol):
+    """Pictures of one size to tokens and back. L = num_tokens, C = vocab_size."""
+
+    height: int
+    width: int
+    vocab_size: int
+    num_tokens: int
+
+    def encode(self, image: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """uint8 (..., H, W, 3) to tokens (..., L)."""
+        ...
+
+    def decode(self, tokens: ArrayLike) -> NDArray[np.uint8]:
+        """Tokens (..., L) to uint8 (..., H, W, 3)."""
+        ...
+
+    def rough(self, y: ArrayLike, subtokens: Subtokens) -> NDArray[np.uint8]:
+        """Partial state (..., L, ℓ) to uint8 (..., H, W, 3): the mean of the colours that are still possible."""
+        ...
+
+    def token_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Pixels bool (H, W) to tokens bool (L,)."""
+        ...
+
+
+class RgbTokenizer:
+    """Three tokens a pixel, the colour values themselves, in the order row, column, colour."""
+
+    vocab_size = 256
+
+    def __init__(self, height: int, width: int):
+        self.height, self.width = height, width
+        self.num_tokens = height * width * 3
+
+    def encode(self, image: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """uint8 (..., H, W, 3) to tokens (..., L)."""
+        return image.reshape(*image.shape[:-3], self.num_tokens).astype(np.int64)
+
+    def decode(self, tokens: ArrayLike) -> NDArray[np.uint8]:
+        """Tokens (..., L) to uint8 (..., H, W, 3)."""
+        tokens = np.asarray(tokens)
+        return tokens.reshape(*tokens.shape[:-1], self.height, self.width, 3).astype(np.uint8)
+
+    def rough(self, y: ArrayLike, subtokens: Subtokens) -> NDArray[np.uint8]:
+        """Partial state (..., L, ℓ) to uint8 (..., H, W, 3): the mean of the values that are still possible."""
+        return self.decode(_compatible_mean(np.asarray(y), subtokens, np.arange(256)[:, None])[..., 0])
+
+    def token_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Pixels bool (H, W) to tokens bool (L,)."""
+        return np.repeat(mask.reshape(-1), 3)
+
+
+class PaletteTokenizer:
+    """One token a pixel: the nearest of C palette colours, uint8 (C, 3), in the order row, column."""
+
+    def __init__(self, colors: NDArray[np.uint8], height: int, width: int):
+        self.colors = np.asarray(colors, dtype=np.uint8)
+        self.height, self.width = height, width
+        self.vocab_size = len(self.colors)
+        self.num_tokens = height * width
+
+    def encode(self, image: NDArray[np.uint8]) -> NDArray[np.int64]:
+        """uint8 (..., H, W, 3) to tokens (..., L)."""
+        return nearest(self.colors, image).reshape(*image.shape[:-3], self.num_tokens)
+
+    def decode(self, tokens: ArrayLike) -> NDArray[np.uint8]:
+        """Tokens (..., L) to uint8 (..., H, W, 3)."""
+        return self._pixels(self.colors[np.asarray(tokens)])
+
+    def rough(self, y: ArrayLike, subtokens: Subtokens) -> NDArray[np.uint8]:
+        """Partial state (..., L, ℓ) to uint8 (..., H, W, 3): the mean of the colours that are still possible."""
+        return self._pixels(_compatible_mean(np.asarray(y), subtokens, self.colors))
+
+    def token_mask(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Pixels bool (H, W) to tokens bool (L,)."""
+        return mask.reshape(-1).copy()
+
+    def _pixels(self, colors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return colors.reshape(*colors.shape[:-2], self.height, self.width, 3)
+
+
+def _compatible_mean(y: NDArray, subtokens: Subtokens, values: NDArray) -> NDArray[np.uint8]:
+    """Mean of the rows of `values` (C, D) over the classes compatible with each token of y (..., ℓ): (..., D)."""
+    flat = y.reshape(-1, subtokens.length)
+    # Most tokens share a few states, so each different state is worked out once.
+    codes = flat @ (subtokens.base + 1) ** np.arange(subtokens.length)
+    _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    compatible = subtokens.compatible(flat[first]).astype(np.float32)
+    count = np.maximum(compatible.sum(axis=1, keepdims=True), 1)
+    means = np.rint(compatible @ values.astype(np.float32) / count).astype(np.uint8)
+    return means[inverse.reshape(-1)].reshape(*y.shape[:-1], values.shape[1])
+
+
+def save_palette(path: str | Path, colors: NDArray[np.uint8]) -> None:
+    """Write palette.json: {"colors": [[r, g, b], ...]}."""
+    Path(path).write_text(json.dumps({"colors": colors.tolist()}), encoding="utf-8")
+
+
+def load_palette(path: str | Path) -> NDArray[np.uint8]:
+    """Read palette.json: uint8 (C, 3). Raises StudioError where it is not one."""
+    try:
+        colors = np.asarray(json.loads(Path(path).read_text(encoding="utf-8"))["colors"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudioError(f"{path} is not a palette: install the model again.") from error
+    if colors.dtype.kind != "i" or colors.ndim != 2 or colors.shape[1] != 3 or not 2 <= len(colors) <= 65536:
+        raise StudioError(f"{path} is not a palette of RGB colours: install the model again.")
+    if colors.min() < 0 or colors.max() > 255:
+        raise StudioError(f"{path} has colours outside 0 … 255: install the model again.")
+    return colors.astype(np.uint8)
+
+
+def image_tokenizer(kind: str, grid: tuple[int, int], file: str | Path | None = None) -> ImageTokenizer:
+    """The tokenizer that a manifest names: "rgb", or "palette" with its file; grid = (height, width)."""
+    height, width = grid
+    if kind == "rgb":
+        return RgbTokenizer(height, width)
+    if kind == "palette" and file is not None:
+        return PaletteTokenizer(load_palette(file), height, width)
+    raise StudioError(f"Unknown picture tokenizer {kind!r}: update Prime Studio or choose another model.")
