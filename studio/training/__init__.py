@@ -1,0 +1,1 @@
+"""Networks, objective, trainer and export. torch lives here alone."""

@@ -1,0 +1,36 @@
+"""The two families of denoising networks and how a config names one of them."""
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from studio.errors import StudioError
+from studio.training.networks.transformer import Transformer, TransformerConfig
+from studio.training.networks.unet import UNet, UNetConfig
+
+FAMILIES = {"unet": (UNetConfig, UNet), "transformer": (TransformerConfig, Transformer)}
+
+
+def build_network(settings: dict[str, Any]) -> torch.nn.Module:
+    """A network from {"family": …, **fields of its config}. Raises StudioError for unknown names or bad sizes."""
+    settings = dict(settings)
+    family = settings.pop("family", None)
+    if family not in FAMILIES:
+        raise StudioError(f"Unknown network family {family!r}: use one of {', '.join(FAMILIES)}.")
+    config_class, network_class = FAMILIES[family]
+    unknown = set(settings) - {field.name for field in dataclasses.fields(config_class)}
+    if unknown:
+        raise StudioError(f"Unknown setting of the {family} network: {', '.join(sorted(unknown))}.")
+    try:
+        return network_class(config_class(**settings))
+    except (TypeError, ValueError) as error:
+        raise StudioError(f"The {family} network cannot be built: {error}.") from error
+
+
+def network_settings(network: torch.nn.Module) -> dict[str, Any]:
+    """The inverse of `build_network`, for manifests and checkpoints."""
+    for family, (_, network_class) in FAMILIES.items():
+        if isinstance(network, network_class):
+            return {"family": family, **dataclasses.asdict(network.config)}
+    raise TypeError(f"{type(network).__name__} is not one of {', '.join(FAMILIES)}")

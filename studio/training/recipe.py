@@ -1,0 +1,136 @@
+"""A recipe: everything a training run depends on, read from a TOML file."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio.errors import StudioError
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    train: str = ""  # file or folder; relative paths count from the folder the program is started in
+    valid: str = ""
+    flip: bool = False  # mirror half of the pictures
+    shift: int = 0  # move pictures by up to so many pixels
+    color_jitter: float = 0.0  # share of pictures whose colour channels are permuted
+
+
+@dataclass(frozen=True)
+class TokenSettings:
+    tokenizer: str = "palette"  # "palette", "rgb" or "bpe"
+    grid: tuple[int, ...] = (32, 32)  # (height, width), or (context,)
+    vocab_size: int = 256
+    length: int = 8  # ℓ, sub-tokens a token
+    base: int = 2
+    granularities: tuple[int, ...] = (1,)
+    weights: tuple[float, ...] = ()  # how often each granularity is trained; equal if empty
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    steps: int = 10000
+    batch: int = 32  # samples a step, over all processes together
+    learning_rate: float = 1e-3
+    warmup: int = 200  # steps of linear rise
+    decay: float = 0.2  # last share of the steps, in which the rate falls linearly to zero
+    optimizer: str = "adamw"  # "adamw", or "muon" for the hidden matrices and AdamW for the rest
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.999
+    precision: str = "bf16"  # "bf16" or "no"
+    compile: bool = False
+    seed: int = 0
+    region_share: float = 0.5  # samples that are masked inside a region only
+    alpha_exponent: float = 1.0  # α = t**exponent, t uniform
+    report_every: int = 20  # steps
+    evaluate_every: int = 500  # steps
+    checkpoint_minutes: float = 5.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    name: str
+    modality: str  # "image" or "text"
+    title: str = ""
+    description: str = ""
+    licence: str = "Apache-2.0"
+    notices: tuple[str, ...] = ()
+    data: DataSettings = field(default_factory=DataSettings)
+    tokens: TokenSettings = field(default_factory=TokenSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    network: dict[str, Any] = field(default_factory=dict)
+    defaults: dict[str, Any] = field(default_factory=dict)  # of the sampler, for the manifest
+
+    def __post_init__(self) -> None:
+        if self.modality not in ("image", "text"):
+            raise StudioError(f"A recipe's modality is 'image' or 'text', not {self.modality!r}.")
+        tokens = self.tokens
+        if bad := [g for g in tokens.granularities if tokens.length % g]:
+            raise StudioError(f"Granularities must divide length {tokens.length}; {bad} do not.")
+        if tokens.weights and len(tokens.weights) != len(tokens.granularities):
+            raise StudioError("The recipe's weights must have one entry a granularity.")
+        for name in ("steps", "batch", "report_every", "evaluate_every"):
+            if getattr(self.training, name) < 1:
+                raise StudioError(f"The recipe's training.{name} must be at least 1.")
+
+    @property
+    def colors(self) -> int:
+        """Tokens a pixel."""
+        return 3 if self.tokens.tokenizer == "rgb" else 1
+
+    @property
+    def num_tokens(self) -> int:
+        if self.modality == "text":
+            return self.tokens.grid[0]
+        return self.tokens.grid[0] * self.tokens.grid[1] * self.colors
+
+    def network_settings(self) -> dict[str, Any]:
+        """The [network] table with the sizes that follow from the tokens filled in."""
+        tokens = self.tokens
+        sizes: dict[str, Any] = {"vocab_size": tokens.vocab_size, "length": tokens.length, "base": tokens.base}
+        if self.modality == "image":
+            sizes |= {"height": tokens.grid[0], "width": tokens.grid[1], "colors": self.colors}
+        else:
+            sizes |= {"context": tokens.grid[0]}
+        return sizes | self.network
+
+
+def parse_recipe(table: dict[str, Any]) -> Recipe:
+    """A recipe from nested dicts; StudioError names the first key that does not belong."""
+    return _build(Recipe, table, "recipe")
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    try:
+        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudioError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudioError(f"The recipe {path} is not valid TOML: {error}.") from error
+    return parse_recipe(table)
+
+
+def recipe_table(recipe: Recipe) -> dict[str, Any]:
+    """The inverse of `parse_recipe`: plain dicts and lists."""
+    return dataclasses.asdict(recipe)
+
+
+def _build(kind: type, table: dict[str, Any], where: str) -> Any:
+    fields = {entry.name: entry for entry in dataclasses.fields(kind)}
+    if unknown := set(table) - set(fields):
+        raise StudioError(f"Unknown key in the {where}: {', '.join(sorted(unknown))}.")
+    values = {}
+    for name, value in table.items():
+        if dataclasses.is_dataclass(fields[name].type):
+            value = _build(fields[name].type, value, f"recipe's [{name}]")  # type: ignore[arg-type]
+        elif isinstance(value, list):
+            value = tuple(value)
+        values[name] = value
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise StudioError(f"The {where} is incomplete: {error}.") from error
