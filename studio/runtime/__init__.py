@@ -1,0 +1,1 @@
+"""Models on disk and on a device. ONNX Runtime is imported here alone."""

@@ -1,0 +1,134 @@
+"""OnnxDenoiser: (y, rows) -> logits, on the CPU or a CUDA device."""
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.errors import StudioError
+from studio.runtime.devices import cuda_problem, import_onnxruntime, one_line, physical_cores
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+DEVICES = ("auto", "cpu", "cuda")
+_SHORT = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA"}
+_CPU = "CPUExecutionProvider"
+_CUDA = (
+    "CUDAExecutionProvider",
+    # Heuristic: the exhaustive search costs seconds for each new shape. No TF32: it rounds to 10 bits, and
+    # the same seed would make another picture on the GPU than on the CPU more often.
+    {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested", "use_tf32": "0"},
+)
+_FATAL = 4
+
+
+class OnnxDenoiser:
+    """The network of a bundle as a function; a `Denoiser`.
+
+    `bundle` is an opened one: its files are taken as checked. device: "auto" tries CUDA and falls back to the
+    CPU, "cuda" raises where it cannot be had, "cpu" never tries. threads: CPU threads of one call; None is one
+    for each physical core. StudioError when the network cannot be loaded or does not fit the manifest.
+    """
+
+    provider: str
+    """What the session itself reports: "CPU" or "CUDA"."""
+    reason: str | None
+    """Why `provider` is not CUDA although that was tried for; None if it is, or if the CPU was asked for."""
+
+    def __init__(self, bundle: "Bundle", device: str = "auto", threads: int | None = None):
+        if device not in DEVICES:
+            raise StudioError(f"There is no device {device!r}; choose one of {', '.join(DEVICES)}.")
+        manifest = bundle.manifest
+        self._name = manifest.name
+        self._length, self._mask_id = manifest.length, manifest.base
+        self._num_tokens, self._vocab_size = manifest.num_tokens, manifest.vocab_size
+        self._any_length = manifest.modality == "text"
+        self.reason = None if device == "cpu" else cuda_problem()
+        if device == "cuda" and self.reason:
+            raise StudioError(f"CUDA cannot be used: {self.reason}, or choose the device cpu.")
+        self._session = self._load(str(bundle.path / "denoiser.onnx"), device != "cpu" and not self.reason, threads)
+        reported = self._session.get_providers()[0]
+        self.provider = _SHORT.get(reported, reported)
+        if device != "cpu" and self.provider != "CUDA":
+            self.reason = self.reason or "ONNX Runtime could not start CUDA; run `prime-studio doctor`"
+            if device == "cuda":
+                raise StudioError(f"CUDA cannot be used: {self.reason}, or choose the device cpu.")
+        self._check_interface()
+
+    def _load(self, path: str, cuda: bool, threads: int | None) -> Any:
+        onnxruntime = import_onnxruntime()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL
+        options.intra_op_num_threads = physical_cores() if threads is None else threads
+        # Idle threads shall sleep, not spin: the window and other programs need the cores between two calls.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            # Without a fallback of its own, which prints; a provider that cannot start is left out anyway.
+            return onnxruntime.InferenceSession(path, options, [_CUDA, _CPU] if cuda else [_CPU], enable_fallback=0)
+        except Exception as error:  # ONNX Runtime raises a dozen unrelated types
+            self._fail("load", error)
+
+    def _check_interface(self) -> None:
+        """The model's inputs and outputs are what the manifest says, as far as the file tells."""
+        tokens = None if self._any_length else self._num_tokens
+        wanted = {
+            "y": ("tensor(int64)", [None, tokens, self._length]),
+            "rows": ("tensor(int64)", [None]),
+            "logits": ("tensor(float)", [None, self._vocab_size]),
+        }
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if [node.name for node in inputs] != ["y", "rows"] or [node.name for node in outputs] != ["logits"]:
+            self._misfit("its inputs must be y and rows and its output logits")
+        for node in [*inputs, *outputs]:
+            kind, shape = wanted[node.name]
+            if node.type != kind or len(node.shape) != len(shape):
+                self._misfit(f"{node.name} must be {kind} with {len(shape)} axes")
+            for axis, (got, size) in enumerate(zip(node.shape, shape, strict=True)):
+                # A dynamic axis is a name or None; a fixed one a number.
+                if isinstance(got, int) and got != size:
+                    self._misfit(f"axis {axis} of {node.name} is {got} instead of {size or 'dynamic'}")
+
+    def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+        """Logits of the tokens in `rows`.
+
+        y: digits (B, L, ℓ), any integer type, mask_id where unknown. rows: (n,), indices into B·L.
+        Returns float32 (n, C), not yet restricted to compatible classes; no call for n = 0.
+        ValueError for arguments of another shape or range, StudioError when the device fails.
+        """
+        y, rows = self._checked(np.asarray(y), np.asarray(rows))
+        if not len(rows):
+            return np.empty((0, self._vocab_size), dtype=np.float32)
+        try:
+            (logits,) = self._session.run(["logits"], {"y": y, "rows": rows})
+        except Exception as error:
+            self._fail("run", error)
+        if logits.shape != (len(rows), self._vocab_size):
+            self._misfit(f"it gives logits of shape {logits.shape} for {len(rows)} rows")
+        return logits
+
+    def _checked(self, y: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if y.ndim != 3 or y.shape[2] != self._length or y.dtype.kind not in "iu":
+            raise ValueError(f"y must be integers (B, L, {self._length}), not {y.dtype} {y.shape}")
+        if y.shape[1] > self._num_tokens or (y.shape[1] != self._num_tokens and not self._any_length):
+            raise ValueError(f"y has {y.shape[1]} tokens, the model {self._num_tokens}")
+        if rows.ndim != 1 or (rows.dtype.kind not in "iu" and len(rows)):
+            raise ValueError(f"rows must be integers (n,), not {rows.dtype} {rows.shape}")
+        if y.size and (y.min() < 0 or y.max() > self._mask_id):
+            raise ValueError(f"digits of y must lie in 0 … {self._mask_id}")
+        if len(rows) and (rows.min() < 0 or rows.max() >= y.shape[0] * y.shape[1]):
+            raise ValueError(f"rows must lie in 0 … {y.shape[0] * y.shape[1] - 1}")
+        return np.ascontiguousarray(y, dtype=np.int64), np.ascontiguousarray(rows, dtype=np.int64)
+
+    def _fail(self, verb: str, error: Exception) -> NoReturn:
+        text = one_line(error)
+        if "alloc" in text.lower() or "out of memory" in text.lower():
+            what, remedy = f"Not enough memory to {verb} the model {self._name}", "take fewer variations at once"
+        elif verb == "load":
+            what, remedy = f"Cannot load the model {self._name}", "import it again, or update Prime Studio"
+        else:
+            what, remedy = f"Cannot run the model {self._name}", "try the device cpu, or import the model again"
+        raise StudioError(f"{what} ({text}); {remedy}.") from error
+
+    def _misfit(self, what: str) -> NoReturn:
+        raise StudioError(f"The network of the model {self._name} does not fit its manifest: {what}; export it again.")

@@ -1,0 +1,136 @@
+import platform
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.errors import StudioError
+from studio.runtime import denoiser as module
+from studio.runtime import devices
+from studio.runtime.bundle import Bundle
+from studio.runtime.denoiser import OnnxDenoiser
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_logits_are_those_of_the_rows(folder: Any, table: np.ndarray, batch: int, kind: type) -> None:
+    denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
+    y = np.random.default_rng(batch).integers(0, 3, size=(batch, 4, 2))
+    for rows in ([0], [1, 3], range(batch * 4), [2, 2]):
+        rows = np.asarray(rows)
+        logits = denoise(y.astype(kind), rows.astype(kind))
+        assert logits.dtype == np.float32
+        digits = y.reshape(-1, 2)[rows]
+        np.testing.assert_allclose(logits, table[digits[:, 0]] + table[digits[:, 1] + 3], rtol=1e-6)
+
+
+def test_no_rows_no_call(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
+    monkeypatch.setattr(denoise, "_session", None)
+    assert denoise(np.zeros((1, 4, 2), int), np.array([])).shape == (0, 4)
+
+
+@pytest.mark.parametrize(
+    ("y", "rows"),
+    [
+        (np.zeros((4, 2), int), [0]),
+        (np.zeros((1, 3, 2), int), [0]),
+        (np.zeros((1, 5, 2), int), [0]),
+        (np.zeros((1, 4, 3), int), [0]),
+        (np.zeros((1, 4, 2)), [0]),
+        (np.full((1, 4, 2), 3), [0]),
+        (np.full((1, 4, 2), -1), [0]),
+        (np.zeros((1, 4, 2), int), [4]),
+        (np.zeros((1, 4, 2), int), [-1]),
+        (np.zeros((1, 4, 2), int), [0.0]),
+        (np.zeros((1, 4, 2), int), [[0]]),
+    ],
+)
+def test_wrong_arguments(folder: Any, y: np.ndarray, rows: list[Any]) -> None:
+    with pytest.raises(ValueError, match=r"y|rows"):
+        OnnxDenoiser(Bundle.open(folder.path), "cpu")(y, np.array(rows))
+
+
+def test_text_may_be_shorter_than_the_context(make_folder: Callable[..., Any]) -> None:
+    folder = make_folder(modality="text", grid=[4], tokenizer={"kind": "bpe", "file": "palette.json"})
+    denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
+    assert denoise(np.zeros((2, 3, 2), int), np.array([5])).shape == (1, 4)
+    with pytest.raises(ValueError, match="5 tokens"):
+        denoise(np.zeros((1, 5, 2), int), np.array([0]))
+
+
+def test_cpu_is_reported_with_the_reason(folder: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    monkeypatch.setattr(module, "cuda_problem", lambda: "no NVIDIA driver is installed; install one")
+    bundle = Bundle.open(folder.path)
+    auto = OnnxDenoiser(bundle)
+    assert (auto.provider, auto.reason) == ("CPU", "no NVIDIA driver is installed; install one")
+    cpu = OnnxDenoiser(bundle, "cpu")
+    assert (cpu.provider, cpu.reason) == ("CPU", None)
+    with pytest.raises(StudioError, match=r"^CUDA cannot be used: no NVIDIA driver .* device cpu\.$"):
+        OnnxDenoiser(bundle, "cuda")
+    with pytest.raises(StudioError, match="no device 'tpu'"):
+        OnnxDenoiser(bundle, "tpu")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(devices.cuda_problem() is None, reason="there is a CUDA device")
+def test_a_session_that_falls_back_is_reported(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The driver seems to be there, but the session says CPU."""
+    monkeypatch.setattr(module, "cuda_problem", lambda: None)
+    auto = OnnxDenoiser(Bundle.open(folder.path))
+    assert auto.provider == "CPU"
+    assert auto.reason and "could not start CUDA" in auto.reason
+    with pytest.raises(StudioError, match="could not start CUDA"):
+        OnnxDenoiser(Bundle.open(folder.path), "cuda")
+
+
+@pytest.mark.skipif(devices.cuda_problem() is not None, reason="no CUDA device")
+def test_cuda_agrees_with_cpu(folder: Any) -> None:
+    bundle = Bundle.open(folder.path)
+    cuda, cpu = OnnxDenoiser(bundle, "cuda"), OnnxDenoiser(bundle, "cpu")
+    assert (cuda.provider, cuda.reason) == ("CUDA", None)
+    y = np.random.default_rng(0).integers(0, 3, size=(3, 4, 2))
+    np.testing.assert_allclose(cuda(y, np.arange(12)), cpu(y, np.arange(12)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"vocab_size": 3, "base": 2}, "axis 1 of logits is 4 instead of 3"),
+        ({"length": 1, "base": 4, "granularities": [1]}, "axis 2 of y is 2 instead of 1"),
+    ],
+)
+def test_a_network_that_does_not_fit_its_manifest(make_folder: Callable[..., Any], fields: Any, says: str) -> None:
+    with pytest.raises(StudioError, match=says):
+        OnnxDenoiser(Bundle.open(make_folder(**fields).path), "cpu")
+
+
+def test_failures_of_the_device_are_one_sentence(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
+
+    def run(*_: Any) -> None:
+        raise RuntimeError("Failed to allocate memory for requested buffer\nof size 4294967296")
+
+    monkeypatch.setattr(denoise, "_session", SimpleNamespace(run=run))
+    with pytest.raises(StudioError, match=r"^Not enough memory to run the model tiny \(.*\); take fewer .*\.$"):
+        denoise(np.zeros((1, 4, 2), int), np.array([0]))
+
+
+def test_the_empty_shell_of_an_uninstalled_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace())
+    with pytest.raises(StudioError, match=r"broken.*pip uninstall"):
+        devices.import_onnxruntime()
+    problems = devices.describe()["problems"]
+    assert any("broken" in problem for problem in problems)
+
+
+def test_describe(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = devices.describe()
+    assert facts["python"] == platform.python_version()
+    assert facts["onnxruntime"] and facts["providers"]["CPU"] is None
+    assert facts["threads"] >= 0
+    monkeypatch.setattr(devices, "installed_packages", lambda: {"onnxruntime": "1", "onnxruntime-gpu": "1"})
+    assert "overwrite each other" in devices.describe()["problems"][0]
