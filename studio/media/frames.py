@@ -79,7 +79,8 @@ def crop(
     """What the model sees: the frame at its grid's size, uint8 (grid, grid, 3), and which cells to fill, bool.
 
     A frame of the grid's size is copied exactly; a larger one is averaged over areas, so that no masked pixel
-    shows in a given cell: a cell is to be filled if any of its pixels is. Beyond the picture its edge goes on; what is made there is thrown away.
+    shows in a given cell: a cell is to be filled if any of its pixels is. Beyond the picture its edge goes on;
+    what is made there is thrown away.
     """
     height, width = mask.shape
     rows = np.arange(frame.y, frame.y + frame.size)
