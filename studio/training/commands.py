@@ -2,8 +2,12 @@
 
 import argparse
 import dataclasses
+import signal
+import threading
 from pathlib import Path
+from typing import Any
 
+from studio.errors import StudioError
 from studio.training.recipe import Recipe, load_recipe
 
 
@@ -16,6 +20,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help="folder that holds the training and held-out files named in the recipe")
 
 
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="folder of a run, or its checkpoint.pt")
+    parser.add_argument("--output", "-o", help="folder of the bundle (default: RUN/NAME)")
+    parser.add_argument("--recipe", help="recipe in place of the one in the checkpoint (texts, paths, defaults)")
+    parser.add_argument("--no-evaluation", action="store_true", help="leave out the figures on held-out data")
+
+
 def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
     """The recipe with the command line's changes, and the folder of the run."""
     recipe = load_recipe(args.recipe)
@@ -26,3 +37,96 @@ def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
         files = {name: str(Path(args.data) / Path(getattr(data, name)).name) for name in ("train", "valid")}
         recipe = dataclasses.replace(recipe, data=dataclasses.replace(data, **files))
     return recipe, Path(args.output or Path("runs") / recipe.name)
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train with a progress bar. Ctrl+C writes a checkpoint, then stops; a second one stops at once."""
+    from rich.console import Console
+
+    from studio.training import trainer
+
+    recipe, folder = recipe_from(args)
+    console = Console(stderr=True)
+    stop = threading.Event()
+
+    def interrupt(number: int, frame: Any) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        console.print("Stopping after this step; a checkpoint is written.")
+
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with _ProgressLine(console, args.max_minutes) as line:
+            checkpoint = trainer.train(
+                recipe,
+                folder,
+                resume=args.resume,
+                max_minutes=args.max_minutes,
+                report=line.show,
+                stop=stop.is_set,
+            )
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    print(checkpoint)
+    return 0
+
+
+class _ProgressLine:
+    """Training events as a progress bar on a terminal, and as plain lines elsewhere."""
+
+    def __init__(self, console: Any, max_minutes: float | None):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self.console = console
+        self.held_out = float("nan")
+        self.progress = Progress(
+            BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), console=console
+        )
+        self.task = self.progress.add_task("training", total=None, figures="reading the data …")
+
+    def __enter__(self) -> "_ProgressLine":
+        if self.console.is_terminal:
+            self.progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.console.is_terminal:
+            self.progress.stop()
+
+    def show(self, event: dict[str, Any]) -> None:
+        match event["event"]:
+            case "start":
+                self.progress.update(self.task, total=event["steps"], completed=event["step"])
+                self.console.print(f"{event['parameters'] / 1e6:.1f} M parameters, {event['samples']} samples")
+            case "step":
+                figures = (
+                    f"loss {event['loss']:.3f} bits · held out {self.held_out:.3f} · "
+                    f"{event['samples_per_second']:.1f} samples/s · {_duration(event['seconds_left'])} left"
+                )
+                self.progress.update(self.task, completed=event["step"], figures=figures)
+                if not self.console.is_terminal:
+                    self.console.print(f"step {event['step']}/{event['steps']} · {figures}", highlight=False)
+            case "evaluation":
+                self.held_out = event["held_out"]
+            case "checkpoint":
+                self.console.print(f"checkpoint at step {event['step']}: {event['path']}", highlight=False)
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
+
+
+def export(args: argparse.Namespace) -> int:
+    from studio.training.export import export as export_bundle
+    from studio.training.trainer import CHECKPOINT
+
+    checkpoint = Path(args.run)
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / CHECKPOINT
+    if not checkpoint.exists():
+        raise StudioError(f"There is no checkpoint at {checkpoint}: give the folder of a training run.")
+    recipe = load_recipe(args.recipe) if args.recipe else None
+    output = Path(args.output or checkpoint.parent / (recipe.name if recipe else checkpoint.parent.name))
+    print(export_bundle(checkpoint, output, recipe, evaluate=not args.no_evaluation))
+    return 0
