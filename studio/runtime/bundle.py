@@ -98,14 +98,14 @@ class Tokenizer(_Checked):
 class Defaults(_Checked):
     """The sampling options that suit the model."""
 
-    steps: int = Field(32, ge=1, le=100_000)
+    steps: int = Field(default=32, ge=1, le=100_000)
     schedule: Schedule = "cosine"
     policy: Annotated[str, AfterValidator(_policy)] = "ancestral"
     granularity: Length = 1
-    temperature: float = Field(1.0, ge=0, le=100)
-    top_p: float = Field(1.0, gt=0, le=1)
-    top_k: int = Field(0, ge=0)
-    remask: float = Field(0.0, ge=0, le=1)
+    temperature: float = Field(default=1.0, ge=0, le=100)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    remask: float = Field(default=0.0, ge=0, le=1)
 
 
 class Manifest(_Checked):
@@ -127,7 +127,7 @@ class Manifest(_Checked):
     tokenizer: Tokenizer
     defaults: Defaults = Defaults()
     licence: Line
-    notices: tuple[Prose, ...] = Field((), max_length=1000)
+    notices: tuple[Prose, ...] = Field(default=(), max_length=1000)
     network: dict[str, JsonValue] = {}
     training: dict[str, JsonValue] = {}
     evaluation: dict[str, JsonValue] = {}

@@ -48,7 +48,7 @@ class OnnxDenoiser:
         if device == "cuda" and self.reason:
             raise StudioError(f"CUDA cannot be used: {self.reason}, or choose the device cpu.")
         self._session = self._load(str(bundle.path / "denoiser.onnx"), device != "cpu" and not self.reason, threads)
-        reported = self._session.get_providers()[0]
+        reported = str(self._session.get_providers()[0])
         self.provider = _SHORT.get(reported, reported)
         if device != "cpu" and self.provider != "CUDA":
             self.reason = self.reason or "ONNX Runtime could not start CUDA; run `prime-studio doctor`"

@@ -1,0 +1,246 @@
+"""Where models live: find, list, verify, import, export and remove them."""
+
+import os
+import shutil
+import stat
+import tempfile
+import time
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import platformdirs
+
+from studio.errors import StudioError
+from studio.files import atomic_path
+from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, is_plain_name, refuse, shown
+from studio.runtime.denoiser import OnnxDenoiser
+
+SUFFIX = ".primebundle"
+DEFAULTS = {"image": "emoji-32", "text": "storybook"}
+MAX_RATIO = 100
+"""Bytes unpacked for one byte packed: weights hardly shrink, and a manifest is small."""
+_FREE_RATIO = 1 << 20
+_STALE_SECONDS = 24 * 3600
+
+
+def data_folder() -> Path:
+    """Where the user's models, history and settings live; PRIME_STUDIO_HOME puts it elsewhere."""
+    home = os.environ.get("PRIME_STUDIO_HOME")
+    return Path(home) if home else Path(platformdirs.user_data_dir("prime-studio", appauthor=False))
+
+
+def user_models() -> Path:
+    """The folder into which models are imported."""
+    return data_folder() / "models"
+
+
+def shipped_models() -> Path:
+    """The models that came with the program: inside the package if it was installed, else the repository's."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_shipped" / "models"
+    return installed if installed.is_dir() else package.parent / "models"
+
+
+def models_folders() -> list[Path]:
+    """Folders that are searched; of two models of one name the user's own counts."""
+    return [user_models(), shipped_models()]
+
+
+def find_bundle(name_or_path: str | Path) -> Bundle:
+    """Open a model by its name in the models folders, or by the path of its folder.
+
+    StudioError names the models there are when there is no such one.
+    """
+    text = str(name_or_path)
+    if is_plain_name(text):
+        for folder in models_folders():
+            if (folder / text / MANIFEST).is_file():
+                return Bundle.open(folder / text)
+    path = Path(name_or_path)
+    if path.is_dir():
+        return Bundle.open(path)
+    if path.is_file():
+        raise StudioError(f"{shown(text)} is a file, not a model folder; run `prime-studio models import` on it first.")
+    there = ", ".join(folder.name for folder in _bundle_folders()) or "none"
+    raise StudioError(f"There is no model {shown(text)}; installed are: {there}.")
+
+
+def list_bundles() -> list[tuple[Path, Bundle | StudioError]]:
+    """Every model folder with its opened bundle, or with what is wrong with it."""
+    found: list[tuple[Path, Bundle | StudioError]] = []
+    for path in _bundle_folders():
+        try:
+            found.append((path, Bundle.open(path)))
+        except StudioError as error:
+            found.append((path, error))
+    return found
+
+
+def default_bundle(modality: str) -> Bundle:
+    """The model to take for "image" or "text" when none was named; StudioError when there is none."""
+    folders = _bundle_folders()
+    folders.sort(key=lambda path: path.name != DEFAULTS.get(modality))
+    first_error = None
+    for path in folders:
+        try:
+            bundle = Bundle.open(path)
+        except StudioError as error:
+            first_error = first_error or error
+        else:
+            if bundle.manifest.modality == modality:
+                return bundle
+    if first_error:
+        raise first_error
+    raise StudioError(f"There is no {modality} model; get one and run `prime-studio models import` on it.")
+
+
+def verify_bundle(name_or_path: str | Path) -> Bundle:
+    """Check all files, then load the network and run it once on the CPU; StudioError if anything is wrong."""
+    bundle = find_bundle(name_or_path)
+    denoise = OnnxDenoiser(bundle, "cpu")
+    for batch in (1, 2):
+        y = np.full((batch, bundle.num_tokens, bundle.manifest.length), bundle.manifest.base)
+        if not np.isfinite(denoise(y, np.arange(batch))).all():
+            refuse(bundle.path, "its network gives numbers that are not finite; get the model again")
+    return bundle
+
+
+def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
+    """Install a `.primebundle` file or a model folder under the name that its manifest gives.
+
+    It is unpacked and checked beside its place, then renamed into it: whole or not at all.
+    StudioError when it is wrong, or when a model of that name is there and `replace` is false.
+    """
+    source, models = Path(source), user_models()
+    if not source.exists():
+        raise StudioError(f"There is no file {shown(source, 200)}; check its name.")
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        _sweep(models)
+        temporary = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
+    except OSError as error:
+        raise StudioError(f"Cannot write to {models}: {error.strerror}. Check its permissions.") from error
+    # The folder's name stands in every message about it.
+    unpacked = temporary / (source.stem if is_plain_name(source.stem) else "model")
+    previous = temporary / ".previous"
+    try:
+        unpacked.mkdir()
+        _copy_folder(source, unpacked) if source.is_dir() else _unpack(source, unpacked)
+        bundle = Bundle.open(unpacked)
+        target = models / bundle.name
+        if not replace and any((folder / bundle.name).exists() for folder in models_folders()):
+            raise StudioError(f"A model {bundle.name} is already there; import it with --replace to take its place.")
+        if target.exists():
+            target.rename(previous)
+        try:
+            unpacked.rename(target)
+        except OSError:
+            with suppress(FileNotFoundError):
+                previous.rename(target)
+            raise
+        return Bundle(target, bundle.manifest, bundle.digest)
+    except OSError as error:
+        raise StudioError(
+            f"Cannot import {shown(source, 200)}: {error.strerror or error}; check permissions and free space."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def export_bundle(bundle: Bundle, path: str | Path) -> None:
+    """Write a bundle as one `.primebundle` file, whole or not at all; equal bundles give equal bytes."""
+    with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name in [MANIFEST, *sorted(bundle.manifest.files)]:
+            # Stored: weights do not shrink, and deflate differs between versions of zlib.
+            info = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            info.create_system = 3
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            info.file_size = (bundle.path / name).stat().st_size
+            with (bundle.path / name).open("rb") as file, archive.open(info, "w") as member:
+                shutil.copyfileobj(file, member, 1 << 20)
+
+
+def remove_bundle(name: str) -> None:
+    """Delete an imported model. StudioError when it is not there or came with the program."""
+    path = user_models() / name
+    if not is_plain_name(name) or not path.is_dir():
+        shipped = is_plain_name(name) and (shipped_models() / name).is_dir()
+        why = (
+            "came with the program and cannot be removed" if shipped else "is not there; see `prime-studio models list`"
+        )
+        raise StudioError(f"The model {shown(name)} {why}.")
+    try:
+        # First out of sight in one step, so that no half of it is ever listed.
+        grave = Path(tempfile.mkdtemp(prefix=".import-", dir=path.parent))
+        path.rename(grave / name)
+        shutil.rmtree(grave)
+    except OSError as error:
+        raise StudioError(f"Cannot remove {path}: {error.strerror}. Check its permissions.") from error
+
+
+def _bundle_folders() -> list[Path]:
+    found: dict[str, Path] = {}
+    for folder in models_folders():
+        with suppress(OSError):
+            for path in sorted(folder.iterdir()):
+                if not path.name.startswith(".") and (path / MANIFEST).is_file():
+                    found.setdefault(path.name, path)
+    return list(found.values())
+
+
+def _sweep(models: Path) -> None:
+    """Delete what an import that was killed left behind."""
+    for path in models.glob(".import-*"):
+        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _copy_folder(source: Path, target: Path) -> None:
+    for name in [MANIFEST, *Bundle.open(source).manifest.files]:
+        with (source / name).open("rb") as file:
+            _write(target / name, file)
+
+
+def _unpack(source: Path, target: Path) -> None:
+    """Unpack a .primebundle, member by member, each by a name that cannot leave `target`."""
+    try:
+        with zipfile.ZipFile(source) as archive:
+            members = archive.infolist()
+            _check_members(source, members)
+            for member in members:
+                with archive.open(member) as file:
+                    _write(target / member.filename, file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
+        refuse(source, f"it is not a whole {SUFFIX} file; get it again from where it came")
+
+
+def _check_members(source: Path, members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MAX_FILES + 1:
+        refuse(source, f"it holds {len(members):,} files, more than any model has; get it again from where it came")
+    seen = set()
+    for member in members:
+        name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
+        if not is_plain_name(name) or kind not in (0, stat.S_IFREG):
+            refuse(source, f"it holds {shown(name)}, which is not a plain file at the top level; get it again")
+        if name.lower() in seen:
+            refuse(source, f"it holds {shown(name)} twice; get it again from where it came")
+        seen.add(name.lower())
+        if member.flag_bits & 1 or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            refuse(source, f"{name} in it is encrypted or packed in an unknown way; get it again from where it came")
+        if member.file_size > max(_FREE_RATIO, MAX_RATIO * member.compress_size):
+            refuse(source, f"{name} in it unpacks to {member.file_size:,} bytes, which no model does; do not trust it")
+    # Members may overlap in the file, so the sum is held against the whole of it too.
+    total = sum(member.file_size for member in members)
+    if total > min(MAX_FILE_BYTES, MAX_RATIO * source.stat().st_size + _FREE_RATIO * 4):
+        refuse(source, f"it unpacks to {total:,} bytes, which no model does; do not trust it")
+
+
+def _write(path: Path, source: IO[bytes]) -> None:
+    with path.open("xb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        file.flush()
+        os.fsync(file.fileno())
