@@ -1,0 +1,138 @@
+"""Results as files, whole or not at all: PNG with its parameters inside, sheets, time-lapses, text, JSON."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from studio.errors import StudioError
+from studio.files import atomic_path, write_atomic
+from studio.media.mp4 import encode_mp4
+
+PARAMETERS_KEY = "prime-studio"
+TIMELAPSE_SUFFIXES = (".webp", ".gif", ".mp4")
+_MAX_PARAMETERS = 16_000_000
+
+
+def check_suffix(path: str | Path, suffixes: Sequence[str]) -> Path:
+    """The path itself; StudioError naming the possible endings where it has another."""
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise StudioError(f"{path} cannot be written: let its name end in {' or '.join(suffixes)}.")
+    return _not_a_folder(path)
+
+
+def _not_a_folder(path: Path) -> Path:
+    if path.is_dir():
+        raise StudioError(f"{path} is a folder: choose another name.")
+    return path
+
+
+def save_png(
+    path: str | Path, rgb: NDArray[np.uint8], parameters: str | None = None, alpha: NDArray[np.uint8] | None = None
+) -> None:
+    """Write uint8 (H, W, 3), with alpha (H, W) if given, and the parameters it was made with inside.
+
+    Raises StudioError for a name that does not end in .png and where it cannot be written.
+    """
+    path = check_suffix(path, (".png",))
+    image = Image.fromarray(np.ascontiguousarray(rgb))
+    if alpha is not None:
+        image.putalpha(Image.fromarray(alpha))
+    chunks = PngImagePlugin.PngInfo()
+    if parameters is not None:
+        chunks.add_itxt(PARAMETERS_KEY, parameters)
+    with atomic_path(path) as temporary:
+        image.save(temporary, pnginfo=chunks)
+
+
+def read_parameters(path: str | Path) -> str | None:
+    """The parameters inside a PNG that `save_png` wrote, None where it has none. Raises StudioError for no PNG."""
+    path = Path(path)
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            parameters = image.info.get(PARAMETERS_KEY)
+    except FileNotFoundError as error:
+        raise StudioError(f"There is no file {path}: check the name.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise StudioError(f"{path} is not a PNG: choose one that Prime Studio has saved.") from error
+    if parameters is not None and len(parameters) > _MAX_PARAMETERS:
+        raise StudioError(f"The parameters in {path} are too large to be true: choose another file.")
+    return None if parameters is None else str(parameters)
+
+
+def enlarge(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """Every pixel of (H, W, 3) as a square of `scale` pixels."""
+    return image.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def viewing_scale(image: NDArray[np.uint8], least: int = 256) -> int:
+    """The whole factor by which a small picture reaches `least` pixels; 1 for a large one."""
+    return max(1, -(-least // max(image.shape[:2])))
+
+
+def save_timelapse(
+    path: str | Path,
+    frames: Sequence[NDArray[np.uint8]],
+    fps: float = 12,
+    hold: float = 1.5,
+    scale: int | None = None,
+) -> None:
+    """Write uint8 (H, W, 3) frames as animated .webp (lossless), .gif or .mp4, by the name's ending.
+
+    Small frames are enlarged by `scale`, or to at least 256 pixels; the last one stays for `hold` seconds.
+    """
+    path = check_suffix(path, TIMELAPSE_SUFFIXES)
+    if not frames:
+        raise ValueError("a time-lapse needs at least one frame")
+    scale = viewing_scale(frames[0]) if scale is None else scale
+    durations = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * hold)]
+    suffix = path.suffix.lower()
+    if suffix == ".mp4":
+        write_atomic(path, encode_mp4([_even(enlarge(frame, scale)) for frame in frames], durations))
+        return
+    images = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
+    if suffix == ".gif":
+        images = [image.quantize(256, dither=Image.Dither.NONE) for image in images]
+    size = (images[0].width * scale, images[0].height * scale)
+    images = [image.resize(size, Image.Resampling.NEAREST) for image in images]
+    with atomic_path(path) as temporary:
+        # `lossless` concerns WebP alone; the GIF writer passes it by.
+        images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, lossless=True)
+
+
+def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Video has even sides: repeat the last row or column of an odd one."""
+    return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
+
+
+def contact_grid(
+    images: Sequence[NDArray[np.uint8]], columns: int | None = None, gap: int = 2, scale: int = 1
+) -> NDArray[np.uint8]:
+    """Pictures of one size side by side on white, `columns` in a row (about a square if None): uint8 (H, W, 3)."""
+    columns = columns or int(np.ceil(np.sqrt(len(images))))
+    rows = -(-len(images) // columns)
+    height, width = images[0].shape[0] * scale, images[0].shape[1] * scale
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for index, image in enumerate(images):
+        top, left = index // columns * (height + gap), index % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = enlarge(image, scale)
+    return sheet
+
+
+def save_strip(path: str | Path, frames: Sequence[NDArray[np.uint8]], gap: int = 2, scale: int = 1) -> None:
+    """Write the frames side by side in one row as a PNG."""
+    save_png(path, contact_grid(frames, columns=len(frames), gap=gap, scale=scale))
+
+
+def save_text(path: str | Path, text: str) -> None:
+    """Write UTF-8 text exactly as it is."""
+    write_atomic(_not_a_folder(Path(path)), text.encode("utf-8"))
+
+
+def save_json(path: str | Path, value: object) -> None:
+    """Write a value as readable JSON."""
+    save_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
