@@ -210,7 +210,7 @@ class Bundle:
 
 def refuse(path: str | Path, what: str) -> NoReturn:
     """Raise StudioError: the model at `path` cannot be used, because of `what`, which ends with the remedy."""
-    sentence = f"Cannot use the model {shown(Path(path).name)}: {what}."
+    sentence = f"Cannot use the model {shown(Path(path).absolute().name)}: {what}."
     raise StudioError(sentence)
 
 

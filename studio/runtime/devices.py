@@ -16,7 +16,8 @@ from studio.errors import StudioError
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu")
 _REINSTALL = "run `pip uninstall -y onnxruntime onnxruntime-gpu` and then `pip install --force-reinstall prime-studio`"
-_FATAL = 4
+FATAL = 4
+"""Log severity of ONNX Runtime: what matters is reported by us, not on stderr."""
 
 
 def import_onnxruntime() -> ModuleType:
@@ -28,8 +29,7 @@ def import_onnxruntime() -> ModuleType:
     # Uninstalling one of the two packages leaves a folder that still imports, as a namespace without content.
     if not hasattr(onnxruntime, "InferenceSession"):
         raise StudioError(f"ONNX Runtime is broken, its folder is there but empty; {_REINSTALL}.")
-    # It writes to stderr from C++; what matters of that is reported by us.
-    onnxruntime.set_default_logger_severity(_FATAL)
+    onnxruntime.set_default_logger_severity(FATAL)
     return onnxruntime
 
 

@@ -77,13 +77,32 @@ def test_cpu_is_reported_with_the_reason(folder: Any, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(devices.cuda_problem() is None, reason="there is a CUDA device")
-def test_a_session_that_falls_back_is_reported(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_session_that_falls_back_is_reported(folder: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     """The driver seems to be there, but the session says CPU."""
     monkeypatch.setattr(module, "cuda_problem", lambda: None)
     auto = OnnxDenoiser(Bundle.open(folder.path))
     assert auto.provider == "CPU"
     assert auto.reason and "could not start CUDA" in auto.reason
     with pytest.raises(StudioError, match="could not start CUDA"):
+        OnnxDenoiser(Bundle.open(folder.path), "cuda")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_device_that_fails_to_start_is_reported(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime = devices.import_onnxruntime()
+    start = onnxruntime.InferenceSession
+
+    def failing(path: str, options: Any, providers: list[Any], **more: Any) -> Any:
+        if len(providers) > 1:
+            raise RuntimeError("CUDA failure 35: driver too old\n at some line of some file")
+        return start(path, options, providers, **more)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", failing)
+    monkeypatch.setattr(module, "cuda_problem", lambda: None)
+    auto = OnnxDenoiser(Bundle.open(folder.path))
+    assert auto.provider == "CPU"
+    assert auto.reason and "(CUDA failure 35: driver too old)" in auto.reason
+    with pytest.raises(StudioError, match=r"^CUDA cannot be used: .* driver too old"):
         OnnxDenoiser(Bundle.open(folder.path), "cuda")
 
 
