@@ -62,6 +62,14 @@ def test_text_may_be_shorter_than_the_context(make_folder: Callable[..., Any]) -
         denoise(np.zeros((1, 5, 2), int), np.array([0]))
 
 
+@pytest.mark.skipif(devices.cuda_problem() is None, reason="there is a CUDA device")
+def test_a_machine_without_cuda_says_so(folder: Any, capfd: Any) -> None:
+    auto = OnnxDenoiser(Bundle.open(folder.path))
+    assert auto.provider == "CPU"
+    assert auto.reason and "\n" not in auto.reason and "; " in auto.reason
+    assert capfd.readouterr() == ("", "")
+
+
 def test_cpu_is_reported_with_the_reason(folder: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     monkeypatch.setattr(module, "cuda_problem", lambda: "no NVIDIA driver is installed; install one")
     bundle = Bundle.open(folder.path)
