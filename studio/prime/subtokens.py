@@ -38,10 +38,12 @@ class Subtokens:
         self._place_values = self.base ** np.arange(length - 1, -1, -1, dtype=np.int64)
         self.digits = self.encode(np.arange(vocab_size))
         """(C, ℓ) int64: the digits of every class."""
-        # agrees[j, v, c]: class c has digit v at place j; every class agrees with a masked digit.
-        agrees = self.digits.T[:, None, :] == np.arange(self.base + 1)[None, :, None]
-        agrees[:, self.mask_id] = True
-        self._agrees = agrees
+        # _agrees[j, v]: the classes with digit v at place j, eight to a byte; all of them where v is the mask.
+        # With one digit the table would be C × C, and comparing is all there is to do.
+        if length > 1:
+            agrees = self.digits.T[:, None, :] == np.arange(self.base + 1)[None, :, None]
+            agrees[:, self.mask_id] = True
+            self._agrees = np.packbits(agrees, axis=-1)
 
     def encode(self, tokens: ArrayLike) -> NDArray[np.int64]:
         """Tokens (...,) to digits (..., ℓ). ValueError for a token outside 0 … C−1."""
@@ -63,7 +65,17 @@ class Subtokens:
     def compatible(self, y: ArrayLike) -> NDArray[np.bool_]:
         """Digits (..., ℓ) to bool (..., C): the classes that agree with every known digit."""
         y = np.asarray(y, dtype=np.int64)
-        result = self._agrees[0, y[..., 0]]
+        if self.length == 1:
+            return (y == np.arange(self.vocab_size)) | (y == self.mask_id)
+        bits = self._agrees[0, y[..., 0]]
         for place in range(1, self.length):
-            result &= self._agrees[place, y[..., place]]
-        return result
+            bits &= self._agrees[place, y[..., place]]
+        return np.unpackbits(bits, axis=-1, count=self.vocab_size).view(np.bool_)
+
+    def nameable(self, y: ArrayLike) -> NDArray[np.bool_]:
+        """Digits (..., ℓ) to bool (...,): whether any class at all agrees with the known digits.
+
+        The smallest code that agrees has 0 for every masked digit, and codes below C are the ones with a name.
+        """
+        y = np.asarray(y, dtype=np.int64)
+        return np.where(y == self.mask_id, 0, y) @ self._place_values < self.vocab_size

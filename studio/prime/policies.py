@@ -1,0 +1,221 @@
+"""Reveal policies: which masked sub-tokens now?
+
+What is revealed at once is a unit: one group of digits of one token. The units of a sample form an array
+(L, G), G groups a token, most significant first. A policy object belongs to one sample and draws from that
+sample's generator alone, so what it decides does not depend on the rest of a batch.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from studio.prime.schedules import alpha_grid
+
+Units = NDArray[np.bool_]
+
+RANKING_NOISE = 1.0
+"""Scale of the Gumbel noise on the ranking by confidence while nothing is known (MaskGIT, arXiv 2202.04200)."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What the network said about n tokens of a sample, in raster order.
+
+    tokens: int (n,), places in 0 … L−1. log_prob: (n,), of the class drawn for each. entropy: (n,) in nats, of
+    each token's class, or None where the policy has no use for it. Both are the network's own, before
+    temperature, top-k and top-p.
+    """
+
+    tokens: NDArray[np.int64]
+    log_prob: NDArray[np.float32]
+    entropy: NDArray[np.float64] | None
+
+
+class Policy:
+    """The rule for one sample. units: bool (L, G), all that is to be made. alpha: the grid, float64 (T + 1,)."""
+
+    needs_entropy = False
+
+    def __init__(self, units: Units, alpha: NDArray[np.float64], rng: Generator):
+        self.alpha = alpha
+        self.steps = len(alpha) - 1
+        self.total = int(units.sum())
+        self.rng = rng
+
+    def candidates(self, step: int, masked: Units) -> Units:
+        """The units that may be revealed in this step: the network is asked for their tokens."""
+        raise NotImplementedError
+
+    def choose(self, step: int, candidates: Units, drawn: Drawn) -> Units:
+        """Those of the candidates that are revealed, now that the network has answered."""
+        return candidates
+
+    def remask(self, step: int, known: Units, log_prob: NDArray[np.float32], rate: float) -> Units:
+        """Those of the known units that are masked again after this step, each with probability `rate`.
+
+        log_prob: (L,), of the class drawn when each token was last revealed.
+        """
+        return known & (self.rng.random(known.shape) < rate)
+
+    def count(self, step: int, masked: Units) -> int:
+        """How many units to reveal when counts follow α: α_k·N known after step k.
+
+        But at least one in a step, and one left for every later step, so that no call is idle.
+        """
+        left = int(masked.sum())
+        due = round(self.alpha[step] * self.total) - (self.total - left)
+        return min(left, max(1, min(due, left - (self.steps - step))))
+
+
+class Ancestral(Policy):
+    """The published process, its plan drawn before the first call.
+
+    A unit revealed with probability (α_k − α_{k−1}) / (1 − α_{k−1}) in each step k until it is, is revealed in
+    step k with probability α_k − α_{k−1}: in the first step whose α reaches its one uniform.
+    """
+
+    def __init__(self, units: Units, alpha: NDArray[np.float64], rng: Generator):
+        super().__init__(units, alpha, rng)
+        self.when = self._plan(0, units.shape)
+
+    def _plan(self, step: int, shape: int | tuple[int, ...]) -> NDArray[np.int64]:
+        """For units masked after `step`, the step in which each is revealed."""
+        uniform = 1 - self.rng.random(shape)  # in (0, 1]
+        level = self.alpha[step] + (1 - self.alpha[step]) * uniform
+        return np.maximum(np.searchsorted(self.alpha, level), step + 1)
+
+    def candidates(self, step: int, masked: Units) -> Units:
+        return masked & (self.when == step)
+
+    def remask(self, step: int, known: Units, log_prob: NDArray[np.float32], rate: float) -> Units:
+        again = super().remask(step, known, log_prob, rate)
+        self.when[again] = self._plan(step, int(again.sum()))
+        return again
+
+
+class Even(Policy):
+    """The expected counts, rounded, at places drawn uniformly: exactly min(steps, units) calls."""
+
+    def candidates(self, step: int, masked: Units) -> Units:
+        places = self.rng.permutation(np.flatnonzero(masked))
+        return _units_at(places[: self.count(step, masked)], masked.shape)
+
+
+class Sequential(Policy):
+    """The expected counts, rounded, in raster order."""
+
+    def candidates(self, step: int, masked: Units) -> Units:
+        return _units_at(np.flatnonzero(masked)[: self.count(step, masked)], masked.shape)
+
+
+class Confidence(Policy):
+    """The expected counts, rounded, at the tokens whose drawn class is most probable (MaskGIT).
+
+    Each of them gets its first masked group revealed, second groups follow only when every token had its first.
+    """
+
+    def candidates(self, step: int, masked: Units) -> Units:
+        return masked
+
+    def choose(self, step: int, candidates: Units, drawn: Drawn) -> Units:
+        ranked = drawn.tokens[np.argsort(-self._blurred(step, drawn.log_prob))]
+        rank = np.empty(len(candidates), dtype=np.int64)
+        rank[ranked] = np.arange(len(ranked))
+        tokens, groups = np.nonzero(candidates)
+        first_groups_first = np.cumsum(candidates, axis=1)[tokens, groups]
+        chosen = np.lexsort((rank[tokens], first_groups_first))[: self.count(step, candidates)]
+        revealed = np.zeros_like(candidates)
+        revealed[tokens[chosen], groups[chosen]] = True
+        return revealed
+
+    def remask(self, step: int, known: Units, log_prob: NDArray[np.float32], rate: float) -> Units:
+        """As many as would be expected, whole tokens of the least confidence first."""
+        number = int(known.sum() * rate + self.rng.random())
+        tokens, groups = np.nonzero(known)
+        rank = np.argsort(np.argsort(self._blurred(step, log_prob)))
+        worst = np.lexsort((-groups, rank[tokens]))[:number]
+        again = np.zeros_like(known)
+        again[tokens[worst], groups[worst]] = True
+        return again
+
+    def _blurred(self, step: int, log_prob: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Log-probabilities with Gumbel noise that fades as α → 1."""
+        return log_prob + RANKING_NOISE * (1 - self.alpha[step]) * self.rng.gumbel(size=len(log_prob))
+
+
+class Entropy(Policy):
+    """Whole tokens, least entropy first, while their sum is within the step's share of all that is left.
+
+    Revealing tokens together costs at most the sum of their entropies (EB-sampler, arXiv 2505.24857). Where the
+    network is sure, few calls are needed.
+    """
+
+    needs_entropy = True
+
+    def candidates(self, step: int, masked: Units) -> Units:
+        return masked
+
+    def choose(self, step: int, candidates: Units, drawn: Drawn) -> Units:
+        assert drawn.entropy is not None
+        order = np.argsort(drawn.entropy, kind="stable")
+        spent = np.cumsum(drawn.entropy[order])
+        share = 1.0
+        if step < self.steps and self.alpha[step] < 1:
+            share = (self.alpha[step] - self.alpha[step - 1]) / (1 - self.alpha[step - 1])
+        # The tolerance is for equal entropies, whose share should be a whole number of them.
+        number = max(1, int(np.searchsorted(spent, spent[-1] * share * (1 + 1e-6), side="right")))
+        chosen = order[:number]
+        revealed = np.zeros_like(candidates)
+        revealed[drawn.tokens[chosen]] = True
+        return revealed & candidates
+
+
+_POLICIES: dict[str, type[Policy]] = {
+    "ancestral": Ancestral,
+    "even": Even,
+    "confidence": Confidence,
+    "entropy": Entropy,
+    "sequential": Sequential,
+}
+
+POLICIES = tuple(_POLICIES)
+
+
+def policy_class(name: str) -> type[Policy]:
+    """The policy of this name. ValueError if there is none."""
+    if name not in _POLICIES:
+        raise ValueError(f"unknown policy {name!r}: use one of {', '.join(POLICIES)}")
+    return _POLICIES[name]
+
+
+def remask_rate(remask: float, alpha: float) -> float:
+    """Probability with which a known unit is masked again at α: remask · min(1, (1 − α) / α).
+
+    The most that any process with the same share of known units allows, scaled (ReMDM "rescale", arXiv 2503.00307).
+    """
+    return remask * (1.0 if alpha <= 0.5 else (1 - alpha) / alpha)
+
+
+def idle_steps(steps: int, units: int, schedule: str = "linear") -> float:
+    """Expected number of steps in which `ancestral` reveals none of `units`: Σ_k (1 − (α_k − α_{k−1}))^units."""
+    return float(np.sum((1 - np.diff(alpha_grid(schedule, steps))) ** units))
+
+
+def expected_calls(policy: str, steps: int, units: int, schedule: str = "linear") -> float:
+    """Network calls to expect for one sample without remasking; for `entropy` the most that are possible.
+
+    units: (token, group) pairs to be made. For `ancestral` a batch counts as one sample with all its units.
+    """
+    policy_class(policy)
+    if policy == "ancestral":
+        return steps - idle_steps(steps, units, schedule)
+    return float(min(steps, units))
+
+
+def _units_at(places: NDArray[np.int64], shape: tuple[int, ...]) -> Units:
+    """Units (L, G) that are true at these places in raster order."""
+    units = np.zeros(shape, dtype=np.bool_)
+    units.flat[places] = True
+    return units
