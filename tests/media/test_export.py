@@ -7,7 +7,6 @@ from PIL import Image
 
 from studio.errors import StudioError
 from studio.media import export
-from studio.media.mp4 import encode_mp4
 
 
 def animation(count: int = 5, side: int = 12) -> list[np.ndarray]:
@@ -70,49 +69,6 @@ def test_animations_open_again_with_all_frames(tmp_path, suffix):
 def test_a_large_animation_is_not_enlarged(tmp_path):
     export.save_timelapse(tmp_path / "t.gif", animation(2, 300))
     assert read_animation(tmp_path / "t.gif")[0][0].shape == (300, 300, 3)
-
-
-def boxes(data: bytes) -> dict[bytes, bytes]:
-    """The boxes of one level of an MP4 file."""
-    found = {}
-    while data:
-        size = int.from_bytes(data[:4], "big")
-        assert 8 <= size <= len(data)
-        found[data[4:8]] = data[8:size]
-        data = data[size:]
-    return found
-
-
-def test_an_mp4_is_a_well_formed_file_with_all_frames(tmp_path):
-    export.save_timelapse(tmp_path / "t.mp4", animation(count=6, side=13), fps=10, scale=3)
-    data = (tmp_path / "t.mp4").read_bytes()
-    top = boxes(data)
-    assert list(top) == [b"ftyp", b"moov", b"mdat"]
-    track = boxes(boxes(top[b"moov"])[b"trak"])
-    media = boxes(track[b"mdia"])
-    table = boxes(boxes(media[b"minf"])[b"stbl"])
-    sizes = np.frombuffer(table[b"stsz"], ">u4")[3:]
-    assert len(sizes) == 6 and sizes.sum() == len(top[b"mdat"])
-    assert np.frombuffer(table[b"stco"], ">u4")[2] == data.index(top[b"mdat"])
-    assert np.frombuffer(table[b"stts"], ">u4")[2:].reshape(-1, 2)[:, 1].tolist() == [100] * 5 + [1500]
-    assert np.frombuffer(track[b"tkhd"], ">u4")[-2:].tolist() == [40 << 16, 40 << 16]
-    # The first frame holds its nine blocks raw, the others at most the ones that changed.
-    assert sizes[0] > 9 * 384 and all(sizes[1:] < 4 * 384 + 32)
-
-
-def test_unchanged_video_frames_cost_next_to_nothing():
-    frame = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    assert len(encode_mp4([frame] * 9, [80] * 9)) - len(encode_mp4([frame], [80])) < 8 * 32
-
-
-def test_mp4_decodes_to_the_frames(tmp_path):
-    av = pytest.importorskip("av")
-    frames = [export.enlarge(frame, 4) for frame in animation(count=20, side=20)]
-    (tmp_path / "t.mp4").write_bytes(encode_mp4(frames, [80] * 20))
-    with av.open(str(tmp_path / "t.mp4")) as container:
-        decoded = [picture.to_ndarray(format="rgb24") for picture in container.decode(video=0)]
-    for picture, frame in zip(decoded, frames, strict=True):
-        assert np.abs(picture.astype(int) - frame).max() <= 4
 
 
 def test_wrong_endings_name_the_right_ones(tmp_path):
