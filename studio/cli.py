@@ -1,0 +1,82 @@
+"""prime-studio: the command line. Each command is a module of studio.commands, imported when it is asked for."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
+from typing import NoReturn
+
+from studio import __version__
+from studio.errors import StudioError
+
+COMMANDS = {
+    "inpaint": "fill a hole in a picture",
+    "infill": "fill the gaps in a text",
+    "sample": "make pictures or texts from nothing",
+    "models": "list, inspect, verify, import, export and remove models",
+    "train": "train a model from a recipe",
+    "export": "turn a checkpoint into a model that the studio can use",
+    "doctor": "say what runs here, what does not, and the remedy",
+    "demo": "fill the shipped samples and write the results under out/",
+    "bench": "measure what the program must reach",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line instead of the usage; exit code 2."""
+        raise StudioError(f"{message} (see {self.prog} --help)")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 when interrupted.
+
+    `doctor` and `bench` return 1 when something they look at is broken.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parse(arguments)
+        code = args.run(args)
+        sys.stdout.flush()
+        return code or 0
+    except StudioError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        print("prime-studio: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nobody is left to tell. Python must not flush into it at exit.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except MemoryError:
+        return _fail("Not enough memory: ask for fewer variations, or close other programs.")
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        return _fail(f"{error.strerror or error}{place}.")
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = _Parser(prog="prime-studio", description="Masked diffusion with partial masking (MDM-Prime).")
+    parser.add_argument("--version", action="version", version=f"prime-studio {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for name, help_line in COMMANDS.items():
+        command = subparsers.add_parser(name, help=help_line, description=help_line.capitalize() + ".")
+        if name == chosen:  # only this one is filled in: its imports are paid for by those who use it
+            module = import_module(f"studio.commands.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    # Without a command the demo runs: the shortest way to see the method at work.
+    return parser.parse_args(arguments or ["demo"]) if arguments else _parse(["demo"])
+
+
+def _fail(message: str) -> int:
+    print("prime-studio: " + " ".join(message.split()), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,200 @@
+"""prime-studio bench: what the program must reach, measured in one run: ratios, counts, a start from the shell."""
+
+import argparse
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.commands import common
+from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    from studio.generation import GenerationRequest
+    from studio.runtime.bundle import Bundle
+    from studio.runtime.denoiser import OnnxDenoiser
+
+HEAVY = ("torch", "PySide6")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where the network runs")
+    parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of which the median counts")
+    common.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 if every bar is reached, else 1."""
+    if args.repeats < 1:
+        raise StudioError(f"--repeats must be at least 1, not {args.repeats}.")
+    found = []
+    for figure in figures(common.samples_folder(), args.device, args.repeats):
+        found.append(figure)
+        if not args.json:
+            print(figure.line(), flush=True)
+    if args.json:
+        common.answer(args, {"figures": [asdict(figure) | {"reached": figure.reached} for figure in found]}, "")
+    return 0 if all(figure.reached for figure in found) else 1
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure, and the most that it may be."""
+
+    name: str
+    value: float
+    bar: float
+    unit: str
+    note: str = ""
+
+    @property
+    def reached(self) -> bool:
+        return self.value <= self.bar
+
+    def line(self) -> str:
+        verdict = "reached" if self.reached else "NOT REACHED"
+        return f"{self.name:58} {self.value:8.4g} {self.unit:7} (at most {self.bar:g})  {verdict}  {self.note}".rstrip()
+
+
+class SessionClock:
+    """An ONNX Runtime session whose `run` is timed; all else is the session's own."""
+
+    def __init__(self, session: Any):
+        self._session = session
+        self.seconds = 0.0
+        self.calls = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, *args: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return self._session.run(*args, **options)
+        finally:
+            self.seconds += time.perf_counter() - start
+            self.calls += 1
+
+
+def share_outside(request: "GenerationRequest", bundle: "Bundle", denoise: "OnnxDenoiser", repeats: int) -> float:
+    """Median share of the wall time of a run that is spent outside ONNX Runtime's own `run`."""
+    from studio.generation import generate
+
+    session = denoise._session
+    shares = []
+    try:
+        for repeat in range(repeats + 1):
+            denoise._session = clock = SessionClock(session)
+            start = time.perf_counter()
+            for _ in generate(request, bundle, denoise):
+                pass
+            if repeat:  # the first run warms up
+                shares.append(1 - clock.seconds / (time.perf_counter() - start))
+    finally:
+        denoise._session = session
+    return statistics.median(shares)
+
+
+def engine_figures(samples: Path, device: str, repeats: int) -> Iterator[Figure]:
+    """The share of the time outside the network, for the two models that ship."""
+    from studio.generation import picture_request, text_request
+    from studio.media.images import load_mask, load_picture
+    from studio.runtime.catalog import default_bundle
+    from studio.runtime.denoiser import OnnxDenoiser
+
+    bundle = default_bundle("image")
+    picture = load_picture(samples / "robot.png")
+    mask = load_mask(samples / "robot-mask.png", picture.size)
+    request = picture_request(bundle, picture.rgb, mask, steps=32)
+    denoise = OnnxDenoiser(bundle, device)
+    share = share_outside(request, bundle, denoise, repeats)
+    yield Figure(f"outside the network, {bundle.name}, 32 steps", 100 * share, 10, "%", denoise.provider)
+
+    bundle = default_bundle("text")
+    text = (samples / "fisherman.txt").read_text("utf-8").replace("[[5]]", "[[40]]").replace("[[4]]", "[[40]]")
+    request = text_request(bundle, text, steps=64)
+    denoise = OnnxDenoiser(bundle, device)
+    share = share_outside(request, bundle, denoise, repeats)
+    yield Figure(f"outside the network, {bundle.name}, 64 steps", 100 * share, 15, "%", denoise.provider)
+
+
+def call_figure(repeats: int) -> Figure:
+    """Network calls of 1024 ancestral steps on a 64-token text at granularity 1."""
+    from studio.prime.sampling import sample
+    from studio.prime.subtokens import Subtokens
+
+    subtokens = Subtokens(4096, 12, 2)
+    start = np.full((1, 64, 12), subtokens.mask_id)
+
+    def denoise(y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+        return np.zeros((len(rows), subtokens.vocab_size), dtype=np.float32)
+
+    calls = []
+    for seed in range(repeats):
+        frames = list(sample(denoise, subtokens, start, steps=1024, seeds=[seed], policy="ancestral", granularity=1))
+        calls.append(frames[-1].calls)
+    note = f"{min(calls)} to {max(calls)} over {repeats} seeds"
+    return Figure("calls of 1024 ancestral steps, 64 tokens, granularity 1", max(calls), 64, "calls", note)
+
+
+def shell_figures(samples: Path, device: str, repeats: int) -> Iterator[Figure]:
+    """One `inpaint` from the shell, start-up included: median seconds, and the most memory held."""
+    runs = []
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "studio", "inpaint", str(samples / "robot.png"), "--quiet", "--steps", "32"]
+        command += ["--mask", str(samples / "robot-mask.png"), "--device", device, "-o", str(Path(folder) / "out.png")]
+        runs = [_measured(command) for _ in range(repeats)]
+    yield Figure("inpaint from the shell, 32 steps, start-up included", statistics.median(s for s, _ in runs), 4, "s")
+    peaks = [peak for _, peak in runs if peak is not None]
+    if peaks:
+        yield Figure("its memory at the peak", max(peaks) / 1e6, 700, "MB")
+
+
+def _measured(command: list[str]) -> tuple[float, int | None]:
+    """Seconds and peak resident bytes (None where the system does not tell) of a command that must succeed."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    if os.name != "posix":
+        code, peak = process.wait(), None
+    else:
+        _, status, usage = os.wait4(process.pid, 0)
+        code = process.returncode = os.waitstatus_to_exitcode(status)
+        peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    seconds = time.perf_counter() - start
+    if code:
+        raise subprocess.CalledProcessError(code, command)
+    return seconds, peak
+
+
+def import_figure() -> Figure:
+    """How many of the heavy packages importing the engine brings in."""
+    code = (
+        "import json, pkgutil, sys, importlib, studio.prime, studio.runtime\n"
+        "for package in (studio.prime, studio.runtime):\n"
+        "    for module in pkgutil.iter_modules(package.__path__, package.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    found = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    absent = [name for name in HEAVY if importlib.util.find_spec(name) is None]
+    note = ", ".join(found) or (f"not installed here: {', '.join(absent)}" if absent else "")
+    return Figure("torch and Qt imported by studio.prime and studio.runtime", len(found), 0, "", note)
+
+
+def figures(samples: Path, device: str = "cpu", repeats: int = 5) -> Iterator[Figure]:
+    """Every figure, as it is measured."""
+    yield from engine_figures(samples, device, repeats)
+    yield call_figure(repeats)
+    yield from shell_figures(samples, device, min(repeats, 3))
+    yield import_figure()

@@ -1,0 +1,204 @@
+"""What the commands that make things share: their options, progress on the terminal, the run itself."""
+
+import argparse
+import json
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from studio.generation import GenerationRequest, Options, Result
+    from studio.prime.sampling import Frame
+    from studio.runtime.bundle import Bundle
+    from studio.runtime.denoiser import OnnxDenoiser
+
+OPTIONS = ("steps", "schedule", "policy", "granularity", "temperature", "top_p", "top_k", "remask")
+
+
+def add_making(parser: argparse.ArgumentParser) -> None:
+    """The options of everything that is made; what is left out comes from the model."""
+    from studio.prime.policies import POLICIES
+    from studio.prime.schedules import SCHEDULES
+
+    group = parser.add_argument_group("how it is made (what is left out comes from the model)")
+    group.add_argument("--model", help="name of an installed model, or the path of its folder")
+    group.add_argument("--steps", type=int, help="steps of the schedule")
+    group.add_argument("--granularity", type=int, help="sub-tokens of a token that are revealed on their own (ℓ)")
+    group.add_argument("--policy", help=f"which sub-tokens come next: {', '.join(POLICIES)}")
+    group.add_argument("--schedule", help=f"how fast they are revealed: {', '.join(SCHEDULES)}, …")
+    group.add_argument("--temperature", type=float, help="0 takes the likeliest, 1 draws as the model says")
+    group.add_argument("--top-p", type=float, help="draw only from the likeliest classes of this total probability")
+    group.add_argument("--top-k", type=int, help="draw only from the K likeliest classes; 0 from all")
+    group.add_argument("--remask", type=float, help="share of what was made that is masked and made anew, 0 to 1")
+    group.add_argument("--seed", type=int, help="whole number from 0 to 2^64-1; the same seed makes the same again")
+    add_device(parser)
+    add_output(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the network runs")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else")
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress")
+
+
+def options(args: argparse.Namespace) -> "Options":
+    return {name: getattr(args, name) for name in OPTIONS}  # pyright: ignore[reportReturnType]
+
+
+def seeds(args: argparse.Namespace, count: int, what: str = "--variations") -> list[int]:
+    """`count` seeds, one after the other from --seed, or from one drawn now."""
+    if not 1 <= count <= 4096:
+        raise StudioError(f"{what} must lie between 1 and 4096, not {count}.")
+    first = secrets.randbits(32) if args.seed is None else args.seed
+    if not 0 <= first < 2**64:
+        raise StudioError(f"The seed must be a whole number from 0 to 2^64-1, not {first}.")
+    return [(first + i) % 2**64 for i in range(count)]
+
+
+def find_model(name: str | None, modality: str) -> "Bundle":
+    from studio.runtime.catalog import default_bundle, find_bundle
+
+    return default_bundle(modality) if name is None else find_bundle(name)
+
+
+def samples_folder() -> Path:
+    """The shipped sample pictures and texts."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_shipped" / "assets"
+    return (installed if installed.is_dir() else package.parent / "assets") / "samples"
+
+
+def say(args: argparse.Namespace, text: str) -> None:
+    """One line for the person at the terminal, on stderr."""
+    if not args.quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def answer(args: argparse.Namespace, facts: dict[str, Any], text: str) -> None:
+    """What a command has to tell, on stdout: `facts` for scripts or `text` for people."""
+    print(json.dumps(facts, ensure_ascii=False) if args.json else text)
+
+
+def open_denoiser(bundle: "Bundle", args: argparse.Namespace) -> "OnnxDenoiser":
+    """The network on its device; where it runs elsewhere than hoped for is said."""
+    from studio.runtime.denoiser import OnnxDenoiser
+
+    denoise = OnnxDenoiser(bundle, args.device)
+    if args.device != "auto" or denoise.reason is None:
+        say(args, f"{bundle.name} on {denoise.provider}")
+    else:
+        say(args, f"{bundle.name} on {denoise.provider}: {denoise.reason}")
+    return denoise
+
+
+def make(
+    request: "GenerationRequest",
+    bundle: "Bundle",
+    denoise: "OnnxDenoiser",
+    args: argparse.Namespace,
+    *,
+    picture: "NDArray[np.uint8] | None" = None,
+    on_frame: "Callable[[Frame], None] | None" = None,
+    title: str = "filling",
+) -> "Result":
+    """Run a request to its end, with progress."""
+    from studio.generation import finish, generate
+
+    start = time.perf_counter()
+    last = None
+    # Closed at once when interrupted, so that no call is made after that.
+    with closing(generate(request, bundle, denoise)) as frames:
+        for last in progress(frames, args, title):
+            if on_frame:
+                on_frame(last)
+    assert last is not None
+    seconds = time.perf_counter() - start
+    return finish(request, bundle, last, picture=picture, seconds=seconds, provider=denoise.provider)
+
+
+def progress(frames: "Iterator[Frame]", args: argparse.Namespace, title: str) -> "Iterator[Frame]":
+    """The frames, with a bar on a terminal, else with a line at every quarter, and with nothing if quiet."""
+    if args.quiet:
+        yield from frames
+    elif sys.stderr.isatty():
+        yield from _bar(frames, title)
+    else:
+        start, quarter = time.perf_counter(), 0
+        for frame in frames:
+            if frame.step * 4 // frame.steps > quarter:
+                quarter = frame.step * 4 // frame.steps
+                say(args, f"{title}: step {frame.step} of {frame.steps}, {_pace(frame, start)}")
+            yield frame
+
+
+def _bar(frames: "Iterator[Frame]", title: str) -> "Iterator[Frame]":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}"),
+        TimeRemainingColumn(),
+    )
+    start = time.perf_counter()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None, pace="")
+        for frame in frames:
+            bar.update(task, total=frame.steps, completed=frame.step, pace=_pace(frame, start))
+            yield frame
+
+
+def _pace(frame: "Frame", start: float) -> str:
+    if not frame.calls:
+        return "no calls yet"
+    return f"{frame.calls} calls, {1000 * (time.perf_counter() - start) / frame.calls:.0f} ms each"
+
+
+def result_facts(result: "Result", **more: Any) -> dict[str, Any]:
+    """What a script may want to know of a result."""
+    request = result.request
+    drawn = ~np.isnan(result.confidence)
+    facts = {
+        "model": request.model,
+        "seeds": list(request.seeds),
+        **{name: getattr(request, name) for name in OPTIONS},
+        "made_tokens": int(drawn[0].sum()),
+        "confidence": [
+            round(float(row[some].mean()), 4) if some.any() else None
+            for row, some in zip(result.confidence, drawn, strict=True)
+        ],
+        "calls": result.calls,
+        "seconds": round(result.seconds, 3),
+        "ms_per_call": round(1000 * result.seconds / max(result.calls, 1), 2),
+        "provider": result.provider,
+    }
+    return facts | more
+
+
+def summary(result: "Result", files: Sequence[str | Path]) -> str:
+    """One line for people: where it is and what it took."""
+    where = ", ".join(map(str, files))
+    return f"{where}  (seed {result.request.seeds[0]}, {result.calls} calls, {result.seconds:.1f} s)"
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """`path` itself for one, else path-1, path-2, … before the suffix."""
+    if count == 1:
+        return [path]
+    digits = len(str(count))
+    return [path.with_name(f"{path.stem}-{i:0{digits}}{path.suffix}") for i in range(1, count + 1)]

@@ -1,0 +1,195 @@
+"""prime-studio inpaint: fill a hole in a picture."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio import __version__
+from studio.commands import common
+from studio.errors import StudioError
+from studio.media.export import (
+    TIMELAPSE_SUFFIXES,
+    check_suffix,
+    contact_grid,
+    read_parameters,
+    save_png,
+    save_timelapse,
+)
+from studio.media.frames import frame_around, parse_frame, parse_planes
+from studio.media.images import Picture, alpha_mask, load_mask, load_picture
+
+if TYPE_CHECKING:
+    from studio.generation import GenerationRequest, Result
+    from studio.prime.sampling import Frame
+    from studio.runtime.bundle import Bundle
+
+LARGE_PIXELS = 1 << 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("picture", nargs="?", metavar="IN", help="the picture: PNG, JPEG, WebP, BMP or GIF")
+    parser.add_argument(
+        "--mask", help='a picture of the same size, white where to fill; or "alpha": what is transparent'
+    )
+    parser.add_argument("--again", metavar="OUT.png", help="make a picture that the program saved once more")
+    parser.add_argument("-o", "--output", metavar="OUT.png", help="default: IN-filled.png, or OUT-again.png")
+    parser.add_argument("--frame", metavar="X,Y,SIZE", help="the square to work on; default: the one around the mask")
+    parser.add_argument(
+        "--planes", help="digits to fill: all, high, low, or places such as 0,3 (0 the most significant)"
+    )
+    parser.add_argument("--variations", type=int, default=1, metavar="N", help="N results: OUT-1.png, OUT-2.png, …")
+    parser.add_argument("--timeline", metavar="FILE", help="a time-lapse as .webp, .gif or .mp4")
+    common.add_making(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.timeline:
+        check_suffix(args.timeline, TIMELAPSE_SUFFIXES)
+    if args.again:
+        _again(args)
+        return
+    if not args.picture:
+        raise StudioError("Name the picture to fill: prime-studio inpaint IN.png --mask MASK.png -o OUT.png.")
+    if not args.mask:
+        raise StudioError("Say what to fill: --mask MASK.png, white where to fill, or --mask alpha.")
+    source = Path(args.picture)
+    output = check_suffix(args.output or source.with_name(f"{source.stem}-filled.png"), (".png",))
+    picture = load_picture(source)
+    mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
+    seeds = common.seeds(args, args.variations)
+
+    from studio.generation import picture_request, picture_tokenizer
+
+    bundle = common.find_model(args.model, "image")
+    grid = picture_tokenizer(bundle).height
+    request = picture_request(
+        bundle,
+        picture.rgb,
+        mask,
+        frame=parse_frame(args.frame, mask, grid) if args.frame else frame_around(mask, grid),
+        planes=parse_planes(args.planes, bundle.subtokens.length) if args.planes else None,
+        seeds=seeds,
+        **common.options(args),
+    )
+    result = fill(request, bundle, picture, args)
+    files = common.numbered(output, len(seeds))
+    for index, file in enumerate(files):
+        save(file, result, index, picture)
+    _tell(result, files, args)
+
+
+def _again(args: argparse.Namespace) -> None:
+    """Make the picture once more from the request in it: its pixels outside the mask, `given` for the rest."""
+    changed = [name for name in (*common.OPTIONS, "picture", "mask", "frame", "planes", "seed") if vars(args)[name]]
+    if changed or args.variations != 1:
+        raise StudioError(
+            f"--again takes everything from {args.again}: leave out {(changed or ['variations'])[0].replace('_', '-')}."
+        )
+    old = Path(args.again)
+    output = check_suffix(args.output or old.with_name(f"{old.stem}-again.png"), (".png",))
+    request, variation, provider = read_request(old)
+    picture = load_picture(old)
+
+    from studio.generation import PictureSource
+
+    bundle = common.find_model(args.model or request.model, "image")
+    source = request.source if isinstance(request.source, PictureSource) else None
+    if source and picture.size != (source.width, source.height):
+        raise StudioError(
+            f"{old} was {source.width}×{source.height} pixels when it was made: its size must not be changed."
+        )
+    result = fill(request, bundle, picture, args)
+    if provider != result.provider:
+        common.say(args, f"It was made on {provider}, this is {result.provider}: single pixels may differ.")
+    save(output, result, variation, picture)
+    _tell(result, [output], args)
+
+
+def read_request(path: Path) -> "tuple[GenerationRequest, int, str]":
+    """The request in a saved PNG, which of its samples the picture is, and the provider that made it."""
+    from studio.generation import GenerationRequest
+
+    text = read_parameters(path)
+    if text is None:
+        raise StudioError(f"{path} holds no request: choose a PNG that Prime Studio has saved.")
+    try:
+        parameters = json.loads(text)
+        request = GenerationRequest.from_json(json.dumps(parameters["request"]))
+        variation, provider = int(parameters["variation"]), str(parameters["provider"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudioError(f"The request in {path} is damaged: choose another picture.") from error
+    if not 0 <= variation < len(request.seeds):
+        raise StudioError(f"The request in {path} is damaged: choose another picture.")
+    return request, variation, provider
+
+
+def fill(request: "GenerationRequest", bundle: "Bundle", picture: Picture, args: argparse.Namespace) -> "Result":
+    """Run a picture request; the time-lapse goes where `args.timeline` says, if anywhere."""
+    denoise = common.open_denoiser(bundle, args)
+    shots, on_frame = camera(request, bundle, picture.rgb) if args.timeline else ([], None)
+    result = common.make(request, bundle, denoise, args, picture=picture.rgb, on_frame=on_frame)
+    if args.timeline:
+        save_timelapse(args.timeline, shots, fps=max(4, min(25, len(shots) / 4)))
+    return result
+
+
+def camera(
+    request: "GenerationRequest", bundle: "Bundle", rgb: NDArray[np.uint8]
+) -> "tuple[list[NDArray[np.uint8]], Callable[[Frame], None]]":
+    """A list of shots, the empty hole first, and what takes one of every frame in which something was revealed."""
+    from studio.generation import PictureSource, pictures_of
+
+    part = np.s_[:, :]
+    if isinstance(request.source, PictureSource) and rgb.shape[0] * rgb.shape[1] > LARGE_PIXELS:
+        x, y, size = request.source.frame  # the frame alone, lest the time-lapse fill the memory
+        part = np.s_[max(y, 0) : max(y + size, 0), max(x, 0) : max(x + size, 0)]
+
+    def shot(y: NDArray[np.int64]) -> NDArray[np.uint8]:
+        pictures = [picture[part] for picture in pictures_of(request, bundle, y, rgb)]
+        return pictures[0] if len(pictures) == 1 else contact_grid(pictures)
+
+    shots = [shot(np.repeat(request.given.unpack()[None], len(request.seeds), axis=0))]
+
+    def on_frame(frame: "Frame") -> None:
+        if frame.revealed.any():
+            shots.append(shot(frame.y))
+
+    return shots, on_frame
+
+
+def save(path: Path, result: "Result", index: int, picture: Picture | None = None) -> None:
+    """Write sample `index` as a PNG with its request inside; what `picture` holds outside the mask stays as it is."""
+    from studio.generation import PictureSource
+
+    assert result.pictures is not None
+    source, made = result.request.source, result.pictures[index]
+    filled = (
+        picture.filled(made, source.full_mask()) if picture and isinstance(source, PictureSource) else Picture(made)
+    )
+    opaque = filled.alpha is None or bool((filled.alpha == 255).all())
+    parameters = {
+        "program": f"prime-studio {__version__}",
+        "provider": result.provider,
+        "variation": index,
+        "request": result.request.model_dump(mode="json"),
+    }
+    save_png(path, filled.stored, json.dumps(parameters), None if opaque else filled.alpha)
+
+
+def _tell(result: "Result", files: list[Path], args: argparse.Namespace) -> None:
+    from studio.generation import PictureSource
+
+    source = result.request.source
+    facts = common.result_facts(
+        result,
+        files=[str(file) for file in files],
+        timeline=args.timeline,
+        frame=list(source.frame) if isinstance(source, PictureSource) else None,
+    )
+    written = [*files, args.timeline] if args.timeline else files
+    common.answer(args, facts, common.summary(result, written))

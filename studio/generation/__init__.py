@@ -1,0 +1,35 @@
+"""The one way to make anything: a request that holds all a result depends on, its frames, its result."""
+
+from studio.generation.building import check, free_request, picture_request, text_request
+from studio.generation.request import (
+    FreeSource,
+    GenerationRequest,
+    Options,
+    PackedArray,
+    PictureSource,
+    TextSource,
+)
+from studio.generation.running import Denoiser, Result, finish, generate, pictures_of, text_pieces, texts_of
+from studio.generation.tokenizers import picture_tokenizer, text_tokenizer
+
+__all__ = [
+    "Denoiser",
+    "FreeSource",
+    "GenerationRequest",
+    "Options",
+    "PackedArray",
+    "PictureSource",
+    "Result",
+    "TextSource",
+    "check",
+    "finish",
+    "free_request",
+    "generate",
+    "picture_request",
+    "picture_tokenizer",
+    "pictures_of",
+    "text_pieces",
+    "text_request",
+    "text_tokenizer",
+    "texts_of",
+]

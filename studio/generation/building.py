@@ -1,0 +1,127 @@
+"""Requests from what people have: a picture with a mask, a text with gaps, or nothing."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from studio.errors import StudioError
+from studio.generation.request import (
+    FreeSource,
+    GenerationRequest,
+    Options,
+    PackedArray,
+    PictureSource,
+    TextSource,
+    first_problem,
+    inside,
+)
+from studio.generation.tokenizers import picture_tokenizer, text_plan
+from studio.media.frames import WorkingFrame, crop, frame_around, given_state
+from studio.prime.policies import POLICIES
+from studio.prime.schedules import SCHEDULES, alpha_grid
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+
+def picture_request(
+    bundle: "Bundle",
+    picture: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    *,
+    frame: WorkingFrame | None = None,
+    planes: Sequence[int] | None = None,
+    seeds: Sequence[int] = (0,),
+    **options: Unpack[Options],
+) -> GenerationRequest:
+    """Fill the masked part, bool (H, W), of a picture, uint8 (H, W, 3); the frame is the square around the mask
+    unless given, `planes` the digit places to fill (all). StudioError for what the model cannot do."""
+    tokenizer = picture_tokenizer(bundle)
+    height, width = mask.shape
+    frame = frame or frame_around(mask, tokenizer.height)
+    square, cells = crop(picture, mask, frame, tokenizer.height)
+    given = given_state(tokenizer.encode(square), tokenizer.token_mask(cells), bundle.subtokens, planes)
+    source = PictureSource(
+        width=width,
+        height=height,
+        frame=(frame.x, frame.y, frame.size),
+        mask=PackedArray.pack(mask[inside(frame, width, height)]),
+        planes=None if planes is None else tuple(planes),
+    )
+    return _request(bundle, source, given, seeds, options)
+
+
+def text_request(
+    bundle: "Bundle", text: str, *, seeds: Sequence[int] = (0,), **options: Unpack[Options]
+) -> GenerationRequest:
+    """Fill the gaps, written [[6]] for six tokens, of a text of any length. StudioError for what cannot be filled."""
+    plan = text_plan(bundle, text)
+    source = TextSource(text=text, windows=tuple(len(window.y) for window in plan.windows))
+    return _request(bundle, source, np.concatenate([window.y for window in plan.windows]), seeds, options)
+
+
+def free_request(
+    bundle: "Bundle", seeds: Sequence[int], *, num_tokens: int | None = None, **options: Unpack[Options]
+) -> GenerationRequest:
+    """Make one sample a seed from nothing; `num_tokens` makes shorter texts. StudioError for impossible options."""
+    num_tokens = bundle.num_tokens if num_tokens is None else num_tokens
+    given = np.full((max(num_tokens, 0), bundle.subtokens.length), bundle.subtokens.mask_id)
+    return _request(bundle, FreeSource(), given, seeds, options)
+
+
+def _request(
+    bundle: "Bundle",
+    source: PictureSource | TextSource | FreeSource,
+    given: NDArray[np.int64],
+    seeds: Sequence[int],
+    options: Options,
+) -> GenerationRequest:
+    chosen = bundle.manifest.defaults.model_dump() | {k: v for k, v in options.items() if v is not None}
+    fixed = {"model": bundle.name, "digest": bundle.digest, "source": source, "given": PackedArray.pack(given)}
+    try:
+        request = GenerationRequest.model_validate(fixed | chosen | {"seeds": tuple(seeds)})
+    except ValidationError as error:
+        raise StudioError(f"Cannot make this: {first_problem(error)}.") from error
+    check(request, bundle)
+    return request
+
+
+def check(request: GenerationRequest, bundle: "Bundle") -> None:
+    """StudioError unless the model is the very one of the request and can do what it asks."""
+    manifest, subtokens = bundle.manifest, bundle.subtokens
+    if request.digest != bundle.digest:
+        raise StudioError(
+            f"This was made with another version of the model {request.model}, so it cannot be made again: "
+            "install the version that made it."
+        )
+    if request.granularity not in manifest.granularities:
+        trained = ", ".join(map(str, manifest.granularities))
+        raise StudioError(f"{bundle.name} was not trained for granularity {request.granularity}: use one of {trained}.")
+    try:
+        alpha_grid(request.schedule, 1)
+    except ValueError as error:
+        raise StudioError(f"Unknown schedule {request.schedule!r}: use one of {', '.join(SCHEDULES)}.") from error
+    if request.policy not in POLICIES:
+        raise StudioError(f"Unknown policy {request.policy!r}: use one of {', '.join(POLICIES)}.")
+    if {"picture": "image", "text": "text"}.get(request.source.kind, manifest.modality) != manifest.modality:
+        raise StudioError(f"{bundle.name} is a model for {manifest.modality}s: choose another with --model.")
+    lengths = request.source.windows if isinstance(request.source, TextSource) else request.given.shape[:1]
+    fits = all(0 < n <= bundle.num_tokens if manifest.modality == "text" else n == bundle.num_tokens for n in lengths)
+    if not fits or request.given.shape != (sum(lengths), subtokens.length):
+        raise StudioError(
+            f"{bundle.name} takes {bundle.num_tokens} tokens of {subtokens.length} digits, not "
+            f"{' by '.join(map(str, request.given.shape))}."
+        )
+    source = request.source
+    if isinstance(source, PictureSource):
+        grid = picture_tokenizer(bundle).height
+        if not grid <= source.frame[2] <= max(grid, source.width, source.height):
+            raise StudioError(f"{bundle.name} cannot work on a frame of {source.frame[2]} pixels.")
+    given = request.given.unpack()
+    if given.max() > subtokens.mask_id or not subtokens.compatible(given).any(axis=-1).all():
+        raise StudioError(f"The start state names tokens that {bundle.name} does not know.")
+    if not (given == subtokens.mask_id).any():
+        raise StudioError("Nothing to fill: no sub-token is masked.")

@@ -1,0 +1,145 @@
+"""GenerationRequest: all that a result depends on, frozen, comparable and storable."""
+
+import base64
+import zlib
+from typing import Annotated, Literal, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from studio.errors import StudioError
+from studio.media.frames import WorkingFrame
+
+Seed = Annotated[int, Field(ge=0, lt=2**64)]
+
+MAX_ELEMENTS = 1 << 26
+"""Values that a packed array may hold: a request may come from a stranger's PNG."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class PackedArray(_Model):
+    """Whole numbers as text: little-endian 32-bit, zlib, base64. Equal arrays give equal text."""
+
+    shape: tuple[int, ...]
+    data: str
+
+    @classmethod
+    def pack(cls, array: NDArray) -> "PackedArray":
+        raw = np.ascontiguousarray(array, dtype="<u4").tobytes()
+        return cls(shape=array.shape, data=base64.b64encode(zlib.compress(raw, 9)).decode("ascii"))
+
+    @model_validator(mode="after")
+    def _check(self) -> "PackedArray":
+        self.unpack()
+        return self
+
+    def unpack(self) -> NDArray[np.int64]:
+        """The array, int64. ValueError when data and shape do not agree."""
+        if any(side < 0 for side in self.shape) or np.prod(self.shape, dtype=object) > MAX_ELEMENTS:
+            raise ValueError(f"no array has the shape {self.shape}")
+        size = 4 * int(np.prod(self.shape))
+        inflate = zlib.decompressobj()
+        try:
+            raw = inflate.decompress(base64.b64decode(self.data, validate=True), size + 1)
+        except zlib.error as error:
+            raise ValueError("the packed data is damaged") from error
+        if len(raw) != size:
+            raise ValueError(f"the packed data does not fill the shape {self.shape}")
+        return np.frombuffer(raw, "<u4").reshape(self.shape).astype(np.int64)
+
+
+class PictureSource(_Model):
+    """Where in a picture the model works: picture size, frame (x, y, size) and the mask inside the frame."""
+
+    kind: Literal["picture"] = "picture"
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    frame: tuple[int, int, int]
+    mask: PackedArray
+    planes: tuple[int, ...] | None = None
+
+    def full_mask(self) -> NDArray[np.bool_]:
+        """The mask at the size of the picture, bool (H, W). StudioError where it does not fit its frame."""
+        mask = np.zeros((self.height, self.width), dtype=bool)
+        part = self.mask.unpack() > 0
+        here = inside(WorkingFrame(*self.frame), self.width, self.height)
+        if mask[here].shape != part.shape:
+            raise StudioError("The stored request is damaged: its mask does not fit its frame.")
+        mask[here] = part
+        return mask
+
+
+class TextSource(_Model):
+    """A text with gaps as its user wrote it, and how many tokens each window of it has (`plan_text`)."""
+
+    kind: Literal["text"] = "text"
+    text: str
+    windows: tuple[int, ...]
+
+
+class FreeSource(_Model):
+    """Nothing is given."""
+
+    kind: Literal["free"] = "free"
+
+
+class GenerationRequest(_Model):
+    """All that a result depends on; the same request on the same provider makes the same result bit for bit.
+
+    `given` is the start state (L, ℓ), the same for every seed; sample i is made from seeds[i]. The windows of a
+    long text stand in it one after the other. Device and progress are no part of it.
+    """
+
+    version: Literal[1] = 1
+    model: str
+    digest: str
+    source: Annotated[PictureSource | TextSource | FreeSource, Field(discriminator="kind")]
+    given: PackedArray
+    steps: int = Field(ge=1, le=100_000)
+    schedule: str
+    policy: str
+    granularity: int = Field(ge=1)
+    temperature: float = Field(ge=0, le=100)
+    top_p: float = Field(gt=0, le=1)
+    top_k: int = Field(ge=0)
+    remask: float = Field(ge=0, le=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=4096)
+
+    @classmethod
+    def from_json(cls, text: str) -> "GenerationRequest":
+        """Read what `model_dump_json` wrote. StudioError where it is no request of this version."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise StudioError(f"The stored request cannot be read: {first_problem(error)}.") from error
+
+
+class Options(TypedDict, total=False):
+    """Sampling options; what is left out or None comes from the model's defaults."""
+
+    steps: int | None
+    schedule: str | None
+    policy: str | None
+    granularity: int | None
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    remask: float | None
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong, as "field: what, not value"."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+    got = f", not {first['input']!r:.40}" if isinstance(first["input"], int | float) else ""
+    return f"{place}: {what[:1].lower()}{what[1:]}{got}"
+
+
+def inside(frame: WorkingFrame, width: int, height: int) -> tuple[slice, slice]:
+    """The part of the picture that the frame covers, as rows and columns."""
+    rows = slice(min(max(frame.y, 0), height), max(min(frame.y + frame.size, height), 0))
+    return rows, slice(min(max(frame.x, 0), width), max(min(frame.x + frame.size, width), 0))

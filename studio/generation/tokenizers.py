@@ -1,0 +1,50 @@
+"""The tokenizers of a bundle, loaded once; the tokenizers library itself only for texts."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from studio.errors import StudioError
+from studio.media.images import ImageTokenizer, image_tokenizer
+
+if TYPE_CHECKING:
+    from studio.media.texts import TextPlan, TextTokenizer
+    from studio.runtime.bundle import Bundle
+
+
+@lru_cache(maxsize=4)
+def _picture_tokenizer(kind: str, grid: tuple[int, int], file: Path | None, digest: str) -> ImageTokenizer:
+    return image_tokenizer(kind, grid, file)
+
+
+def picture_tokenizer(bundle: "Bundle") -> ImageTokenizer:
+    """The tokenizer of a picture model. StudioError for a text model."""
+    manifest = bundle.manifest
+    if manifest.modality != "image":
+        raise StudioError(f"{bundle.name} is a model for texts: choose one for pictures with --model.")
+    height, width = manifest.grid
+    name = manifest.tokenizer.file
+    return _picture_tokenizer(
+        manifest.tokenizer.kind, (height, width), bundle.file(name) if name else None, bundle.digest
+    )
+
+
+def text_tokenizer(bundle: "Bundle") -> "TextTokenizer":
+    """The tokenizer of a text model. StudioError for a picture model."""
+    name = bundle.manifest.tokenizer.file
+    if bundle.manifest.modality != "text" or name is None:
+        raise StudioError(f"{bundle.name} is a model for pictures: choose one for texts with --model.")
+    return _text_tokenizer(bundle.file(name), bundle.digest)
+
+
+@lru_cache(maxsize=4)
+def _text_tokenizer(file: Path, digest: str) -> "TextTokenizer":
+    from studio.media.texts import TextTokenizer
+
+    return TextTokenizer(file)
+
+
+def text_plan(bundle: "Bundle", text: str) -> "TextPlan":
+    from studio.media.texts import plan_text
+
+    return plan_text(text, text_tokenizer(bundle), bundle.subtokens, bundle.num_tokens)

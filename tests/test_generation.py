@@ -1,0 +1,315 @@
+"""Requests, their frames and results."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from studio.errors import StudioError
+from studio.generation import (
+    GenerationRequest,
+    PackedArray,
+    PictureSource,
+    Result,
+    TextSource,
+    finish,
+    free_request,
+    generate,
+    picture_request,
+    pictures_of,
+    text_pieces,
+    text_request,
+    text_tokenizer,
+    texts_of,
+)
+from studio.media.frames import WorkingFrame
+from studio.runtime.bundle import Bundle
+from studio.runtime.denoiser import OnnxDenoiser
+from tests.helpers import CONTEXT, GRID, picture_bundle, text_bundle
+
+TEXT = "Once upon a [[4]] there lived [[3]]."
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return Bundle.open(picture_bundle(tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return Bundle.open(text_bundle(tmp_path_factory.mktemp("models")))
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, size=(20, 24, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def mask() -> np.ndarray:
+    mask = np.zeros((20, 24), dtype=bool)
+    mask[7:11, 9:14] = True
+    return mask
+
+
+def run(request: GenerationRequest, bundle: Bundle, picture: np.ndarray | None = None) -> Result:
+    frames = list(generate(request, bundle, OnnxDenoiser(bundle, "cpu")))
+    assert [frame.step for frame in frames] == list(range(1, request.steps + 1))
+    return finish(request, bundle, frames[-1], picture=picture, provider="CPU")
+
+
+def never(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    raise AssertionError("the network must not be called")
+
+
+class TestPackedArray:
+    @for_all(st.lists(st.integers(0, 2**32 - 1), max_size=30))
+    def test_comes_back(self, values: list[int]) -> None:
+        array = np.array(values, dtype=np.int64).reshape(1, -1)
+        packed = PackedArray.pack(array)
+        assert packed == PackedArray.pack(array)
+        assert (packed.unpack() == array).all()
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"shape": (3, 3)},
+            {"shape": (-1, 4)},
+            {"shape": (1 << 40,)},
+            {"data": "????"},
+            {"data": "AAAA"},
+            {"data": ""},
+        ],
+    )
+    def test_damage_is_refused(self, change: dict) -> None:
+        packed = PackedArray.pack(np.zeros((2, 2), dtype=np.int64))
+        with pytest.raises(ValueError):
+            PackedArray.model_validate(packed.model_dump() | change)
+
+    def test_a_bomb_is_not_unpacked(self) -> None:
+        bomb = PackedArray.pack(np.zeros((4096, 4096), dtype=np.int64))
+        with pytest.raises(ValueError, match="does not fill"):
+            PackedArray(shape=(2, 2), data=bomb.data)
+
+
+class TestRequest:
+    def test_round_trip_equality_and_hash(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask, seeds=[0, 2**64 - 1], planes=[0, 3])
+        again = GenerationRequest.from_json(request.model_dump_json())
+        assert again == request and hash(again) == hash(request)
+        assert again.model_dump_json() == request.model_dump_json()
+        assert again.seeds == (0, 2**64 - 1)
+        assert request != picture_request(images, picture, mask, seeds=[1])
+
+    def test_defaults_come_from_the_manifest(self, images: Bundle) -> None:
+        request = free_request(images, [1], temperature=None, steps=3)
+        assert (request.steps, request.policy, request.temperature) == (3, "confidence", 0.9)
+
+    def test_it_is_frozen_and_knows_its_fields(self, images: Bundle) -> None:
+        request = free_request(images, [1])
+        with pytest.raises(ValueError):
+            request.steps = 3  # pyright: ignore[reportAttributeAccessIssue]
+        for change in ({"version": 2}, {"colour": 1}, {"temperature": float("nan")}):
+            with pytest.raises(StudioError, match="cannot be read"):
+                GenerationRequest.from_json(json.dumps(request.model_dump(mode="json") | change))
+
+    @pytest.mark.parametrize(
+        ("options", "what"),
+        [
+            ({"steps": 0}, "steps"),
+            ({"steps": -3}, "steps"),
+            ({"granularity": 2}, "not trained for granularity 2: use one of 1, 4"),
+            ({"policy": "best"}, "policy"),
+            ({"schedule": "poly-1"}, "schedule"),
+            ({"temperature": -0.1}, "temperature"),
+            ({"temperature": float("nan")}, "temperature"),
+            ({"top_p": 0.0}, "top_p"),
+            ({"top_k": -1}, "top_k"),
+            ({"remask": 1.5}, "remask"),
+            ({"seeds": [-1]}, "seeds"),
+            ({"seeds": [2**64]}, "seeds"),
+            ({"seeds": []}, "seeds"),
+        ],
+    )
+    def test_impossible_options(self, images: Bundle, options: dict, what: str) -> None:
+        options = {"seeds": [0]} | options
+        with pytest.raises(StudioError, match=what) as error:
+            free_request(images, options.pop("seeds"), **options)
+        assert "\n" not in str(error.value)
+
+    def test_another_model_of_the_same_name(self, images: Bundle) -> None:
+        request = free_request(images, [0]).model_copy(update={"digest": "0" * 64})
+        with pytest.raises(StudioError, match="another version of the model emoji-32"):
+            generate(request, images, OnnxDenoiser(images, "cpu"))
+
+    def test_the_wrong_kind_of_model(self, images: Bundle, texts: Bundle, picture, mask) -> None:
+        with pytest.raises(StudioError, match="model for pictures"):
+            text_request(images, TEXT)
+        with pytest.raises(StudioError, match="model for texts"):
+            picture_request(texts, picture, mask)
+
+    def test_a_forged_start_state(self, images: Bundle, texts: Bundle) -> None:
+        request = free_request(images, [0])
+        for given, what in (
+            (np.full((64, 4), 3), "does not know"),
+            (np.zeros((64, 4)), "Nothing to fill"),
+            (np.full((63, 4), 2), "takes 64 tokens"),
+            (np.full((64, 5), 2), "takes 64 tokens"),
+        ):
+            with pytest.raises(StudioError, match=what):
+                generate(request.model_copy(update={"given": PackedArray.pack(given)}), images, never)
+        nameless = np.full((2, 3), 7)
+        nameless[0] = 6  # 666 in base 7 is class 342 of 300
+        forged = free_request(texts, [0]).model_copy(update={"given": PackedArray.pack(nameless)})
+        with pytest.raises(StudioError, match="does not know"):
+            generate(forged, texts, never)
+
+
+class TestPictures:
+    def test_outside_the_mask_nothing_changes(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        result = run(
+            picture_request(images, picture, mask, frame=WorkingFrame(8, 5, GRID), seeds=[5, 6]), images, picture
+        )
+        assert result.pictures is not None and result.pictures.shape == (2, 20, 24, 3)
+        assert (result.pictures[:, ~mask] == picture[~mask]).all()
+        assert (result.pictures[0] != result.pictures[1]).any()
+        assert np.isnan(result.confidence[0]).sum() == GRID * GRID - mask.sum()
+
+    @pytest.mark.parametrize("frame", [None, WorkingFrame(0, 0, 20), WorkingFrame(-3, 2, 24)])
+    @pytest.mark.parametrize("planes", [None, [2, 3]])
+    def test_the_result_and_its_request_make_the_same_again(
+        self, images: Bundle, picture: np.ndarray, mask: np.ndarray, frame: WorkingFrame | None, planes
+    ) -> None:
+        request = picture_request(images, picture, mask, frame=frame, planes=planes, seeds=[3], remask=0.2)
+        first = run(request, images, picture).pictures
+        assert first is not None
+        again = run(GenerationRequest.from_json(request.model_dump_json()), images, first[0]).pictures
+        assert again is not None and (again == first).all()
+
+    def test_planes_keep_the_others(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask, planes=[2, 3])
+        given, result = request.given.unpack(), run(request, images, picture)
+        assert (given[:, :2] != 2).all()
+        assert (result.y[0][given != 2] == given[given != 2]).all()
+
+    def test_partial_states_are_drawn(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask)
+        drawn = pictures_of(request, images, request.given.unpack()[None], picture)[0]
+        assert (drawn[~mask] == picture[~mask]).all()
+        assert np.abs(drawn[mask].astype(int) - 128).max() <= 4  # the middle of all greys, enlarged
+
+    def test_another_picture_is_refused(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask)
+        with pytest.raises(StudioError, match="24×20"):
+            run(request, images, picture[:10])
+
+    def test_a_forged_frame(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask)
+        assert isinstance(request.source, PictureSource)
+        huge = request.source.model_copy(update={"frame": (0, 0, 1 << 30)})
+        with pytest.raises(StudioError, match="frame"):
+            run(request.model_copy(update={"source": huge}), images, picture)
+        moved = request.source.model_copy(update={"frame": (17, 0, GRID)})
+        with pytest.raises(StudioError, match="damaged"):
+            run(request.model_copy(update={"source": moved}), images, picture)
+
+    def test_a_network_that_fails(self, images: Bundle) -> None:
+        def denoise(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            return np.full((len(rows), 16), np.nan, dtype=np.float32)
+
+        with pytest.raises(StudioError, match="emoji-32 does not work"):
+            list(generate(free_request(images, [1]), images, denoise))
+
+    def test_free(self, images: Bundle) -> None:
+        result = run(free_request(images, [1, 2, 3]), images)
+        assert result.pictures is not None and result.pictures.shape == (3, GRID, GRID, 3)
+        assert result.texts is None and not np.isnan(result.confidence).any()
+
+
+class TestTexts:
+    def test_given_text_is_byte_identical(self, texts: Bundle) -> None:
+        result = run(text_request(texts, TEXT, seeds=[1, 2]), texts)
+        assert result.texts is not None and result.pictures is None
+        for text in result.texts:
+            assert text.startswith("Once upon a ") and " there lived " in text and text.endswith(".")
+
+    def test_a_long_text_has_windows(self, texts: Bundle) -> None:
+        text = "\n".join(f"The {i} wind blew hard on the water of the [[5]] and the king." for i in range(9))
+        request = text_request(texts, text, seeds=[1, 2], steps=8, policy="ancestral")
+        assert isinstance(request.source, TextSource) and len(request.source.windows) > 1
+        shapes = []
+        denoise = OnnxDenoiser(texts, "cpu")
+
+        def watched(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            shapes.append(y.shape)
+            return denoise(y, rows)
+
+        frames = list(generate(request, texts, watched))
+        assert frames[-1].calls == len(shapes)
+        assert all(shape[1] <= CONTEXT for shape in shapes)
+        result = finish(request, texts, frames[-1])
+        assert result.texts is not None
+        assert all(a.count("wind blew hard on the water of the ") == 9 for a in result.texts)
+        alone = run(text_request(texts, text, seeds=[2], steps=8, policy="ancestral"), texts)
+        assert alone.texts == result.texts[1:]
+
+    def test_a_gap_after_a_space_begins_a_word(self, texts: Bundle) -> None:
+        tokenizer = text_tokenizer(texts)
+        request = text_request(texts, "Once upon [[2]] a time", seeds=range(40))
+        result = run(request, texts)
+        first = int(np.flatnonzero((request.given.unpack() == 7).all(axis=-1))[0])
+        tokens = texts.subtokens.decode(result.y[:, first])
+        assert tokenizer.starts_word[tokens].all()
+
+    def test_a_pinned_digit_counts_more_than_the_constraint(self, texts: Bundle) -> None:
+        request = text_request(texts, "Once upon [[1]] a time")
+        given = request.given.unpack()
+        place = int(np.flatnonzero((given == 7).any(axis=-1))[0])
+        starts = text_tokenizer(texts).starts_word
+        heads = texts.subtokens.digits[:, :2]
+        free = [c for c in range(300) if not (starts & (heads == heads[c]).all(axis=1)).any()]
+        pinned = free[0]
+        given[place, :2] = texts.subtokens.digits[pinned, :2]
+        result = run(request.model_copy(update={"given": PackedArray.pack(given)}), texts)
+        assert (result.y[0, place, :2] == given[place, :2]).all()
+
+    def test_pieces_join_to_the_text(self, texts: Bundle) -> None:
+        request = text_request(texts, "[[2]][[3]] upon a [[4]]time", seeds=range(20))
+        result = run(request, texts)
+        assert result.texts is not None
+        for y, text in zip(result.y, result.texts, strict=True):
+            pieces = text_pieces(request, texts, y)
+            assert "".join(piece for piece, _ in pieces) == text
+            assert [made for _, made in pieces] == [True, True, False, True, False]
+
+    def test_partial_states_are_shown(self, texts: Bundle) -> None:
+        request = text_request(texts, TEXT)
+        assert texts_of(request, texts, request.given.unpack()[None])[0].count("░") == 7
+
+    @pytest.mark.parametrize("gap", [0, CONTEXT, 10**12])
+    def test_gaps_that_cannot_be(self, texts: Bundle, gap: int) -> None:
+        with pytest.raises(StudioError, match="gap"):
+            text_request(texts, f"Once [[{gap}]]")
+
+    def test_free(self, texts: Bundle) -> None:
+        result = run(free_request(texts, [1, 2], num_tokens=5), texts)
+        assert result.texts is not None and len(result.texts) == 2
+        for num_tokens in (0, -1, CONTEXT + 1):
+            with pytest.raises(StudioError):
+                free_request(texts, [1], num_tokens=num_tokens)
+
+
+def test_every_shipped_sample_is_whole() -> None:
+    from studio.commands.common import samples_folder
+    from studio.media.images import load_mask, load_picture
+    from studio.media.texts import load_text, parse_gaps
+
+    masks = sorted(samples_folder().glob("*-mask.png"))
+    assert len(masks) >= 4
+    for path in masks:
+        picture = load_picture(path.with_name(path.name.replace("-mask", "")))
+        load_mask(path, picture.size)
+    for path in samples_folder().glob("*.txt"):
+        parse_gaps(load_text(path))
