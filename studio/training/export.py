@@ -13,7 +13,7 @@ import torch
 from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.training.evaluation import cross_entropy_table, fill_accuracy
-from studio.training.networks import network_settings
+from studio.training.networks import Network, network_settings
 from studio.training.networks.digits import Compatibility
 from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
 from studio.training.optim import MovingAverage
@@ -80,7 +80,7 @@ def _evaluate(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, sub
 
 
 def _manifest(
-    recipe: Recipe, network: torch.nn.Module, state: dict[str, Any], evaluation: dict[str, Any], folder: Path
+    recipe: Recipe, network: Network, state: dict[str, Any], evaluation: dict[str, Any], folder: Path
 ) -> dict[str, Any]:
     tokens, training = recipe.tokens, recipe.training
     return {

@@ -9,16 +9,16 @@ import onnx
 import torch
 from onnx import TensorProto, helper
 from safetensors.torch import save_file
-from torch import nn
 
 from studio.errors import StudioError
+from studio.training.networks import Network
 
 GRAPH, WEIGHTS = "denoiser.onnx", "weights.safetensors"
 TOLERANCE = 2e-4
 _INLINE = 1024  # tensors of fewer elements stay in the graph
 
 
-def round_to_half(network: nn.Module) -> None:
+def round_to_half(network: Network) -> None:
     """Round the weights to half precision in place, so that PyTorch computes what the bundle holds."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
@@ -28,7 +28,7 @@ def round_to_half(network: nn.Module) -> None:
             parameter.copy_(rounded)
 
 
-def write_graph(network: nn.Module, folder: Path, num_tokens: int, any_length: bool) -> None:
+def write_graph(network: Network, folder: Path, num_tokens: int, any_length: bool) -> None:
     """Write denoiser.onnx and weights.safetensors into `folder`.
 
     The graph has inputs y int64 (B, L, ℓ) and rows int64 (n,) and the output logits float32 (n, C); B and n
@@ -114,7 +114,7 @@ def _move_weights_out(model: onnx.ModelProto, weights: Path) -> None:
     model.graph.node.extend(nodes)
 
 
-def verify_graph(network: nn.Module, folder: Path, num_tokens: int, seed: int = 0) -> float:
+def verify_graph(network: Network, folder: Path, num_tokens: int, seed: int = 0) -> float:
     """Largest difference of the logits between PyTorch and ONNX Runtime, at batch sizes 1 and 3.
 
     Raises StudioError where it exceeds 2e-4.

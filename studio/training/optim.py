@@ -101,7 +101,8 @@ class MovingAverage:
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         with torch.no_grad():
             weights = [p.detach().float() for p in network.parameters()]
-            torch._foreach_lerp_(list(self.shadow.values()), weights, 1 - decay)
+            averages = list(self.shadow.values())
+            torch._foreach_lerp_(averages, weights, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
 
     def copy_to(self, network: nn.Module) -> None:
         with torch.no_grad():

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from studio.errors import StudioError
 from studio.files import write_atomic
@@ -16,7 +16,7 @@ from studio.media.palette import build_palette, nearest
 from studio.media.texts import train_tokenizer
 from studio.prime.subtokens import Subtokens
 from studio.training.data import PictureData, TextData, load_palette, read_pictures, read_text
-from studio.training.networks import build_network
+from studio.training.networks import Network, build_network
 from studio.training.objective import Corruption
 from studio.training.recipe import Recipe
 from studio.training.wordtree import renumber, tree_order, usage_vectors
@@ -31,7 +31,7 @@ class Prepared:
     valid: Tensor  # int64 (N, L) held-out tokens
     subtokens: Subtokens
     corruption: Corruption
-    network: nn.Module
+    network: Network
 
 
 def prepare(recipe: Recipe, folder: Path) -> Prepared:
@@ -54,7 +54,7 @@ def prepare(recipe: Recipe, folder: Path) -> Prepared:
     return Prepared(data, valid, subtokens, corruption, network)
 
 
-def _pictures(recipe: Recipe, folder: Path, network: nn.Module) -> tuple[PictureData, Tensor]:
+def _pictures(recipe: Recipe, folder: Path, network: Network) -> tuple[PictureData, Tensor]:
     height, width = recipe.tokens.grid
     train = read_pictures(Path(recipe.data.train), height, width)
     valid = read_pictures(Path(recipe.data.valid), height, width)
@@ -85,7 +85,7 @@ def _palette(recipe: Recipe, folder: Path, pictures: NDArray[np.uint8]) -> NDArr
     return load_palette(file)
 
 
-def _show_colors(network: nn.Module, palette: NDArray[np.uint8]) -> None:
+def _show_colors(network: Network, palette: NDArray[np.uint8]) -> None:
     """Let the class table start with the colours, so that the network sees a picture from the first step."""
     table = getattr(network, "class_embedding", None)
     if table is not None:
@@ -93,7 +93,7 @@ def _show_colors(network: nn.Module, palette: NDArray[np.uint8]) -> None:
             table[:, :3] = torch.from_numpy(palette).float() / 127.5 - 1
 
 
-def _text(recipe: Recipe, folder: Path, network: nn.Module) -> tuple[TextData, Tensor]:
+def _text(recipe: Recipe, folder: Path, network: Network) -> tuple[TextData, Tensor]:
     context, vocab_size = recipe.tokens.grid[0], recipe.tokens.vocab_size
     text = read_text(Path(recipe.data.train))
     file = folder / "tokenizer.json"

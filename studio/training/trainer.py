@@ -57,7 +57,8 @@ def train(
     accelerator = Accelerator(mixed_precision=settings.precision)
     prepared = prepare(recipe, folder)
     data, mask_id = prepared.data, prepared.subtokens.mask_id
-    raw = prepared.network.to(accelerator.device, memory_format=torch.channels_last)
+    raw = prepared.network.to(accelerator.device)
+    raw.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     compatible = Compatibility(recipe.tokens.vocab_size, recipe.tokens.length, recipe.tokens.base)
     compatible.to(accelerator.device)
     digit_table = torch.from_numpy(prepared.subtokens.digits).to(accelerator.device)

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 WINDOW = 2  # neighbours on each side that count as context
-FEATURES = 64
 
 
-def usage_vectors(tokens: NDArray[np.int64], vocab_size: int, seed: int = 0) -> NDArray[np.float64]:
-    """(C, 64): leading singular vectors of the positive pointwise mutual information with the neighbours.
+def usage_vectors(tokens: NDArray[np.int64], vocab_size: int, features: int = 64) -> NDArray[np.float64]:
+    """(C, features): leading singular vectors of the positive pointwise mutual information with the neighbours.
 
     Levy and Goldberg 2014. Left and right neighbours are kept apart, which tells word classes well.
     """
@@ -30,13 +29,13 @@ def usage_vectors(tokens: NDArray[np.int64], vocab_size: int, seed: int = 0) -> 
         information = np.log(counts * row.sum() / (row * column**0.75 * (row.sum() ** 0.25)))
     information = np.where(np.isfinite(information), np.maximum(information, 0), 0).astype(np.float32)
     # Randomised range finder with two power iterations (Halko et al. 2011): the matrix is 4096 × 16384.
-    rng = np.random.default_rng(seed)
-    basis = information @ rng.standard_normal((information.shape[1], FEATURES + 16)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    basis = information @ rng.standard_normal((information.shape[1], features + 16)).astype(np.float32)
     for _ in range(2):
         basis = information @ (information.T @ np.linalg.qr(basis)[0])
     basis = np.linalg.qr(basis)[0]
     left, values, _ = np.linalg.svd(basis.T @ information, full_matrices=False)
-    vectors = (basis @ left)[:, :FEATURES] * np.sqrt(values[:FEATURES])
+    vectors = (basis @ left)[:, :features] * np.sqrt(values[:features])
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors.astype(np.float64) / np.maximum(norm, 1e-6)
 

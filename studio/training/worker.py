@@ -33,9 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     try:
         recipe, folder = recipe_from(args)
-        train(
-            recipe, Path(folder), resume=args.resume, max_minutes=args.max_minutes, report=report, stop=stop.is_set
-        )
+        train(recipe, Path(folder), resume=args.resume, max_minutes=args.max_minutes, report=report, stop=stop.is_set)
     except StudioError as error:
         report({"event": "error", "message": str(error)})
         return 2

@@ -3,16 +3,16 @@
 import dataclasses
 from typing import Any
 
-import torch
-
 from studio.errors import StudioError
 from studio.training.networks.transformer import Transformer, TransformerConfig
 from studio.training.networks.unet import UNet, UNetConfig
 
+Network = UNet | Transformer
+
 FAMILIES = {"unet": (UNetConfig, UNet), "transformer": (TransformerConfig, Transformer)}
 
 
-def build_network(settings: dict[str, Any]) -> torch.nn.Module:
+def build_network(settings: dict[str, Any]) -> Network:
     """A network from {"family": …, **fields of its config}. Raises StudioError for unknown names or bad sizes."""
     settings = dict(settings)
     family = settings.pop("family", None)
@@ -28,7 +28,7 @@ def build_network(settings: dict[str, Any]) -> torch.nn.Module:
         raise StudioError(f"The {family} network cannot be built: {error}.") from error
 
 
-def network_settings(network: torch.nn.Module) -> dict[str, Any]:
+def network_settings(network: Network) -> dict[str, Any]:
     """The inverse of `build_network`, for manifests and checkpoints."""
     for family, (_, network_class) in FAMILIES.items():
         if isinstance(network, network_class):

@@ -127,9 +127,7 @@ class Body(nn.Module):
                 if level and index == count:
                     block.append(nn.Upsample(scale_factor=2, mode="nearest"))
                 self.output_blocks.append(nn.Sequential(*block))
-        head = nn.Conv2d(
-            maps, config.colors * config.vocab_size, config.head_kernel, padding=config.head_kernel // 2
-        )
+        head = nn.Conv2d(maps, config.colors * config.vocab_size, config.head_kernel, padding=config.head_kernel // 2)
         self.out = nn.Sequential(nn.GroupNorm(GROUPS, maps), nn.SiLU(), head)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(cast(Tensor, head.bias))

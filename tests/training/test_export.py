@@ -1,0 +1,74 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from studio.errors import StudioError
+from studio.runtime.bundle import Bundle
+from studio.runtime.denoiser import OnnxDenoiser
+from studio.training import export as export_module
+from studio.training.export import export
+from studio.training.networks import build_network
+from studio.training.recipe import Recipe
+from studio.training.trainer import train
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the ONNX exporter warns about its own internals
+
+
+def logits_of_weights(bundle: Bundle, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """What PyTorch computes from the bundle's own weights file."""
+    from safetensors.torch import load_file
+
+    network = build_network(dict(bundle.manifest.network)).eval()
+    weights = {name: value.float() for name, value in load_file(bundle.file("weights.safetensors")).items()}
+    missing, unexpected = network.load_state_dict(weights, strict=False)
+    assert not missing
+    assert not unexpected
+    with torch.no_grad():
+        return network(torch.from_numpy(y), torch.from_numpy(rows)).numpy()
+
+
+@pytest.mark.parametrize("kind", ["picture_recipe", "text_recipe"])
+def test_a_bundle_computes_what_its_weights_say(kind: str, tmp_path: Path, request: pytest.FixtureRequest):
+    recipe: Recipe = request.getfixturevalue(kind)
+    checkpoint = train(recipe, tmp_path / "run")
+    bundle = Bundle.open(export(checkpoint, tmp_path / "models" / recipe.name))
+    assert tuple(bundle.manifest.granularities) == tuple(recipe.tokens.granularities)
+    assert "masked_cross_entropy" in bundle.manifest.evaluation
+    denoise = OnnxDenoiser(bundle, "cpu")
+    rng = np.random.default_rng(0)
+    for batch, count in ((1, 1), (1, bundle.num_tokens), (3, 5), (3, 2 * bundle.num_tokens)):
+        y = rng.integers(0, recipe.tokens.base + 1, (batch, bundle.num_tokens, recipe.tokens.length))
+        rows = rng.choice(batch * bundle.num_tokens, count, replace=False)
+        assert np.abs(denoise(y, rows) - logits_of_weights(bundle, y, rows)).max() < 2e-4
+    if recipe.modality == "text":
+        short = rng.integers(0, recipe.tokens.base + 1, (2, 5, recipe.tokens.length))
+        rows = np.arange(10)
+        assert np.abs(denoise(short, rows) - logits_of_weights(bundle, short, rows)).max() < 2e-4
+    parameters = bundle.manifest.training["parameters"]
+    assert isinstance(parameters, int)
+    assert bundle.file("weights.safetensors").stat().st_size < 2 * parameters + 20000  # half precision, once
+
+
+def test_a_graph_that_differs_is_not_kept(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    checkpoint = train(picture_recipe, tmp_path / "run", max_minutes=0)
+    output = tmp_path / "models" / "tiny"
+    export(checkpoint, output, evaluate=False)
+    before = json.loads((output / "manifest.json").read_text())
+    monkeypatch.setattr("studio.training.onnx_graph.TOLERANCE", -1.0)
+    with pytest.raises(StudioError, match="differs"):
+        export(checkpoint, output, evaluate=False)
+    assert json.loads((output / "manifest.json").read_text()) == before
+    assert [path.name for path in output.parent.iterdir()] == ["tiny"]
+
+
+def test_a_folder_that_is_no_bundle_is_left_alone(picture_recipe: Recipe, tmp_path: Path):
+    checkpoint = train(picture_recipe, tmp_path / "run", max_minutes=0)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "diary.txt").write_text("dear")
+    with pytest.raises(StudioError, match="not a model bundle"):
+        export_module.export(checkpoint, precious, evaluate=False)
+    assert (precious / "diary.txt").read_text() == "dear"

@@ -1,0 +1,93 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from studio.errors import StudioError
+from studio.training import trainer
+from studio.training.optim import learning_rate
+from studio.training.recipe import Recipe, TrainingSettings, load_recipe, parse_recipe, recipe_table
+from studio.training.trainer import load_checkpoint, train
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_a_resumed_run_ends_with_the_same_weights(picture_recipe: Recipe, tmp_path: Path):
+    whole = load_checkpoint(train(picture_recipe, tmp_path / "whole"))
+    calls = iter(range(100))
+    first = train(picture_recipe, tmp_path / "parts", stop=lambda: next(calls) >= 2)
+    assert load_checkpoint(first)["step"] == 2
+    parts = load_checkpoint(train(picture_recipe, tmp_path / "parts", resume=True))
+    assert parts["step"] == whole["step"] == 6
+    for name, value in whole["model"].items():
+        assert torch.equal(value, parts["model"][name]), name
+    for name, value in whole["ema"]["shadow"].items():
+        assert torch.equal(value, parts["ema"]["shadow"][name]), name
+
+
+def test_events_tell_the_story_and_the_loss_falls(text_recipe: Recipe, tmp_path: Path):
+    settings = dataclasses.replace(text_recipe.training, steps=60, batch=32, learning_rate=5e-3)
+    recipe = dataclasses.replace(text_recipe, training=settings)
+    events: list[dict] = []
+    train(recipe, tmp_path / "run", report=events.append)
+    assert [e["event"] for e in events if e["event"] != "step"] == ["start", "checkpoint", "end"]
+    losses = [e["loss"] for e in events if e["event"] == "step"]
+    assert len(losses) == 60
+    assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
+    assert events[-1]["finished"]
+
+
+def test_what_stands_is_not_overwritten(picture_recipe: Recipe, tmp_path: Path):
+    with pytest.raises(StudioError, match="no checkpoint"):
+        train(picture_recipe, tmp_path / "run", resume=True)
+    checkpoint = train(picture_recipe, tmp_path / "run", max_minutes=0)
+    with pytest.raises(StudioError, match="--resume"):
+        train(picture_recipe, tmp_path / "run")
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    with pytest.raises(StudioError, match="not a readable checkpoint"):
+        train(picture_recipe, tmp_path / "run", resume=True)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    train(picture_recipe, tmp_path / "run", max_minutes=0)
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    original = trainer.masked_cross_entropy
+    monkeypatch.setattr(trainer, "masked_cross_entropy", lambda *a: original(*a) * float("nan"))
+    with pytest.raises(StudioError, match="no longer a number"):
+        train(picture_recipe, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+
+
+def test_learning_rate_rises_stays_and_falls():
+    settings = TrainingSettings(steps=100, warmup=10, decay=0.2, learning_rate=1.0)
+    rates = [learning_rate(step, settings) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9:81] == [1.0] * 72
+    assert rates[99] == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("name", ["emoji-32", "storybook"])
+def test_the_shipped_recipes_are_valid(name: str):
+    recipe = load_recipe(ROOT / "models" / "recipes" / f"{name}.toml")
+    assert recipe.name == name
+    assert parse_recipe(recipe_table(recipe)) == recipe
+
+
+@pytest.mark.parametrize(
+    ("table", "word"),
+    [
+        ({"name": "x", "modality": "sound"}, "modality"),
+        ({"name": "x", "modality": "image", "colour": 1}, "colour"),
+        ({"modality": "image"}, "name"),
+        ({"name": "x", "modality": "image", "training": {"speed": 2}}, "speed"),
+        ({"name": "x", "modality": "image", "training": {"batch": 0}}, "batch"),
+        ({"name": "x", "modality": "image", "tokens": {"granularities": [3]}}, "divide"),
+    ],
+)
+def test_a_wrong_recipe_is_one_sentence(table: dict, word: str):
+    with pytest.raises(StudioError, match=word) as error:
+        parse_recipe(table)
+    assert "\n" not in str(error.value)
