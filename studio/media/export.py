@@ -1,6 +1,7 @@
 """Results as files, whole or not at all: PNG with its parameters inside, sheets, time-lapses, text, JSON."""
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,8 +54,11 @@ def read_parameters(path: str | Path) -> str | None:
     """The parameters inside a PNG that `save_png` wrote, None where it has none. Raises StudioError for no PNG."""
     path = Path(path)
     try:
-        with Image.open(path, formats=["PNG"]) as image:
-            parameters = image.info.get(PARAMETERS_KEY)
+        with warnings.catch_warnings():
+            # The pixels are not decoded here, so their number does not matter.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path, formats=["PNG"]) as image:
+                parameters = image.info.get(PARAMETERS_KEY)
     except FileNotFoundError as error:
         raise StudioError(f"There is no file {path}: check the name.") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:

@@ -82,12 +82,9 @@ def crop(
     shows in a given cell: a cell is to be filled if any of its pixels is. Beyond the picture its edge goes on;
     what is made there is thrown away.
     """
-    height, width = mask.shape
-    rows = np.arange(frame.y, frame.y + frame.size)
-    columns = np.arange(frame.x, frame.x + frame.size)
-    inside = np.ix_(np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1))
+    inside, reach = _overlap(frame, mask.shape)
     # Beyond the picture the mask goes on too: what a hole covers must not be shown as given there.
-    square, holes = picture[inside], mask[inside]
+    square, holes = np.pad(picture[inside], (*reach, (0, 0)), mode="edge"), np.pad(mask[inside], reach, mode="edge")
     if frame.size == grid:
         return square, holes
     area = _area_weights(frame.size, grid)
@@ -100,6 +97,13 @@ def crop(
         bands[row] = holes[used].any(axis=0)
     cells = np.einsum("cx,rxk->rck", area, flat)
     return np.clip(np.rint(cells), 0, 255).astype(np.uint8), bands.astype(np.float32) @ area.T > 0
+
+
+def _overlap(frame: WorkingFrame, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[tuple[int, int], ...]]:
+    """The part of a picture that a frame shows, and how far the frame reaches beyond it on each side."""
+    spans = [(max(at, 0), min(at + frame.size, end), at) for at, end in zip((frame.y, frame.x), shape, strict=False)]
+    rows, columns = (slice(start, stop) for start, stop, _ in spans)
+    return (rows, columns), tuple((start - at, at + frame.size - stop) for start, stop, at in spans)
 
 
 def _area_weights(size: int, grid: int) -> NDArray[np.float32]:
@@ -125,12 +129,11 @@ def stitch(
         cells, holes = crop(picture, mask, frame, grid)
         blended = Image.fromarray(np.where(holes[..., None], filled, cells))
         filled = np.asarray(blended.resize((frame.size, frame.size), Image.Resampling.BICUBIC))
-    height, width = mask.shape
-    top, left = max(frame.y, 0), max(frame.x, 0)
-    here = np.s_[top : min(frame.y + frame.size, height), left : min(frame.x + frame.size, width)]
+    inside, ((above, _), (before, _)) = _overlap(frame, mask.shape)
     result = picture.copy()
-    part = filled[top - frame.y :, left - frame.x :][: result[here].shape[0], : result[here].shape[1]]
-    result[here] = np.where(mask[here][..., None], part, result[here])
+    height, width = mask[inside].shape
+    part = filled[above : above + height, before : before + width]
+    result[inside] = np.where(mask[inside][..., None], part, result[inside])
     return result
 
 

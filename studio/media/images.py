@@ -51,12 +51,10 @@ def load_picture(path: str | Path) -> Picture:
     whole picture of at most 64 million pixels.
     """
     path = Path(path)
-    if not path.exists():
-        raise StudioError(f"There is no file {path}: check the name.")
-    if path.is_dir():
-        raise StudioError(f"{path} is a folder: name one picture in it.")
     too_large = f"{path} has more than {MAX_PIXELS // 1_000_000} million pixels: crop or reduce it first."
     try:
+        if path.is_dir():
+            raise StudioError(f"{path} is a folder: name one picture in it.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
@@ -68,9 +66,11 @@ def load_picture(path: str | Path) -> Picture:
         raise StudioError(too_large) from error
     except UnidentifiedImageError as error:
         raise StudioError(f"{path} is not a picture in a known format: use {', '.join(FORMATS)}.") from error
-    except PermissionError as error:
-        raise StudioError(f"{path} may not be read: change its permissions or copy it elsewhere.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError) as error:
+    except FileNotFoundError as error:
+        raise StudioError(f"There is no file {path}: check the name.") from error
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system, not of the decoder
+            raise StudioError(f"Cannot read {path}: {error.strerror}. Check the file or copy it elsewhere.") from error
         raise StudioError(f"{path} is damaged or cut short: save or download it again.") from error
 
 

@@ -117,6 +117,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path, monkeypatch):
     for name, message in {
         "none.png": "no file",
         ".": "is a folder",
+        "n" * 300 + ".png": "Cannot read",
         "cut.png": "damaged or cut short",
         "header.png": "picture|damaged",
         "text.png": "not a picture",
