@@ -14,9 +14,11 @@ WINDOW = 2  # neighbours on each side that count as context
 
 
 def usage_vectors(tokens: NDArray[np.int64], vocab_size: int, features: int = 64) -> NDArray[np.float64]:
-    """(C, features): leading singular vectors of the positive pointwise mutual information with the neighbours.
+    """(C, features): leading singular vectors of what each piece's neighbours tell about it.
 
-    Levy and Goldberg 2014. Left and right neighbours are kept apart, which tells word classes well.
+    The information of a piece w and a neighbour c is max(0, log p(w, c) / (p(w)·p(c)^0.75)): positive pointwise
+    mutual information that is wary of rare neighbours (after Levy and Goldberg 2014). Left and right
+    neighbours are kept apart, which tells word classes well.
     """
     blocks = []
     for offset in range(1, WINDOW + 1):
@@ -26,7 +28,7 @@ def usage_vectors(tokens: NDArray[np.int64], vocab_size: int, features: int = 64
     counts = np.concatenate(blocks, axis=1)
     row, column = counts.sum(1, keepdims=True), counts.sum(0, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        information = np.log(counts * row.sum() / (row * column**0.75 * (row.sum() ** 0.25)))
+        information = np.log(counts * row.sum() ** 0.75 / (row * column**0.75))
     information = np.where(np.isfinite(information), np.maximum(information, 0), 0).astype(np.float32)
     # Randomised range finder with two power iterations (Halko et al. 2011): the matrix is 4096 × 16384.
     rng = np.random.default_rng(0)
