@@ -120,25 +120,17 @@ class Confidence(Policy):
         return masked
 
     def choose(self, step: int, candidates: Units, drawn: Drawn) -> Units:
-        ranked = drawn.tokens[np.argsort(-self._blurred(step, drawn.log_prob))]
-        rank = np.empty(len(candidates), dtype=np.int64)
-        rank[ranked] = np.arange(len(ranked))
-        tokens, groups = np.nonzero(candidates)
-        first_groups_first = np.cumsum(candidates, axis=1)[tokens, groups]
-        chosen = np.lexsort((rank[tokens], first_groups_first))[: self.count(step, candidates)]
-        revealed = np.zeros_like(candidates)
-        revealed[tokens[chosen], groups[chosen]] = True
-        return revealed
+        rank = np.zeros(len(candidates), dtype=np.int64)
+        rank[drawn.tokens] = _ranks(-self._blurred(step, drawn.log_prob))
+        turn = np.cumsum(candidates, axis=1) * len(rank) + rank[:, None]
+        return _least(turn, candidates, self.count(step, candidates))
 
     def remask(self, step: int, known: Units, log_prob: NDArray[np.float32], rate: float) -> Units:
         """As many as would be expected, whole tokens of the least confidence first."""
         number = int(known.sum() * rate + self.rng.random())
-        tokens, groups = np.nonzero(known)
-        rank = np.argsort(np.argsort(self._blurred(step, log_prob)))
-        worst = np.lexsort((-groups, rank[tokens]))[:number]
-        again = np.zeros_like(known)
-        again[tokens[worst], groups[worst]] = True
-        return again
+        groups = known.shape[1]
+        turn = _ranks(self._blurred(step, log_prob))[:, None] * groups + np.arange(groups)[::-1]
+        return _least(turn, known, number)
 
     def _blurred(self, step: int, log_prob: NDArray[np.float32]) -> NDArray[np.float64]:
         """Log-probabilities with Gumbel noise that fades as α → 1."""
@@ -219,3 +211,17 @@ def _units_at(places: NDArray[np.int64], shape: tuple[int, ...]) -> Units:
     units = np.zeros(shape, dtype=np.bool_)
     units.flat[places] = True
     return units
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The place of each value among all in ascending order."""
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[np.argsort(values)] = np.arange(len(values))
+    return ranks
+
+
+def _least(turn: NDArray[np.int64], among: Units, number: int) -> Units:
+    """The `number` units with the least turns, which all differ, among those that are true."""
+    if number == 0:
+        return np.zeros_like(among)
+    return among & (turn <= np.partition(turn[among], number - 1)[number - 1])

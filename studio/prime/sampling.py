@@ -158,10 +158,10 @@ def draw(
     """
     if np.shape(logits) != (len(y), subtokens.vocab_size):
         raise ValueError(f"logits of shape {np.shape(logits)}, not {(len(y), subtokens.vocab_size)}")
-    logits = np.array(logits, dtype=np.float32)
-    partial = np.flatnonzero((y != subtokens.mask_id).any(axis=-1))
-    if len(partial):
-        logits[partial] = np.where(subtokens.compatible(y[partial]), logits[partial], -np.inf)
+    if (y == subtokens.mask_id).all():
+        logits = np.array(logits, dtype=np.float32)
+    else:
+        logits = np.where(subtokens.compatible(y), logits, np.float32(-np.inf))
     top = logits.max(axis=-1, keepdims=True)
     if not np.isfinite(top).all():
         raise ValueError("logits that are not finite, or that leave a token no class")
@@ -182,35 +182,39 @@ def draw(
             weights = np.exp(logits / np.float32(temperature))
         if 0 < top_k < subtokens.vocab_size:
             weights[weights < np.partition(weights, -top_k, axis=-1)[:, -top_k, None]] = 0
+        classes, rest = _pick_class(weights, uniforms)
         if top_p < 1:
-            weights[weights < _nucleus_edge(weights, top_p)[:, None]] = 0
-        classes = _pick_class(weights, uniforms)
+            # The class drawn is within the nucleus unless the classes above it hold the share already. Only then,
+            # once in 1 / (1 − p) draws, the weights are sorted, and what is left of the uniform draws within it.
+            drawn = np.take_along_axis(weights, classes[:, None], axis=-1)
+            above = np.where(weights > drawn, weights, np.float32(0)).sum(axis=-1)
+            outside = np.flatnonzero(above >= top_p * weights.sum(axis=-1))
+            nucleus = weights[outside]
+            nucleus[nucleus < _nucleus_edge(nucleus, top_p)] = 0
+            classes[outside], _ = _pick_class(nucleus, rest[outside])
     return classes, np.take_along_axis(logits, classes[:, None], axis=-1)[:, 0] - np.log(total), entropy
 
 
 def _nucleus_edge(weights: NDArray[np.float32], top_p: float) -> NDArray[np.float32]:
-    """Weights (n, C) to (n,): the least weight within the fewest classes that hold the share top_p."""
-    total = weights.sum(axis=-1, keepdims=True)
-    # Classes below (1 − p) / 2C of the total hold less than 1 − p together: only the others need sorting.
-    rows, columns = np.nonzero(weights >= (1 - top_p) / (2 * weights.shape[1]) * total)
-    counts = np.bincount(rows, minlength=len(weights))
-    starts = np.cumsum(counts) - counts
-    ordered = np.zeros((len(weights), counts.max()), dtype=np.float32)
-    ordered[rows, np.arange(len(rows)) - starts[rows]] = -weights[rows, columns]
-    ordered.sort(axis=-1)
-    held = np.cumsum(-ordered, axis=-1, dtype=np.float64)
-    last = np.minimum((held < top_p * total).sum(axis=-1), counts - 1)
-    return -ordered[np.arange(len(weights)), last]
+    """Weights (n, C) to (n, 1): the least weight among the fewest classes that hold the share top_p."""
+    ordered = np.sort(weights, axis=-1)[:, ::-1]
+    held = np.cumsum(ordered, axis=-1, dtype=np.float64)
+    last = (held < top_p * held[:, -1:]).sum(axis=-1, keepdims=True)
+    return np.take_along_axis(ordered, last, axis=-1)
 
 
-def _pick_class(weights: NDArray[np.float32], uniforms: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Inverse CDF in two levels, block of classes and class within it: a tenth of the cost of one long sum."""
-    width = 1 << (weights.shape[1].bit_length() // 2)
-    block, rest = _pick(np.add.reduceat(weights, np.arange(0, weights.shape[1], width), axis=-1), uniforms)
+def _pick_class(
+    weights: NDArray[np.float32], uniforms: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """`_pick` in two levels, block of classes and class within it: a tenth of the cost of one long sum."""
+    classes = weights.shape[1]
+    width = 1 << (classes.bit_length() // 2)
+    block, rest = _pick(np.add.reduceat(weights, np.arange(0, classes, width), axis=-1), uniforms)
     columns = block[:, None] * width + np.arange(width)
-    within = np.take_along_axis(weights, np.minimum(columns, weights.shape[1] - 1), axis=-1)
-    within[columns >= weights.shape[1]] = 0
-    return block * width + _pick(within, rest)[0]
+    within = np.take_along_axis(weights, np.minimum(columns, classes - 1), axis=-1)
+    within[columns >= classes] = 0
+    place, rest = _pick(within, rest)
+    return block * width + place, rest
 
 
 def _pick(weights: NDArray[np.float32], uniforms: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
