@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "say what runs here, what does not, and the remedy",
     "demo": "fill the shipped samples and write the results under out/",
     "bench": "measure what the program must reach",
+    "quality": "fill held-out data, beside simple yardsticks, and write sheets to look at",
 }
 
 
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         args = _parse(arguments)
-        code = args.run(args)
+        code = args.execute(args)
         sys.stdout.flush()
         return code or 0
     except StudioError as error:
@@ -68,7 +69,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         if name == chosen:  # only this one is filled in: its imports are paid for by those who use it
             module = import_module(f"studio.commands.{name}")
             module.add_arguments(command)
-            command.set_defaults(run=module.run)
+            command.set_defaults(execute=module.run)
     # Without a command the demo runs: the shortest way to see the method at work.
     return parser.parse_args(arguments or ["demo"]) if arguments else _parse(["demo"])
 

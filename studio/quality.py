@@ -1,0 +1,181 @@
+"""How good fills are on held-out data, beside simple yardsticks; contact sheets to look at.
+
+Pictures: the middle, the right half and brush strokes are taken out of held-out pictures and filled; the
+mean of eight variations is compared with biharmonic inpainting, pixel by pixel. Texts: cross-entropy and
+top-1 accuracy of hidden tokens beside the best that a token's frequency alone could do.
+"""
+
+import gzip
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.errors import StudioError
+from studio.generation import (
+    Denoiser,
+    Options,
+    finish,
+    generate,
+    picture_request,
+    text_request,
+    text_tokenizer,
+)
+from studio.media.export import contact_grid, save_png, save_text
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+Say = Callable[[str], None]
+HIDDEN = 0.15  # share of a text's tokens that is hidden, as in BERT
+
+
+def picture_masks(height: int, width: int, seed: int = 0) -> dict[str, NDArray[np.bool_]]:
+    """The three holes, bool (H, W): about 14 %, 50 % and 20 % of the picture."""
+    middle = np.zeros((height, width), dtype=bool)
+    middle[height * 5 // 16 : height * 11 // 16, width * 5 // 16 : width * 11 // 16] = True
+    half = np.zeros((height, width), dtype=bool)
+    half[:, width // 2 :] = True
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    strokes = np.zeros((height, width), dtype=bool)
+    for _ in range(3):
+        start, end = rng.uniform(0.1, 0.9, (2, 2)) * (height, width)
+        for point in np.linspace(start, end, 2 * max(height, width)):
+            strokes |= (rows - point[0]) ** 2 + (columns - point[1]) ** 2 <= (0.05 * min(height, width)) ** 2
+    return {"middle": middle, "half": half, "strokes": strokes}
+
+
+def biharmonic(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Fill the masked part of a picture, uint8 (H, W, 3), so that the Laplacian of the Laplacian vanishes there."""
+    height, width = mask.shape
+    index = np.arange(height * width).reshape(height, width)
+    laplacian = np.zeros((height * width, height * width))
+    for a, b in ((index[:, :-1], index[:, 1:]), (index[:-1], index[1:])):
+        a, b = a.ravel(), b.ravel()
+        laplacian[a, b] -= 1
+        laplacian[b, a] -= 1
+        np.add.at(laplacian, (a, a), 1)
+        np.add.at(laplacian, (b, b), 1)
+    squared = laplacian @ laplacian
+    hole = mask.ravel()
+    colors = picture.reshape(-1, 3).astype(np.float64)
+    colors[hole] = np.linalg.solve(squared[np.ix_(hole, hole)], -squared[np.ix_(hole, ~hole)] @ colors[~hole])
+    return np.clip(np.rint(colors), 0, 255).astype(np.uint8).reshape(picture.shape)
+
+
+def judge_pictures(
+    bundle: "Bundle",
+    denoise: Denoiser,
+    pictures: NDArray[np.uint8],
+    folder: Path,
+    say: Say,
+    variations: int = 8,
+    **options: Unpack[Options],
+) -> dict[str, Any]:
+    """Root-mean-square error in the holes, of 255, for the model and for biharmonic inpainting.
+
+    pictures: uint8 (N, H, W, 3). Writes a contact sheet a mask: original, hole, four variations, biharmonic.
+    """
+    figures: dict[str, Any] = {}
+    for name, mask in picture_masks(*pictures.shape[1:3]).items():
+        errors: dict[str, list[float]] = {"model": [], "biharmonic": []}
+        tiles = []
+        for picture in pictures:
+            request = picture_request(bundle, picture, mask, seeds=range(variations), **options)
+            *_, last = generate(request, bundle, denoise)
+            filled = finish(request, bundle, last, picture=picture).pictures
+            assert filled is not None
+            plain = biharmonic(picture, mask)
+            for kind, guess in (("model", filled.mean(0)), ("biharmonic", plain)):
+                errors[kind].append(float(((guess[mask] - picture[mask].astype(float)) ** 2).mean()))
+            holed = picture.copy()
+            holed[mask] = (255, 0, 255)
+            tiles += [picture, holed, *filled[:4], plain]
+        figures[name] = {kind: round(math.sqrt(float(np.mean(values))), 2) for kind, values in errors.items()}
+        say(f"{name}: root-mean-square error {figures[name]['model']}, biharmonic {figures[name]['biharmonic']}")
+        save_png(folder / f"{bundle.name}-{name}.png", contact_grid(tiles, columns=14, gap=2, scale=3))
+    return figures
+
+
+def judge_text(
+    bundle: "Bundle",
+    denoise: Denoiser,
+    text: str,
+    folder: Path,
+    say: Say,
+    windows: int = 48,
+    **options: Unpack[Options],
+) -> dict[str, Any]:
+    """Bits and top-1 accuracy of hidden tokens, for the model and for the frequencies of this very text.
+
+    Writes a page of filled gaps to read.
+    """
+    tokens = np.asarray(text_tokenizer(bundle).encode(text), dtype=np.int64)
+    length = bundle.num_tokens
+    if len(tokens) < length:
+        raise StudioError(f"The text has {len(tokens)} tokens; at least {length} are needed.")
+    starts = np.linspace(0, len(tokens) - length, windows).astype(int)
+    rng = np.random.default_rng(0)
+    losses, right, hidden_tokens = [], [], []
+    for start in starts:
+        part = tokens[start : start + length]
+        hidden = rng.random(length) < HIDDEN
+        y = np.where(hidden[:, None], bundle.subtokens.mask_id, bundle.subtokens.encode(part))
+        logits = denoise(y[None], np.flatnonzero(hidden)).astype(np.float64)
+        logits -= logits.max(axis=1, keepdims=True)
+        log_prob = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        losses.append(-log_prob[np.arange(hidden.sum()), part[hidden]])
+        right.append(logits.argmax(axis=1) == part[hidden])
+        hidden_tokens.append(part[hidden])
+    counts = np.bincount(tokens, minlength=bundle.subtokens.vocab_size)
+    targets = np.concatenate(hidden_tokens)
+    figures = {
+        "bits a hidden token": round(float(np.concatenate(losses).mean() / math.log(2)), 3),
+        "bits by frequency": round(float(-np.log2(counts[targets] / counts.sum()).mean()), 3),
+        "top-1 accuracy": round(float(np.concatenate(right).mean()), 4),
+        "accuracy by frequency": round(float((targets == counts.argmax()).mean()), 4),
+    }
+    for name, value in figures.items():
+        say(f"{name}: {value}")
+    _write_fills(bundle, denoise, text, folder, options)
+    return figures
+
+
+def _write_fills(bundle: "Bundle", denoise: Denoiser, text: str, folder: Path, options: Options) -> None:
+    """Paragraphs with a gap of words in the middle: what stood there, and two fills."""
+    tokenizer = text_tokenizer(bundle)
+    paragraphs = [p for p in text.split("\n") if 300 < len(p) < 800]
+    page = []
+    for index in np.linspace(0, len(paragraphs) - 1, 12).astype(int):
+        words = paragraphs[index].split(" ")
+        first = len(words) // 2
+        count = (3, 6, 12)[index % 3]
+        removed = " ".join(words[first : first + count])
+        gap = len(tokenizer.encode(" " + removed))
+        holed = " ".join([*words[:first], f"[[{gap}]]", *words[first + count :]])
+        request = text_request(bundle, holed, seeds=(0, 1), **options)
+        *_, last = generate(request, bundle, denoise)
+        before, after = holed.split(f"[[{gap}]]")
+        page.append(f"… {before[-160:]}[{removed}]{after[:100]} …\n")
+        for filled in finish(request, bundle, last).texts or []:
+            page.append(f"    → {filled[len(before) : len(filled) - len(after)]}\n")
+    save_text(folder / f"{bundle.name}-fills.txt", "\n".join(page))
+
+
+def read_held_out(path: Path, modality: str, grid: tuple[int, ...], count: int) -> Any:
+    """Pictures uint8 (count, H, W, 3) from an .npz, evenly spread, or the text of a .txt or .txt.gz."""
+    try:
+        if modality == "text":
+            data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            return data.decode("utf-8")
+        with np.load(path, allow_pickle=False) as arrays:
+            pictures = arrays["images"]
+    except (OSError, ValueError, KeyError) as error:
+        raise StudioError(f"Cannot read held-out data from {path}: {error}.") from error
+    if pictures.dtype != np.uint8 or pictures.shape[1:] != (*grid, 3):
+        raise StudioError(f"The images in {path} must be uint8 of shape (N, {grid[0]}, {grid[1]}, 3).")
+    return pictures[np.linspace(0, len(pictures) - 1, min(count, len(pictures))).astype(int)]
