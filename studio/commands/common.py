@@ -2,7 +2,7 @@
 
 import argparse
 import json
-import secrets
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -62,7 +62,7 @@ def seeds(args: argparse.Namespace, count: int, what: str = "--variations") -> l
     """`count` seeds, one after the other from --seed, or from one drawn now."""
     if not 1 <= count <= 4096:
         raise StudioError(f"{what} must lie between 1 and 4096, not {count}.")
-    first = secrets.randbits(32) if args.seed is None else args.seed
+    first = int.from_bytes(os.urandom(4), "big") if args.seed is None else args.seed
     if not 0 <= first < 2**64:
         raise StudioError(f"The seed must be a whole number from 0 to 2^64-1, not {first}.")
     return [(first + i) % 2**64 for i in range(count)]

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _pictures(folder: Path, args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[Path]]:
     """Fill the sample pictures: the result, a strip of steps and a time-lapse of each."""
-    from studio.generation import picture_request
+    from studio.generation import PictureSource, picture_request
 
     bundle = common.find_model(None, "image")
     denoise = common.open_denoiser(bundle, args)
@@ -48,8 +48,10 @@ def _pictures(folder: Path, args: argparse.Namespace) -> tuple[list[dict[str, An
         result = common.make(request, bundle, denoise, args, picture=picture.rgb, on_frame=on_frame, title=name)
         written = [folder / f"{name}{ending}" for ending in (".png", "-steps.png", ".webp")]
         save(written[0], result, 0, picture)
-        chosen = [shots[i * (len(shots) - 1) // (STRIP - 1)] for i in range(STRIP)]
-        save_strip(written[1], chosen, scale=viewing_scale(shots[0], 192))
+        assert isinstance(request.source, PictureSource)
+        x, y, size = request.source.frame
+        chosen = [shots[i * (len(shots) - 1) // (STRIP - 1)][y : y + size, x : x + size] for i in range(STRIP)]
+        save_strip(written[1], chosen, scale=viewing_scale(chosen[0], 192))
         save_timelapse(written[2], shots)
         facts.append(common.result_facts(result))
         files += written

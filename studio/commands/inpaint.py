@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--planes", help="digits to fill: all, high, low, or places such as 0,3 (0 the most significant)"
     )
-    parser.add_argument("--variations", type=int, default=1, metavar="N", help="N results: OUT-1.png, OUT-2.png, …")
+    parser.add_argument("--variations", type=int, metavar="N", help="N results: OUT-1.png, OUT-2.png, …")
     parser.add_argument("--timeline", metavar="FILE", help="a time-lapse as .webp, .gif or .mp4")
     common.add_making(parser)
 
@@ -58,10 +58,10 @@ def run(args: argparse.Namespace) -> None:
     if not args.mask:
         raise StudioError("Say what to fill: --mask MASK.png, white where to fill, or --mask alpha.")
     source = Path(args.picture)
-    output = check_suffix(args.output or source.with_name(f"{source.stem}-filled.png"), (".png",))
     picture = load_picture(source)
+    output = check_suffix(args.output or source.with_name(f"{source.stem}-filled.png"), (".png",))
     mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
-    seeds = common.seeds(args, args.variations)
+    seeds = common.seeds(args, 1 if args.variations is None else args.variations)
 
     from studio.generation import picture_request, picture_tokenizer
 
@@ -85,14 +85,13 @@ def run(args: argparse.Namespace) -> None:
 
 def _again(args: argparse.Namespace) -> None:
     """Make the picture once more from the request in it: its pixels outside the mask, `given` for the rest."""
-    changed = [name for name in (*common.OPTIONS, "picture", "mask", "frame", "planes", "seed") if vars(args)[name]]
-    if changed or args.variations != 1:
-        raise StudioError(
-            f"--again takes everything from {args.again}: leave out {(changed or ['variations'])[0].replace('_', '-')}."
-        )
+    taken = (*common.OPTIONS, "picture", "mask", "frame", "planes", "seed", "variations")
+    for name in taken:
+        if vars(args)[name] is not None:
+            raise StudioError(f"--again takes everything from {args.again}: leave out {name.replace('_', '-')}.")
     old = Path(args.again)
-    output = check_suffix(args.output or old.with_name(f"{old.stem}-again.png"), (".png",))
     request, variation, provider = read_request(old)
+    output = check_suffix(args.output or old.with_name(f"{old.stem}-again.png"), (".png",))
     picture = load_picture(old)
 
     from studio.generation import PictureSource

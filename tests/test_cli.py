@@ -1,0 +1,432 @@
+"""The command line as its users meet it: what it makes, what it says, what it refuses."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio import __version__, cli
+from studio.commands import common, demo
+from studio.errors import StudioError
+from studio.media.export import read_parameters
+from studio.runtime import catalog
+from studio.runtime.denoiser import OnnxDenoiser
+from tests.helpers import picture_bundle, text_bundle
+
+Run = Callable[..., tuple[int, str, str]]
+TEXT = "Once upon a [[4]] there lived [[3]]."
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    picture_bundle(folder)
+    text_bundle(folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def installed(bundles: Path, own_home: Path) -> None:
+    shutil.copytree(bundles, own_home / "studio" / "models")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An own folder with a picture of 20 × 16 and a mask, the working folder of the command."""
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, size=(16, 20, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("in.png")
+    mask = np.zeros((16, 20), dtype=np.uint8)
+    mask[5:9, 6:11] = 255
+    Image.fromarray(mask).save("mask.png")
+    Image.fromarray(np.zeros_like(mask)).save("black.png")
+    Image.fromarray(mask[:8]).save("small.png")
+    Path("not.png").write_text("no picture")
+    return tmp_path
+
+
+@pytest.fixture
+def run(here: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    def run(*argv: object) -> tuple[int, str, str]:
+        capsys.readouterr()
+        try:
+            code = cli.main([str(argument) for argument in argv])
+        except SystemExit as leaving:  # --help and --version
+            code = int(leaving.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def shots(path: str | Path) -> int:
+    with Image.open(path) as image:
+        return getattr(image, "n_frames", 1)
+
+
+FILL = ("inpaint", "in.png", "--mask", "mask.png")
+
+
+class TestInpaint:
+    def test_fills_the_mask_only(self, run: Run) -> None:
+        code, out, _ = run(*FILL, "-o", "out.png", "--seed", 3)
+        assert code == 0 and out.startswith("out.png  (seed 3, 6 calls")
+        mask = pixels("mask.png") > 0
+        assert (pixels("out.png")[~mask] == pixels("in.png")[~mask]).all()
+        assert (pixels("out.png")[mask] != pixels("in.png")[mask]).any()
+
+    def test_default_name(self, run: Run) -> None:
+        assert run(*FILL)[0] == 0
+        assert Path("in-filled.png").is_file()
+
+    def test_the_seed_decides(self, run: Run) -> None:
+        for name, seed in (("a", 3), ("b", 3), ("c", 2**64 - 1)):
+            assert run(*FILL, "-o", f"{name}.png", "--seed", seed)[0] == 0
+        assert (pixels("a.png") == pixels("b.png")).all()
+        assert (pixels("a.png") != pixels("c.png")).any()
+
+    def test_again_makes_the_same_pixels(self, run: Run) -> None:
+        options = ("--variations", 3, "--remask", 0.3, "--frame", "1,2,14", "--temperature", 1.2, "--steps", 9)
+        assert run(*FILL, "-o", "out.png", *options)[0] == 0
+        assert len({pixels(f"out-{i}.png").tobytes() for i in (1, 2, 3)}) == 3
+        for i in (1, 2, 3):
+            assert run("inpaint", "--again", f"out-{i}.png")[0] == 0
+            assert Path(f"out-{i}-again.png").read_bytes() == Path(f"out-{i}.png").read_bytes()
+
+    def test_again_does_not_need_what_was_under_the_mask(self, run: Run) -> None:
+        assert run(*FILL, "-o", "out.png", "--planes", "low")[0] == 0
+        Path("in.png").unlink()
+        assert run("inpaint", "--again", "out.png", "-o", "again.png")[0] == 0
+        assert (pixels("again.png") == pixels("out.png")).all()
+
+    def test_again_refuses_what_it_cannot_keep(self, run: Run, own_home: Path) -> None:
+        assert run(*FILL, "-o", "out.png")[0] == 0
+        assert_refused(run("inpaint", "--again", "out.png", "--temperature", 0), "leave out temperature")
+        assert_refused(run("inpaint", "--again", "out.png", "--variations", 1), "leave out variations")
+        assert_refused(run("inpaint", "--again", "in.png"), "holds no request")
+        assert_refused(run("inpaint", "--again", "mask.jpg"), "no file")
+        Image.open("out.png").crop((0, 0, 10, 10)).save("cut.png", pnginfo=chunk(read_parameters("out.png")))
+        assert_refused(run("inpaint", "--again", "cut.png"), "size must not be changed")
+        manifest = own_home / "studio" / "models" / "emoji-32" / "manifest.json"
+        manifest.write_text(manifest.read_text().replace("A tiny model", "Another model"))
+        assert_refused(run("inpaint", "--again", "out.png"), "another version of the model emoji-32")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"request": None},
+            {"variation": 5},
+            {"variation": "x"},
+            {"request": {"version": 9}},
+            {"provider": None},
+            None,
+        ],
+    )
+    def test_a_damaged_request(self, run: Run, change: dict[str, Any] | None) -> None:
+        assert run(*FILL, "-o", "out.png")[0] == 0
+        parameters = json.loads(read_parameters("out.png") or "")
+        text = "[" * 5000 if change is None else json.dumps(parameters | change)
+        Image.open("out.png").save("bad.png", pnginfo=chunk(text))
+        code, out, err = run("inpaint", "--again", "bad.png")
+        if change == {"provider": None}:
+            assert code == 0 and "It was made on None" in err
+        else:
+            assert_refused((code, out, err), "request")
+
+    def test_alpha(self, run: Run) -> None:
+        rgba = np.dstack([pixels("in.png"), np.full((16, 20), 255, dtype=np.uint8)])
+        rgba[3:7, 4:8, 3] = 0
+        rgba[0, 0, 3] = 200
+        Image.fromarray(rgba).save("alpha.png")
+        assert run("inpaint", "alpha.png", "--mask", "alpha", "-o", "out.png")[0] == 0
+        out, hole = pixels("out.png"), rgba[..., 3] == 0
+        assert (out[hole][:, 3] == 255).all() and (out[~hole] == rgba[~hole]).all()
+        assert run("inpaint", "--again", "out.png", "-o", "again.png")[0] == 0
+        assert (pixels("again.png") == out).all()
+        assert_refused(run("inpaint", "in.png", "--mask", "alpha"), "no transparent part")
+
+    @pytest.mark.parametrize("suffix", [".webp", ".gif", ".mp4"])
+    def test_timeline(self, run: Run, suffix: str) -> None:
+        assert run(*FILL, "-o", "out.png", "--variations", 2, "--timeline", f"t{suffix}")[0] == 0
+        assert Path(f"t{suffix}").stat().st_size > 100
+        if suffix != ".mp4":
+            assert shots(f"t{suffix}") > 2
+
+    def test_json_and_quiet(self, run: Run) -> None:
+        code, out, err = run(*FILL, "-o", "out.png", "--json", "--quiet", "--seed", 5, "--variations", 2)
+        assert code == 0 and err == "" and out.count("\n") == 1
+        facts = json.loads(out)
+        assert facts["files"] == ["out-1.png", "out-2.png"] and facts["seeds"] == [5, 6]
+        assert facts["provider"] == "CPU" and facts["calls"] == 6 and len(facts["confidence"]) == 2
+
+    def test_progress_in_lines(self, run: Run) -> None:
+        err = run(*FILL, "--device", "cpu")[2]
+        assert "emoji-32 on CPU\n" in err and "filling: step 6 of 6, 6 calls" in err
+
+    def test_progress_on_a_terminal(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+        assert "6/6" in run(*FILL)[2]
+
+
+def chunk(text: str | None) -> Any:
+    from PIL.PngImagePlugin import PngInfo
+
+    chunks = PngInfo()
+    chunks.add_itxt("prime-studio", text or "")
+    return chunks
+
+
+def assert_refused(answer: tuple[int, str, str], what: str) -> None:
+    """Exit code 2, nothing on stdout, one line on stderr that says `what`."""
+    code, out, err = answer
+    assert (code, out) == (2, ""), err
+    last = err.splitlines()[-1]
+    assert last.startswith("prime-studio: ") and what in last, err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("argv", "what"),
+    [
+        (("inpaint",), "Name the picture"),
+        (("inpaint", "in.png"), "Say what to fill"),
+        (("inpaint", "none.png", "--mask", "mask.png"), "no file none.png"),
+        (("inpaint", "not.png", "--mask", "mask.png"), "not.png is not a picture"),
+        (("inpaint", ".", "--mask", "mask.png"), "folder"),
+        (("inpaint", "in.png", "--mask", "none.png"), "no file none.png"),
+        (("inpaint", "in.png", "--mask", "small.png"), "20×8"),
+        (("inpaint", "in.png", "--mask", "black.png"), "Nothing to fill"),
+        ((*FILL, "-o", "out.jpg"), ".png"),
+        ((*FILL, "-o", "in.png/out.png"), "Cannot write"),
+        ((*FILL, "--timeline", "t.avi"), ".webp"),
+        ((*FILL, "--steps", 0), "steps"),
+        ((*FILL, "--steps", -5), "steps"),
+        ((*FILL, "--steps", "many"), "invalid int value"),
+        ((*FILL, "--granularity", 3), "not trained for granularity 3: use one of 1, 4"),
+        ((*FILL, "--policy", "best"), "policy"),
+        ((*FILL, "--schedule", "best"), "schedule"),
+        ((*FILL, "--temperature", "nan"), "temperature"),
+        ((*FILL, "--top-p", 0), "top_p"),
+        ((*FILL, "--remask", 2), "remask"),
+        ((*FILL, "--seed", -1), "seed"),
+        ((*FILL, "--seed", 2**64), "seed"),
+        ((*FILL, "--variations", 0), "--variations"),
+        ((*FILL, "--frame", "1,2"), "frame"),
+        ((*FILL, "--frame", "9,9,8"), "does not hold the whole mask"),
+        ((*FILL, "--planes", "9"), "places"),
+        ((*FILL, "--model", "none"), "There is no model none; installed are: emoji-32, storybook"),
+        ((*FILL, "--model", "storybook"), "model for texts"),
+        ((*FILL, "--device", "tpu"), "invalid choice"),
+        (("infill",), "Give one text"),
+        (("infill", "a", "--file", "b"), "Give one text"),
+        (("infill", ""), "empty"),
+        (("infill", "no gap"), "no gap"),
+        (("infill", "a [[0]]"), "gap"),
+        (("infill", "a [[47]]"), "too long"),
+        (("infill", "--file", "none.txt"), "no file"),
+        (("infill", "--file", "in.png"), "not UTF-8"),
+        (("infill", TEXT, "--model", "emoji-32"), "model for pictures"),
+        (("sample",), "-o FOLDER"),
+        (("sample", "-n", 0, "-o", "x"), "-n must"),
+        (("sample", "-o", "x.jpg"), ".png"),
+        (("sample", "-o", "x", "--tokens", 3), "--tokens is for texts"),
+        (("sample", "--model", "storybook", "--tokens", 999), "takes 48 tokens"),
+        (("models",), "required"),
+        (("models", "info", "none"), "no model none"),
+        (("models", "import", "none"), "no file"),
+        (("models", "import", "in.png"), "not a whole .primebundle"),
+        (("models", "remove", "none"), "not there"),
+        (("bench", "--repeats", 0), "--repeats"),
+        (("paint",), "invalid choice"),
+        (("inpaint", "--wrong"), "unrecognized arguments"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(run: Run, here: Path, argv: tuple, what: str) -> None:
+    before = sorted(here.rglob("*"))
+    answer = run(*argv)
+    assert_refused(answer, what)
+    assert sorted(here.rglob("*")) == before
+
+
+class TestInfill:
+    def test_fills_and_keeps_the_rest(self, run: Run) -> None:
+        code, out, _ = run("infill", TEXT, "--seed", 1)
+        assert code == 0 and out.startswith("Once upon a ") and " there lived " in out and out.endswith(".\n")
+
+    def test_file_output_and_variations(self, run: Run) -> None:
+        Path("in.txt").write_text(TEXT + "\n", encoding="utf-8")
+        code, out, _ = run("infill", "--file", "in.txt", "-o", "out.txt", "--variations", 2)
+        text = Path("out.txt").read_text("utf-8")
+        assert code == 0 and out == "" and text.count("Once upon a ") == 2 and "\n---\n" in text
+
+    def test_json(self, run: Run) -> None:
+        code, out, _ = run("infill", TEXT, "--json", "--variations", 2)
+        assert code == 0 and len(json.loads(out)["texts"]) == 2
+
+    def test_standard_input(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("in.txt").write_text(TEXT, encoding="utf-8")
+        with open("in.txt") as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert run("infill", "--file", "-")[1].startswith("Once upon a ")
+        with open("in.png", errors="replace") as file:
+            monkeypatch.setattr(sys, "stdin", file)
+            assert_refused(run("infill", "--file", "-"), "not UTF-8")
+
+    def test_color_on_a_terminal(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        colored = run("infill", TEXT, "--seed", 1)[1]
+        assert colored.startswith("Once upon a \x1b[1;36m")
+        monkeypatch.setenv("NO_COLOR", "1")
+        plain = run("infill", TEXT, "--seed", 1)[1]
+        assert colored.replace("\x1b[1;36m", "").replace("\x1b[0m", "") == plain
+
+
+class TestSample:
+    def test_folder_sheet_and_texts(self, run: Run) -> None:
+        assert run("sample", "-n", 12, "-o", "many")[0] == 0
+        assert len(list(Path("many").iterdir())) == 12 and Path("many/sample-01.png").is_file()
+        assert run("inpaint", "--again", "many/sample-07.png", "-o", "again.png")[0] == 0
+        assert (pixels("again.png") == pixels("many/sample-07.png")).all()
+        assert run("sample", "-n", 4, "-o", "sheet.png")[0] == 0 and pixels("sheet.png").shape == (18, 18, 3)
+        assert run("sample", "-o", "one.png")[0] == 0 and read_parameters("one.png")
+        code, out, _ = run("sample", "--model", "storybook", "-n", 2, "--tokens", 6)
+        assert code == 0 and "\n---\n" in out
+        assert run("sample", "--model", "storybook", "-o", "text.txt")[0] == 0 and Path("text.txt").is_file()
+        Path("file").touch()
+        assert_refused(run("sample", "-o", "file"), "file is a file")
+
+
+class TestModels:
+    def test_list_info_verify(self, run: Run, own_home: Path) -> None:
+        out = run("models", "list")[1]
+        assert "emoji-32" in out and "imported" in out
+        assert [m["name"] for m in json.loads(run("models", "list", "--json")[1])["models"]][:2] == [
+            "emoji-32",
+            "storybook",
+        ]
+        assert "granularities" in run("models", "info", "emoji-32")[1]
+        assert json.loads(run("models", "info", "emoji-32", "--json")[1])["manifest"]["vocab_size"] == 16
+        assert run("models", "verify", "emoji-32", "storybook")[0] == 0
+        (own_home / "studio" / "models" / "emoji-32" / "palette.json").write_text("{}")
+        code, out, _ = run("models", "verify", "emoji-32", "storybook")
+        assert code == 1 and "palette.json has 2 bytes" in out and "storybook         whole" in out
+        assert "palette.json" in run("models", "list")[1]
+
+    def test_export_remove_import(self, run: Run) -> None:
+        assert run("models", "export", "emoji-32")[1] == "emoji-32.primebundle\n"
+        assert_refused(run("models", "import", "emoji-32.primebundle"), "already there")
+        assert run("models", "import", "emoji-32.primebundle", "--replace")[0] == 0
+        assert run("models", "remove", "emoji-32")[1] == "emoji-32 is removed\n"
+
+
+def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
+    code, out, _ = run("doctor")
+    assert code == 0 and "CPU: usable" in out and "storybook: text, whole" in out
+    assert json.loads(run("doctor", "--json")[1])["problems"] == []
+    monkeypatch.setattr(catalog, "shipped_models", lambda: own_home / "none")
+    (own_home / "studio" / "models" / "storybook" / "tokenizer.json").unlink()
+    code, out, _ = run("doctor")
+    assert code == 1 and "tokenizer.json is missing; import the model again" in out
+    assert "no working text model; run `prime-studio models import FILE`" in out
+
+
+def test_demo_fills_the_samples(run: Run) -> None:
+    code, out, _ = run("demo", "-o", "out")
+    assert code == 0 and "Then Dorothy fell silent again. The yellow hen was " in out
+    for name in demo.PICTURES:
+        assert pixels(f"out/{name}.png").shape == pixels(common.samples_folder() / f"{name}.png").shape
+        assert shots(f"out/{name}.webp") > 2
+    assert str(Path("out").absolute()) in out
+    facts = json.loads(run("demo", "-o", "out", "--json")[1])
+    assert all(Path(file).is_file() for file in facts["files"])
+
+
+def test_without_arguments_the_demo_runs(run: Run) -> None:
+    assert run()[0] == 0
+    assert Path("out/robot.webp").is_file()
+
+
+def test_without_models(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
+    shutil.rmtree(own_home / "studio")
+    monkeypatch.setattr(catalog, "shipped_models", lambda: own_home / "none")
+    assert_refused(run(*FILL), "no image model")
+    assert run("models", "list")[1] == "No model is installed.\n"
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version")[1] == f"prime-studio {__version__}\n"
+    assert "inpaint" in run("--help")[1] and "--mask" in run("inpaint", "--help")[1]
+
+
+class TestTrouble:
+    def test_training_without_its_packages(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in [name for name in sys.modules if name.startswith("studio.training")]:
+            monkeypatch.delitem(sys.modules, name)
+        for name in ("torch", "accelerate", "onnx"):
+            monkeypatch.setitem(sys.modules, name, None)
+        recipe = Path(__file__).resolve().parent.parent / "models" / "recipes" / "emoji-32.toml"
+        for argv in (("train", recipe), ("export", "run")):
+            assert_refused(run(*argv), "Training needs the training extra: run ./run train")
+
+    def test_disk_full(self, run: Run, monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
+        def full(*args: object, **options: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Image.Image, "save", full)
+        before = sorted(here.iterdir())
+        assert_refused(run(*FILL, "-o", "out.png"), "No space left on device")
+        assert sorted(here.iterdir()) == before
+
+    @pytest.mark.parametrize(
+        ("error", "code", "line"),
+        [
+            (KeyboardInterrupt(), 130, "prime-studio: interrupted"),
+            (MemoryError(), 2, "prime-studio: Not enough memory"),
+            (PermissionError(13, "Permission denied", "x"), 2, "prime-studio: Permission denied (x)."),
+            (StudioError("Two\nlines."), 2, "prime-studio: Two lines."),
+        ],
+    )
+    def test_in_the_middle(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, here: Path, error: BaseException, code: int, line: str
+    ) -> None:
+        calls = []
+
+        def failing(self: OnnxDenoiser, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            calls.append(len(rows))
+            if len(calls) == 3:
+                raise error
+            return np.zeros((len(rows), 16), dtype=np.float32)
+
+        monkeypatch.setattr(OnnxDenoiser, "__call__", failing)
+        before = sorted(here.iterdir())
+        got, out, err = run(*FILL, "-o", "out.png", "--timeline", "t.gif")
+        assert (got, out) == (code, "") and err.splitlines()[-1].startswith(line)
+        assert len(calls) == 3 and sorted(here.iterdir()) == before
+
+    def test_a_bug_keeps_its_traceback(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(OnnxDenoiser, "__call__", lambda *arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(*FILL)
+
+    @pytest.mark.skipif(os.name != "posix", reason="no SIGPIPE")
+    def test_a_reader_that_leaves(self) -> None:
+        command = [sys.executable, "-m", "studio", "models", "info", "emoji-32"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        errors = process.stderr.read()
+        process.stderr.close()
+        assert process.wait() == 141 and errors == b""
