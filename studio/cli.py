@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `doctor` and `bench` return 1 when something they look at is broken.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    # Without a command the demo runs: the shortest way to see the method at work.
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["demo"]
     try:
         args = _parse(arguments)
         code = args.execute(args)
@@ -70,8 +71,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             module = import_module(f"studio.commands.{name}")
             module.add_arguments(command)
             command.set_defaults(execute=module.run)
-    # Without a command the demo runs: the shortest way to see the method at work.
-    return parser.parse_args(arguments or ["demo"]) if arguments else _parse(["demo"])
+    return parser.parse_args(arguments)
 
 
 def _fail(message: str) -> int:

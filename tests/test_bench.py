@@ -13,6 +13,7 @@ import pytest
 
 from studio import cli
 from studio.commands import bench
+from studio.errors import StudioError
 from studio.generation import free_request
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
@@ -61,8 +62,10 @@ def test_imports() -> None:
 
 
 def test_a_command_is_measured() -> None:
-    seconds, peak = bench._measured([sys.executable, "-c", "import time; time.sleep(0.2)"])
-    assert seconds > 0.2 and (peak is None or peak > 1 << 20)
+    seconds, processor, peak = bench._measured([sys.executable, "-c", "import time; time.sleep(0.2)"])
+    assert seconds > 0.2 and processor < seconds and (peak == 0 or peak > 1 << 20)
+    with pytest.raises(StudioError, match="exit code 3"):
+        bench._measured([sys.executable, "-c", "raise SystemExit(3)"])
 
 
 def test_the_command(own_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         common.answer(args, common.result_facts(result, texts=result.texts, file=args.output), "")
     elif not args.output:
-        colored = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-        texts = [_colored(result, bundle, i) for i in range(len(seeds))] if colored else result.texts
+        terminal = sys.stdout.isatty()
+        texts = [_for_terminal(result, bundle, i) for i in range(len(seeds))] if terminal else result.texts
         whole = BETWEEN.join(texts)
         print(whole, end="" if whole.endswith("\n") else "\n")
 
@@ -65,8 +65,13 @@ def _text(args: argparse.Namespace) -> str:
         raise StudioError("The standard input is not UTF-8 text: save it as UTF-8 first.") from error
 
 
-def _colored(result: "Result", bundle: "Bundle", index: int) -> str:
+def _for_terminal(result: "Result", bundle: "Bundle", index: int) -> str:
+    """The filled text, what was made in colour; a model can make any bytes, so no control characters come through."""
     from studio.generation import text_pieces
 
-    pieces = text_pieces(result.request, bundle, result.y[index])
-    return "".join(f"{_MADE}{piece}{_PLAIN}" if made else piece for piece, made in pieces)
+    before, after = ("", "") if "NO_COLOR" in os.environ else (_MADE, _PLAIN)
+    text = ""
+    for piece, made in text_pieces(result.request, bundle, result.y[index]):
+        safe = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in piece) if made else piece
+        text += f"{before}{safe}{after}" if made else piece
+    return text
