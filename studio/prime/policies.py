@@ -18,6 +18,9 @@ Units = NDArray[np.bool_]
 RANKING_NOISE = 1.0
 """Scale of the Gumbel noise on the ranking by confidence while nothing is known (MaskGIT, arXiv 2202.04200)."""
 
+NEGLIGIBLE = 0.1
+"""Entropy in nats that tokens revealed together may have in any step."""
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -113,7 +116,7 @@ class Sequential(Policy):
 class Confidence(Policy):
     """The expected counts, rounded, at the tokens whose drawn class is most probable (MaskGIT).
 
-    Each of them gets its first masked group revealed, second groups follow only when every token had its first.
+    In a step each of them gets its first masked group revealed, and second ones only when every token had its first.
     """
 
     def candidates(self, step: int, masked: Units) -> Units:
@@ -140,8 +143,8 @@ class Confidence(Policy):
 class Entropy(Policy):
     """Whole tokens, least entropy first, while their sum is within the step's share of all that is left.
 
-    Revealing tokens together costs at most the sum of their entropies (EB-sampler, arXiv 2505.24857). Where the
-    network is sure, few calls are needed.
+    Tokens revealed together can be as wrong as the sum of their entropies (EB-sampler, arXiv 2505.24857), so a
+    sum that is NEGLIGIBLE is always allowed: where the network is sure, few calls are needed.
     """
 
     needs_entropy = True
@@ -157,8 +160,8 @@ class Entropy(Policy):
         if step < self.steps and self.alpha[step] < 1:
             share = (self.alpha[step] - self.alpha[step - 1]) / (1 - self.alpha[step - 1])
         # The tolerance is for equal entropies, whose share should be a whole number of them.
-        number = max(1, int(np.searchsorted(spent, spent[-1] * share * (1 + 1e-6), side="right")))
-        chosen = order[:number]
+        bound = max(spent[-1] * share * (1 + 1e-6), NEGLIGIBLE)
+        chosen = order[: max(1, int(np.searchsorted(spent, bound, side="right")))]
         revealed = np.zeros_like(candidates)
         revealed[drawn.tokens[chosen]] = True
         return revealed & candidates
