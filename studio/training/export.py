@@ -30,6 +30,8 @@ def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluat
     The averaged weights are used. `recipe` overrides the one in the checkpoint (texts, paths and defaults may
     have changed since). Raises StudioError where the graph and the network disagree by more than 2e-4.
     """
+    if output.exists() and not (output / "manifest.json").exists():
+        raise StudioError(f"{output} exists and is not a model bundle: choose another folder.")
     state = load_checkpoint(checkpoint)
     recipe = recipe or parse_recipe(json.loads(state["recipe"]))
     prepared = prepare(recipe, checkpoint.parent)
@@ -121,8 +123,6 @@ def _manifest(
 
 def _replace(folder: Path, output: Path) -> None:
     """Move the finished folder into place; what was there goes only once the new one stands."""
-    if output.exists() and not (output / "manifest.json").exists():
-        raise StudioError(f"{output} exists and is not a model bundle: choose another folder.")
     old = output.with_name(f".{output.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if output.exists():

@@ -1,8 +1,11 @@
 """A network to an ONNX graph whose weights stay in one safetensors file, in half precision."""
 
 import json
+import logging
 import struct
+import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -40,9 +43,21 @@ def write_graph(network: Network, folder: Path, num_tokens: int, any_length: boo
     save_file(state, folder / WEIGHTS)
     config = network.config
     example = torch.full((2, num_tokens, config.length), config.base, dtype=torch.int64)
-    sizes: dict[int, torch.export.Dim | object] = {0: torch.export.Dim.DYNAMIC}
+    sizes: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
     if any_length:
         sizes[1] = torch.export.Dim.DYNAMIC
+    # The exporter warns of packages that are not needed and of its own internals.
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = _export(network, example, sizes)
+    _drop_notes(model)
+    _name_dimensions(model, any_length)
+    _move_weights_out(model, folder / WEIGHTS)
+    onnx.save_model(model, str(folder / GRAPH))
+
+
+def _export(network: Network, example: torch.Tensor, sizes: dict[int, Any]) -> onnx.ModelProto:
     program = torch.onnx.export(
         network,
         (example, torch.arange(5)),
@@ -54,11 +69,7 @@ def write_graph(network: Network, folder: Path, num_tokens: int, any_length: boo
         verbose=False,
     )
     assert program is not None
-    model = program.model_proto
-    _drop_notes(model)
-    _name_dimensions(model, any_length)
-    _move_weights_out(model, folder / WEIGHTS)
-    onnx.save_model(model, str(folder / GRAPH))
+    return program.model_proto
 
 
 def _drop_notes(model: onnx.ModelProto) -> None:
