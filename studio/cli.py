@@ -1,6 +1,7 @@
 """prime-studio: the command line. Each command is a module of studio.commands, imported when it is asked for."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Without a command the demo runs: the shortest way to see the method at work.
     arguments = list(sys.argv[1:] if argv is None else argv) or ["demo"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without our characters shall show what it can
+            stream.reconfigure(errors="replace")
     try:
         args = _parse(arguments)
         code = args.execute(args)

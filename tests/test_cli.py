@@ -372,6 +372,12 @@ def test_version_and_help(run: Run) -> None:
 
 
 class TestTrouble:
+    def test_a_terminal_that_knows_ascii_only(self) -> None:
+        command = [sys.executable, "-m", "studio", "inpaint", "--help"]
+        environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert done.returncode == 0 and b"on their own" in done.stdout and done.stderr == b""
+
     def test_training_without_its_packages(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in [name for name in sys.modules if name.startswith("studio.training")]:
             monkeypatch.delitem(sys.modules, name)

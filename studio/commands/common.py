@@ -89,7 +89,7 @@ def say(args: argparse.Namespace, text: str) -> None:
 
 def answer(args: argparse.Namespace, facts: dict[str, Any], text: str) -> None:
     """What a command has to tell, on stdout: `facts` for scripts or `text` for people."""
-    print(json.dumps(facts, ensure_ascii=False) if args.json else text)
+    print(json.dumps(facts) if args.json else text)
 
 
 def open_denoiser(bundle: "Bundle", args: argparse.Namespace) -> "OnnxDenoiser":
@@ -117,34 +117,44 @@ def make(
     """Run a request to its end, with progress."""
     from studio.generation import finish, generate
 
-    start = time.perf_counter()
-    last = None
+    made = None
     # Closed at once when interrupted, so that no call is made after that.
     with closing(generate(request, bundle, denoise)) as frames:
-        for last in progress(frames, args, title):
+        for made in progress(frames, args, title):
             if on_frame:
-                on_frame(last)
-    assert last is not None
-    seconds = time.perf_counter() - start
+                on_frame(made[0])
+    assert made is not None
+    last, seconds = made
     return finish(request, bundle, last, picture=picture, seconds=seconds, provider=denoise.provider)
 
 
-def progress(frames: "Iterator[Frame]", args: argparse.Namespace, title: str) -> "Iterator[Frame]":
-    """The frames, with a bar on a terminal, else with a line at every quarter, and with nothing if quiet."""
+def progress(frames: "Iterator[Frame]", args: argparse.Namespace, title: str) -> "Iterator[tuple[Frame, float]]":
+    """The frames, each with the seconds spent on making so far; shown as a bar on a terminal, else as a line at
+    every quarter, and not at all if quiet."""
+    timed = _timed(frames)
     if args.quiet:
-        yield from frames
+        yield from timed
     elif sys.stderr.isatty():
-        yield from _bar(frames, title)
+        yield from _bar(timed, title)
     else:
-        start, quarter = time.perf_counter(), 0
-        for frame in frames:
+        quarter = 0
+        for frame, seconds in timed:
             if frame.step * 4 // frame.steps > quarter:
                 quarter = frame.step * 4 // frame.steps
-                say(args, f"{title}: step {frame.step} of {frame.steps}, {_pace(frame, start)}")
-            yield frame
+                say(args, f"{title}: step {frame.step} of {frame.steps}, {_pace(frame, seconds)}")
+            yield frame, seconds
 
 
-def _bar(frames: "Iterator[Frame]", title: str) -> "Iterator[Frame]":
+def _timed(frames: "Iterator[Frame]") -> "Iterator[tuple[Frame, float]]":
+    """What is done with a frame, such as drawing it for a time-lapse, is no part of the time of making it."""
+    seconds, start = 0.0, time.perf_counter()
+    for frame in frames:
+        seconds += time.perf_counter() - start
+        yield frame, seconds
+        start = time.perf_counter()
+
+
+def _bar(timed: "Iterator[tuple[Frame, float]]", title: str) -> "Iterator[tuple[Frame, float]]":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -155,18 +165,17 @@ def _bar(frames: "Iterator[Frame]", title: str) -> "Iterator[Frame]":
         TextColumn("{task.fields[pace]}"),
         TimeRemainingColumn(),
     )
-    start = time.perf_counter()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=None, pace="")
-        for frame in frames:
-            bar.update(task, total=frame.steps, completed=frame.step, pace=_pace(frame, start))
-            yield frame
+        for frame, seconds in timed:
+            bar.update(task, total=frame.steps, completed=frame.step, pace=_pace(frame, seconds))
+            yield frame, seconds
 
 
-def _pace(frame: "Frame", start: float) -> str:
+def _pace(frame: "Frame", seconds: float) -> str:
     if not frame.calls:
         return "no calls yet"
-    return f"{frame.calls} calls, {1000 * (time.perf_counter() - start) / frame.calls:.0f} ms each"
+    return f"{frame.calls} calls, {1000 * seconds / frame.calls:.0f} ms each"
 
 
 def result_facts(result: "Result", **more: Any) -> dict[str, Any]:
