@@ -3,6 +3,7 @@
 import json
 import warnings
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
@@ -44,8 +45,10 @@ class Picture:
         return Picture(stored, None if self.alpha is None else np.where(mask, np.uint8(255), self.alpha))
 
 
-def load_picture(path: str | Path) -> Picture:
+def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
     """Read a PNG, JPEG, WebP, BMP or GIF (its first frame), turned upright as its EXIF data say.
+
+    data: what the file holds, where `path` only names it (a member of an archive).
 
     Palette, grey, 16 bit and CMYK pictures become 8 bit RGB. Raises StudioError for anything that is not a
     whole picture of at most 64 million pixels.
@@ -57,7 +60,7 @@ def load_picture(path: str | Path) -> Picture:
             raise StudioError(f"{path} is a folder: name one picture in it.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(path if data is None else BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise StudioError(too_large)
                 image.load()

@@ -3,17 +3,19 @@
 import gzip
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 from torch import Generator, Tensor
 
 from studio.errors import StudioError
+from studio.media.images import Picture, load_picture
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 
@@ -27,41 +29,41 @@ def read_pictures(path: Path, height: int, width: int) -> NDArray[np.uint8]:
     if not path.exists():
         raise StudioError(f"There is no data at {path}: check the path in the recipe, or give --data.")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            if "images" not in arrays:
-                raise StudioError(f"{path} has no array named 'images' of shape (N, {height}, {width}, 3).")
-            pictures = arrays["images"]
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                pictures = arrays["images"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise StudioError(f"{path} holds no array named 'images' of shape (N, {height}, {width}, 3).") from error
         if pictures.dtype != np.uint8 or pictures.shape[1:] != (height, width, 3):
             raise StudioError(f"The images in {path} must be uint8 of shape (N, {height}, {width}, 3).")
         return pictures
-    pictures = [_fit(data, height, width) for data in _picture_files(path)]
+    pictures = [_fit(picture, height, width) for picture in _pictures(path)]
     if not pictures:
         raise StudioError(f"{path} holds no pictures: use a folder or zip of {', '.join(sorted(PICTURE_SUFFIXES))}.")
     return np.stack(pictures)
 
 
-def _picture_files(path: Path) -> Iterator[bytes]:
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for name in sorted(archive.namelist()):
-                if Path(name).suffix.lower() in PICTURE_SUFFIXES:
-                    yield archive.read(name)
+def _pictures(path: Path) -> Iterator[Picture]:
+    if path.suffix != ".zip":
+        yield from (load_picture(file) for file in sorted(path.rglob("*")) if _is_picture(file.name))
         return
-    for file in sorted(path.rglob("*")):
-        if file.suffix.lower() in PICTURE_SUFFIXES:
-            yield file.read_bytes()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(filter(_is_picture, archive.namelist())):
+                yield load_picture(f"{path}/{name}", archive.read(name))
+    except (zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # RuntimeError: the archive has a password
+        raise StudioError(f"{path} is no readable zip archive: {error}.") from error
 
 
-def _fit(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
-    from PIL import Image, ImageOps
+def _is_picture(name: str) -> bool:
+    return Path(name).suffix.lower() in PICTURE_SUFFIXES
 
-    with Image.open(BytesIO(data)) as opened:
-        picture = ImageOps.exif_transpose(opened).convert("RGBA")
-    white = Image.new("RGBA", picture.size, "white")
-    picture = Image.alpha_composite(white, picture).convert("RGB")
-    if picture.size != (width, height):
-        picture = ImageOps.fit(picture, (width, height), Image.Resampling.LANCZOS)
-    return np.asarray(picture)
+
+def _fit(picture: Picture, height: int, width: int) -> NDArray[np.uint8]:
+    """Cropped around the middle to the model's aspect and reduced, on white."""
+    if picture.size == (width, height):
+        return picture.rgb
+    return np.asarray(ImageOps.fit(Image.fromarray(picture.rgb), (width, height), Image.Resampling.LANCZOS))
 
 
 def read_text(path: Path) -> str:

@@ -41,7 +41,12 @@ def test_bad_data_is_one_sentence(pictures: Path, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     np.savez(tmp_path / "wrong.npz", images=np.zeros((2, 4, 4, 3), np.uint8))
     np.savez(tmp_path / "nothing.npz", other=np.zeros(3))
-    expected = {"missing": "no data", "empty": "no pictures", "wrong.npz": "shape", "nothing.npz": "images"}
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "half.png").write_bytes((pictures / "0.png").read_bytes()[:40])
+    (tmp_path / "broken.zip").write_bytes(b"PK nothing")
+    (tmp_path / "broken.npz").write_bytes(b"PK nothing")
+    expected = {"broken": "half.png", "broken.zip": "zip archive", "broken.npz": "images"}
+    expected |= {"missing": "no data", "empty": "no pictures", "wrong.npz": "shape", "nothing.npz": "images"}
     for name, word in expected.items():
         with pytest.raises(StudioError, match=word):
             read_pictures(tmp_path / name, 8, 8)

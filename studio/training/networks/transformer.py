@@ -65,7 +65,8 @@ class Transformer(nn.Module):
         x = F.embedding(y, self.vocab_embed.embedding).flatten(-2)
         if self.config.tied:
             mean, openness = class_mean(self.compatible(y), self.output_layer.linear.weight)
-            x = x + self.class_gain * mean + self.class_openness * openness
+            # The output embeddings are small; scaled so, they weigh as much as the digits from the start.
+            x = x + self.config.width**0.5 * self.class_gain * mean + self.class_openness * openness
         rotation = rotary_table(y.shape[1], self.config.width // self.config.heads, y.device)
         condition = F.silu(self.sigma_map())
         for block in self.blocks:
