@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from studio.prime import policies
-from studio.prime.policies import POLICIES, expected_calls, idle_steps, policy_class, remask_rate
+from studio.prime.policies import POLICIES, Ancestral, expected_calls, idle_steps, policy_class, remask_rate
 from studio.prime.sampling import Frame, sample
 from studio.prime.schedules import SCHEDULES, alpha_grid
 from studio.prime.subtokens import Subtokens
+from tests.prime.enumeration import chi_square
 from tests.prime.fakes import TableDenoiser, random_denoiser
 
 S = Subtokens(16, 4)
@@ -168,6 +169,22 @@ def test_remask_rate():
     assert remask_rate(0.5, 0.1) == remask_rate(0.5, 0.5) == 0.5
     assert remask_rate(1.0, 0.75) == pytest.approx(1 / 3)
     assert remask_rate(1.0, 1.0) == 0
+
+
+def test_what_ancestral_masks_again_reenters_the_plan():
+    """After step k it comes back in step k' > k with probability (α_k' − α_{k'−1}) / (1 − α_k)."""
+    alpha = alpha_grid("poly2", 6)
+    units = np.ones((10_000, 2), dtype=np.bool_)
+    rule = Ancestral(units, alpha, np.random.Generator(np.random.Philox(0)))
+    assert chi_square(np.bincount(rule.when.ravel(), minlength=7)[1:], np.diff(alpha)) > 1e-4
+    known = rule.when <= 3
+    before = rule.when.copy()
+    again = rule.remask(3, known, np.zeros(len(units), dtype=np.float32), 1.0)
+    np.testing.assert_array_equal(again, known)
+    np.testing.assert_array_equal(rule.when[~known], before[~known])
+    counts = np.bincount(rule.when[known], minlength=7)
+    assert chi_square(counts[4:], np.diff(alpha)[3:] / (1 - alpha[3])) > 1e-4
+    assert not counts[:4].any()
 
 
 @pytest.mark.parametrize("policy", POLICIES)
