@@ -9,15 +9,16 @@ _LUMINANCE = np.array([0.299, 0.587, 0.114])
 def build_palette(pixels: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
     """Split a colour cloud along its principal axis `depth` times.
 
-    pixels: (N, 3) uint8. Returns (2**depth, 3) uint8; row c is the mean of the leaf whose path from the
-    root, most significant bit first, is c. The brighter half of every split gets bit 1. Frequent colours
-    weigh by the square root of their count, so that a white background does not eat the palette.
+    pixels: (N, 3) uint8. Returns (2**depth, 3) uint8; row c is the mean of the pixels in the leaf whose path
+    from the root, most significant bit first, is c. The brighter half of every split gets bit 1. In the splits
+    frequent colours weigh by the square root of their count, so that a white background does not eat the palette.
     """
     colors, counts = np.unique(pixels.reshape(-1, 3), axis=0, return_counts=True)
     groups = [(colors.astype(np.float64), np.sqrt(counts.astype(np.float64)))]
     for _ in range(depth):
         groups = [half for group in groups for half in _split(*group)]
-    means = np.stack([np.average(points, axis=0, weights=weights) for points, weights in groups])
+    # By the counts themselves: the leaf of white is white, not the middle between it and its rare neighbours.
+    means = np.stack([np.average(points, axis=0, weights=weights**2) for points, weights in groups])
     return np.clip(np.rint(means), 0, 255).astype(np.uint8)
 
 
