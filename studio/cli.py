@@ -22,6 +22,7 @@ COMMANDS = {
     "doctor": "say what runs here, what does not, and the remedy",
     "demo": "fill the shipped samples and write the results under out/",
     "bench": "measure what the program must reach",
+    "evaluate": "measure the likelihood of held-out data, as bounds, or map what surprises the model",
     "quality": "fill held-out data, beside simple yardsticks, and write sheets to look at",
 }
 

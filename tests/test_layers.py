@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LEAVES = {"errors", "files", "preflight"}
 MIDDLE = {"media", "runtime", "prime"}
-DOORS = {"generation", "library", "quality", "training"} | MIDDLE
+DOORS = {"evaluation", "generation", "library", "quality", "training"} | MIDDLE
 
 # Room -> the rooms of ours that it may import beside itself.
 ARROWS: dict[str, set[str]] = {
@@ -25,6 +25,7 @@ ARROWS: dict[str, set[str]] = {
     "runtime": {"prime", "errors", "files"},
     "generation": MIDDLE | LEAVES,
     "library": {"generation"} | MIDDLE | LEAVES,
+    "evaluation": {"generation"} | MIDDLE | LEAVES,
     "quality": {"generation"} | MIDDLE | LEAVES,
     "training": MIDDLE | LEAVES,
     "commands": DOORS | LEAVES | {"cli"},
