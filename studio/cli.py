@@ -18,6 +18,7 @@ COMMANDS = {
     "sample": "make pictures or texts from nothing",
     "models": "list, inspect, verify, import, export and remove models",
     "train": "train a model from a recipe",
+    "import": "turn a published MDM-Prime checkpoint into a model that the studio can use",
     "export": "turn a checkpoint into a model that the studio can use",
     "doctor": "say what runs here, what does not, and the remedy",
     "demo": "fill the shipped samples and write the results under out/",

@@ -1,17 +1,14 @@
 """A checkpoint to a model bundle, checked against the network and measured on held-out data."""
 
-import hashlib
 import json
 import shutil
-import tempfile
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from studio.errors import StudioError
-from studio.files import write_atomic
+from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
 from studio.training.evaluation import cross_entropy_table, fill_accuracy
 from studio.training.networks import Network, network_settings
 from studio.training.networks.digits import Compatibility
@@ -21,8 +18,6 @@ from studio.training.prepare import TOKENIZER_FILES, prepare
 from studio.training.recipe import Recipe, parse_recipe
 from studio.training.trainer import load_checkpoint
 
-FORMAT_VERSION = 1
-
 
 def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluate: bool = True) -> Path:
     """Write a bundle made from `checkpoint` to the folder `output`, which it replaces.
@@ -30,8 +25,7 @@ def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluat
     The averaged weights are used. `recipe` overrides the one in the checkpoint (texts, paths and defaults may
     have changed since). Raises StudioError where the graph and the network disagree by more than 2e-4.
     """
-    if output.exists() and not (output / "manifest.json").exists():
-        raise StudioError(f"{output} exists and is not a model bundle: choose another folder.")
+    check_replaceable(output)
     state = load_checkpoint(checkpoint)
     recipe = recipe or parse_recipe(json.loads(state["recipe"]))
     prepared = prepare(recipe, checkpoint.parent)
@@ -43,9 +37,7 @@ def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluat
     network.eval()
     round_to_half(network)
 
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
-    try:
+    with bundle_folder(output) as folder:
         write_graph(network, folder, recipe.num_tokens, any_length=recipe.modality == "text")
         difference = verify_graph(network, folder, recipe.num_tokens)
         if tokenizer_file := TOKENIZER_FILES[recipe.tokens.tokenizer]:
@@ -53,14 +45,7 @@ def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluat
         evaluation: dict[str, Any] = {"onnx_difference": float(f"{difference:.1e}")}
         if evaluate:
             evaluation |= _evaluate(network, recipe, prepared.valid, prepared.subtokens)
-        manifest = _manifest(recipe, network, state, evaluation, folder)
-        write_atomic(folder / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
-        folder.chmod(0o755)
-        for file in folder.iterdir():
-            file.chmod(0o644)
-        _replace(folder, output)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        write_manifest(folder, _manifest(recipe, network, state, evaluation))
     return output
 
 
@@ -81,12 +66,9 @@ def _evaluate(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, sub
     return figures
 
 
-def _manifest(
-    recipe: Recipe, network: Network, state: dict[str, Any], evaluation: dict[str, Any], folder: Path
-) -> dict[str, Any]:
+def _manifest(recipe: Recipe, network: Network, state: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
     tokens, training = recipe.tokens, recipe.training
     return {
-        "format_version": FORMAT_VERSION,
         "name": recipe.name,
         "title": recipe.title or recipe.name,
         "description": recipe.description,
@@ -114,18 +96,4 @@ def _manifest(
         },
         "evaluation": evaluation,
         "likelihood": None,
-        "files": {
-            file.name: {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "size": file.stat().st_size}
-            for file in sorted(folder.iterdir())
-        },
     }
-
-
-def _replace(folder: Path, output: Path) -> None:
-    """Move the finished folder into place; what was there goes only once the new one stands."""
-    old = output.with_name(f".{output.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if output.exists():
-        output.rename(old)
-    folder.rename(output)
-    shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A network to an ONNX graph whose weights stay in one safetensors file, in half precision."""
+"""A network to an ONNX graph whose weights stay in one safetensors file, in half or full precision."""
 
 import json
 import logging
@@ -31,16 +31,16 @@ def round_to_half(network: Network) -> None:
             parameter.copy_(rounded)
 
 
-def write_graph(network: Network, folder: Path, num_tokens: int, any_length: bool) -> None:
+def write_graph(network: Network, folder: Path, num_tokens: int, any_length: bool, half: bool = True) -> None:
     """Write denoiser.onnx and weights.safetensors into `folder`.
 
     The graph has inputs y int64 (B, L, ℓ) and rows int64 (n,) and the output logits float32 (n, C); B and n
     are dynamic, L as well where `any_length`. Its large weights are external data inside the safetensors
-    file, in half precision, and are cast to float32 as the session loads.
+    file; where `half`, in half precision, and cast to float32 as the session loads.
     """
     network = network.eval()
-    state = {name: p.detach().half().contiguous() for name, p in network.named_parameters()}
-    save_file(state, folder / WEIGHTS)
+    kind = torch.float16 if half else torch.float32
+    save_file({name: p.detach().to(kind).contiguous() for name, p in network.named_parameters()}, folder / WEIGHTS)
     config = network.config
     example = torch.full((2, num_tokens, config.length), config.base, dtype=torch.int64)
     sizes: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
@@ -96,7 +96,7 @@ def _name_dimensions(model: onnx.ModelProto, any_length: bool) -> None:
 
 
 def _move_weights_out(model: onnx.ModelProto, weights: Path) -> None:
-    """Replace every large initializer by the tensor of that name in the safetensors file and a cast."""
+    """Replace every large initializer by the tensor of that name in the safetensors file, with a cast from half."""
     with weights.open("rb") as file:
         header_size = struct.unpack("<Q", file.read(8))[0]
         header = json.loads(file.read(header_size))
@@ -110,16 +110,17 @@ def _move_weights_out(model: onnx.ModelProto, weights: Path) -> None:
         if list(tensor.dims) != entry["shape"]:
             raise StudioError(f"The exporter changed the shape of {tensor.name}; use torch 2.11 to 2.13.")
         begin, end = entry["data_offsets"]
-        name = tensor.name
         tensor.ClearField("raw_data")
         tensor.ClearField("float_data")
-        tensor.name = f"{name}.half"
-        tensor.data_type = TensorProto.FLOAT16
         tensor.data_location = TensorProto.EXTERNAL
         del tensor.external_data[:]
         for key, value in (("location", weights.name), ("offset", 8 + header_size + begin), ("length", end - begin)):
             tensor.external_data.add(key=key, value=str(value))
-        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+        if entry["dtype"] == "F16":
+            name = tensor.name
+            tensor.name = f"{name}.half"
+            tensor.data_type = TensorProto.FLOAT16
+            casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -136,7 +137,7 @@ def verify_graph(network: Network, folder: Path, num_tokens: int, seed: int = 0)
     session = onnxruntime.InferenceSession(str(folder / GRAPH), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(seed)
     worst = 0.0
-    for batch, rows in ((1, 1), (1, num_tokens), (3, 7), (3, 2 * num_tokens)):
+    for batch, rows in ((1, num_tokens), (3, 7)):
         y = rng.integers(0, config.base + 1, (batch, num_tokens, config.length))
         wanted = rng.choice(batch * num_tokens, rows, replace=False)
         with torch.no_grad():
