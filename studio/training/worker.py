@@ -1,11 +1,12 @@
 """A training process that speaks JSON lines: one event a line on standard output.
 
 `python -m studio.training.worker RECIPE.toml` (or `accelerate launch -m …`); the window and other programs
-read its events. The line "stop" on standard input ends the run with a checkpoint.
+read its events. The line "stop" on standard input, or SIGTERM, ends the run with a checkpoint.
 """
 
 import argparse
 import json
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
                 stop.set()
 
     threading.Thread(target=listen, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
 
     def report(event: dict) -> None:
         print(json.dumps(event), flush=True)

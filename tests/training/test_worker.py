@@ -1,0 +1,54 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.training.recipe import Recipe, recipe_table
+from studio.training.trainer import load_checkpoint
+
+
+def toml(table: dict[str, Any], prefix: str = "") -> str:
+    """Enough of TOML for a recipe."""
+    plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in plain.items())
+    tables = {key: value for key, value in table.items() if isinstance(value, dict)}
+    return text + "".join(f"[{prefix}{key}]\n{toml(value, f'{prefix}{key}.')}" for key, value in tables.items())
+
+
+def start(recipe: Path, folder: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "studio.training.worker", str(recipe), "-o", str(folder), *more]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("how", ["line", "signal"])
+def test_a_worker_that_is_asked_to_stop_leaves_a_checkpoint(how: str, text_recipe: Recipe, tmp_path: Path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(toml(recipe_table(text_recipe)))
+    with start(recipe, tmp_path / "run", "--steps", "100000") as worker:
+        assert worker.stdin
+        assert worker.stdout
+        events = []
+        for line in worker.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "step" and events[-1]["step"] == 3:
+                if how == "signal":
+                    worker.terminate()
+                else:
+                    worker.stdin.write("stop\n")
+                    worker.stdin.flush()
+        assert worker.wait(60) == 0
+    assert events[0]["event"] == "start"
+    assert [event["event"] for event in events[-2:]] == ["checkpoint", "end"]
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == events[-1]["step"] < 100000
+
+
+def test_what_the_user_can_mend_is_an_event(tmp_path: Path):
+    with start(tmp_path / "missing.toml", tmp_path / "run") as worker:
+        output, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 2
+    event = json.loads(output)
+    assert event["event"] == "error"
+    assert "missing.toml" in event["message"]
