@@ -15,6 +15,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="recipe file (TOML), such as models/recipes/emoji-32.toml")
     parser.add_argument("--output", "-o", help="folder of the run (default: runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
+    parser.add_argument("--init", metavar="BUNDLE", type=Path, help="start from the weights of this bundle's folder")
     parser.add_argument("--max-minutes", type=float, help="stop, with a checkpoint, after so many minutes")
     parser.add_argument("--steps", type=int, help="in place of the recipe's number of steps")
     parser.add_argument("--data", help="folder that holds the training and held-out files named in the recipe")
@@ -61,6 +62,7 @@ def train(args: argparse.Namespace) -> int:
                 recipe,
                 folder,
                 resume=args.resume,
+                init=args.init,
                 max_minutes=args.max_minutes,
                 report=line.show,
                 stop=stop.is_set,

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -52,6 +54,29 @@ def prepare(recipe: Recipe, folder: Path) -> Prepared:
     data, valid = (_pictures if recipe.modality == "image" else _text)(recipe, folder, network)
     subtokens = Subtokens(tokens.vocab_size, tokens.length, tokens.base)
     return Prepared(data, valid, subtokens, corruption, network)
+
+
+def take_tokenizer(bundle: Path, recipe: Recipe, folder: Path) -> None:
+    """Copy the palette or the pieces of the bundle that a run starts from into the run's folder."""
+    name = TOKENIZER_FILES.get(recipe.tokens.tokenizer)
+    if name is None:
+        return
+    try:
+        write_atomic(folder / name, (bundle / name).read_bytes())
+    except OSError as error:
+        raise StudioError(f"{bundle} has no {name}: start from a bundle made for the same tokens.") from error
+
+
+def take_weights(bundle: Path, network: Network) -> None:
+    """Load a bundle's weights into the network. StudioError where they are another network's."""
+    try:
+        weights = load_file(bundle / "weights.safetensors")
+    except (OSError, SafetensorError) as error:
+        raise StudioError(f"Cannot read the weights of {bundle}: {error}.") from error
+    shapes = {name: parameter.shape for name, parameter in network.named_parameters()}
+    if shapes != {name: weight.shape for name, weight in weights.items()}:
+        raise StudioError(f"{bundle} holds another network than the recipe's: start from a bundle of the same sizes.")
+    network.load_state_dict({name: weight.float() for name, weight in weights.items()}, strict=False)
 
 
 def _pictures(recipe: Recipe, folder: Path, network: Network) -> tuple[PictureData, Tensor]:

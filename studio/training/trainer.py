@@ -23,7 +23,7 @@ from studio.training.evaluation import cross_entropy_table
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import masked_cross_entropy
 from studio.training.optim import MovingAverage, Optimizers
-from studio.training.prepare import prepare
+from studio.training.prepare import prepare, take_tokenizer, take_weights
 from studio.training.recipe import Recipe, recipe_table
 
 CHECKPOINT = "checkpoint.pt"
@@ -35,6 +35,7 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
+    init: Path | None = None,
     max_minutes: float | None = None,
     report: Report = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
@@ -43,7 +44,8 @@ def train(
 
     report: called with events (dicts with a key "event": "start", "step", "evaluation", "checkpoint", "end").
     With `resume` the run goes on from the folder's checkpoint; the recipe may have changed in anything but
-    the network and the tokens. Raises StudioError when a checkpoint would be overwritten, when there is none
+    the network and the tokens. `init` is a bundle whose weights and tokenizer a new run starts from.
+    Raises StudioError when a checkpoint would be overwritten, when there is none
     to resume, and when the loss stops being a number (the last good checkpoint stays).
     """
     settings = recipe.training
@@ -55,7 +57,11 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
 
     accelerator = Accelerator(mixed_precision=settings.precision)
+    if init is not None and not resume:
+        take_tokenizer(init, recipe, folder)
     prepared = prepare(recipe, folder)
+    if init is not None and not resume:
+        take_weights(init, prepared.network)
     data, mask_id = prepared.data, prepared.subtokens.mask_id
     raw = prepared.network.to(accelerator.device)
     raw.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

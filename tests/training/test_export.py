@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from studio.training import export as export_module
 from studio.training.export import export
 from studio.training.networks import build_network
 from studio.training.recipe import Recipe
-from studio.training.trainer import train
+from studio.training.trainer import load_checkpoint, train
 
 
 def logits_of_weights(bundle: Bundle, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -49,6 +50,18 @@ def test_a_bundle_computes_what_its_weights_say(kind: str, tmp_path: Path, reque
     assert isinstance(parameters, int)
     assert b"site-packages" not in bundle.file("denoiser.onnx").read_bytes()  # no path of the machine it was made on
     assert bundle.file("weights.safetensors").stat().st_size < 2 * parameters + 20000  # half precision, once
+
+
+def test_a_run_starts_from_a_bundle(picture_recipe: Recipe, tmp_path: Path):
+    first = train(picture_recipe, tmp_path / "first")
+    bundle = export(first, tmp_path / "models" / "tiny", evaluate=False)
+    second = load_checkpoint(train(picture_recipe, tmp_path / "second", init=bundle, max_minutes=0))
+    for name, value in load_checkpoint(first)["ema"]["shadow"].items():
+        assert torch.equal(second["model"][name], value.half().float()), name
+    assert (tmp_path / "second" / "palette.json").read_bytes() == (bundle / "palette.json").read_bytes()
+    other = dataclasses.replace(picture_recipe, network=picture_recipe.network | {"blocks": [1, 2]})
+    with pytest.raises(StudioError, match="another network"):
+        train(other, tmp_path / "third", init=bundle)
 
 
 def test_a_graph_that_differs_is_not_kept(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,0 +1,279 @@
+"""Published checkpoints become models: the fixtures' logits, every length, what is refused, the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+
+from studio import cli
+from studio.errors import StudioError
+from studio.generation import finish, free_request, generate
+from studio.media.texts import train_tokenizer
+from studio.runtime.bundle import Bundle
+from studio.runtime.catalog import find_bundle
+from studio.runtime.denoiser import OnnxDenoiser
+from studio.training.checkpoints import Inert, read_checkpoint
+from studio.training.importing import check_name, load_network, read_published, write_published
+from studio.training.published_tokenizer import find_tokenizer
+from tests.training.published import FIXTURES, needs_fixtures, network, picture_state, save, text_state, unpacked
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the ONNX exporter warns about its own internals
+
+ARGS = {"dataset": "cifar10", "schedule_n": 3.0, "seq_length": 3072, "super_token": False}
+
+
+@pytest.fixture(scope="module")
+def tokenizer_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A byte-level tokenizer of the 1000 tokens that the text fixtures have."""
+    words = [" ".join(f"{a}{b}{c}" for b in "aeiou" for c in "mnprst") for a in "bcdfghjklmnpqrstvwz"]
+    path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    train_tokenizer(words * 3, 600).save(str(path))
+    content = json.loads(path.read_text())
+    vocabulary = content["model"]["vocab"]
+    vocabulary.update({f"zq{index}": len(vocabulary) + index for index in range(1000 - len(vocabulary))})
+    path.write_text(json.dumps(content))
+    assert Tokenizer.from_file(str(path)).get_vocab_size() == 1000
+    return path
+
+
+def errors(logits: np.ndarray, expected: Any) -> float:
+    """Largest difference from a fixture. logits: (B, 3, H, W, C) of pictures or (B, L, C) of texts."""
+    corner = logits[:, :, :8, :8] if logits.ndim == 5 else logits[:, :8]
+    mean = logits.mean((2, 3) if logits.ndim == 5 else 1)
+    return max(np.abs(corner - expected["logits"]).max(), np.abs(mean - expected["logits_mean"]).max())
+
+
+@needs_fixtures
+def test_a_picture_fixture_becomes_a_model(tmp_path: Path):
+    published = read_published(unpacked("image_l2.pth", tmp_path))
+    assert (published.name, published.schedule, published.num_tokens) == ("prime-cifar10-l2", "poly3", 3072)
+    assert {"epoch": 7, "steps": 1000}.items() <= published.training.items()
+    bundle = Bundle.open(write_published(published, tmp_path / "model", name=published.name))
+    assert bundle.manifest.granularities == (2,)
+    assert "NC" in bundle.manifest.licence
+
+    expected = np.load(FIXTURES / "image_l2.npz")
+    y = expected["y"].astype(np.int64).reshape(2, 3, 2, 32, 32).transpose(0, 3, 4, 1, 2).reshape(2, 3072, 2)
+    rows = np.arange(2 * 3072)
+    with torch.no_grad():
+        ours = load_network(published)(torch.from_numpy(y), torch.from_numpy(rows)).numpy()
+    denoise = OnnxDenoiser(bundle, "cpu")
+    for logits in (ours, denoise(y, rows)):
+        assert errors(logits.reshape(2, 32, 32, 3, 256).transpose(0, 3, 1, 2, 4), expected) < 2e-4
+
+    request = free_request(bundle, [1], steps=2)
+    *_, last = generate(request, bundle, denoise)
+    pictures = finish(request, bundle, last, seconds=0, provider=denoise.provider).pictures
+    assert pictures is not None
+    assert pictures.shape == (1, 32, 32, 3)
+
+
+@needs_fixtures
+@pytest.mark.parametrize(("name", "length"), [("text_l2", 2), ("text_l4", 4)])
+def test_a_text_fixture_becomes_a_model(name: str, length: int, tokenizer_file: Path, tmp_path: Path):
+    published = read_published(unpacked(f"{name}.ckpt", tmp_path))
+    assert (published.schedule, published.num_tokens, published.network["length"]) == ("linear", 32, length)
+    tokenizer = find_tokenizer(1000, tokenizer_file)
+    bundle = Bundle.open(write_published(published, tmp_path / "model", name="text", tokenizer=tokenizer))
+    expected = np.load(FIXTURES / f"{name}.npz")
+    y, rows = expected["y"].astype(np.int64).reshape(2, 32, length), np.arange(64)
+    with torch.no_grad():
+        ours = load_network(published)(torch.from_numpy(y), torch.from_numpy(rows)).numpy()
+    denoise = OnnxDenoiser(bundle, "cpu")
+    for logits in (ours, denoise(y, rows)):
+        assert errors(logits.reshape(2, 32, 1000), expected) < 2e-4
+    request = free_request(bundle, [1], steps=2)
+    *_, last = generate(request, bundle, denoise)
+    assert finish(request, bundle, last, seconds=0, provider=denoise.provider).texts
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 8])
+@pytest.mark.parametrize("with_settings", [True, False])
+def test_every_length_of_pictures(length: int, with_settings: bool, tmp_path: Path):
+    made = network("unet", length)
+    path = save(tmp_path / "x.pth", picture_state(made, ARGS if with_settings else None))
+    published = read_published(path, schedule=None if with_settings else "poly3")
+    y = torch.randint(0, made.config.base + 1, (1, 3072, length))
+    rows = torch.arange(0, 3072, 97)
+    with torch.no_grad():
+        assert torch.equal(load_network(published)(y, rows), made(y, rows))
+    raw = load_network(read_published(path, ema=False, schedule="poly3"))
+    assert not any(parameter.any() for parameter in raw.parameters())
+
+
+@pytest.mark.parametrize("length", [1, 2, 4, 8])
+def test_every_length_of_texts(length: int, tmp_path: Path):
+    made = network("transformer", length, **({"base": 300} if length == 1 else {}))
+    content = text_state(made)
+    path = save(tmp_path / "x.ckpt", content)
+    with pytest.raises(StudioError, match="--heads"):
+        read_published(path, context=16, schedule="linear")
+    with pytest.raises(StudioError, match="--context"):
+        read_published(path, heads=2, schedule="linear")
+    with pytest.raises(StudioError, match="--schedule"):
+        read_published(path, heads=2, context=16)
+    content["state_dict"]["backbone.rotary_emb.inv_freq"] = torch.ones(16 // 2 // 2)
+    published = read_published(save(path, content), context=16, schedule="linear")
+    assert published.network["heads"] == 2
+    y = torch.randint(0, made.config.base + 1, (2, 16, length))
+    rows = torch.arange(32)
+    with torch.no_grad():
+        assert torch.equal(load_network(published)(y, rows), made(y, rows))
+
+
+def test_half_precision_is_half_the_size(tmp_path: Path):
+    made = network("unet", 2)
+    published = read_published(save(tmp_path / "x.pth", picture_state(made, ARGS)))
+    sizes = {}
+    for half in (True, False):
+        bundle = Bundle.open(write_published(published, tmp_path / "model", name="x", half=half))
+        sizes[half] = bundle.file("weights.safetensors").stat().st_size
+        assert bundle.manifest.training["precision"] == ("half" if half else "full")
+    assert sizes[False] - 20_000 < 2 * sizes[True] < sizes[False] + 20_000
+
+
+def changed(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The content of a checkpoint with entries of its `model` changed; None takes one away."""
+    model = {name: value for name, value in (state["model"] | changes).items() if value is not None}
+    return state | {"model": model}
+
+
+def test_networks_that_are_not_ours(tmp_path: Path):
+    state = picture_state(network("unet", 2), ARGS)
+    names = [name for name in state["model"] if name.startswith("model.")]
+    first, last = "shadow_params.0", f"shadow_params.{len(names) - 1}"
+    deep = names.index("model.unet.input_blocks.1.0.in_layers.2.weight")
+    table = state["model"][first]
+    cases = [
+        (picture_state(network("unet", 2), ARGS | {"super_token": True}), "super-token"),
+        (changed(state, **{names[0]: torch.zeros(4097, 16), first: torch.zeros(4097, 16)}), "super-token"),
+        (picture_state(network("unet", 2), ARGS | {"use_uniform_mixture": True}), "class mixture"),
+        (changed(state, **{"model.unet.label_emb.weight": torch.zeros(3)}), "class mixture"),
+        (changed(state, **{last: None}), "--raw"),
+        (changed(state, **{first: table.T.contiguous()}), "--raw"),
+        (changed(state, **{first: "no tensor"}), "not an ordinary tensor"),
+        (changed(state, **{first: table.to_sparse()}), "not an ordinary|asks for"),
+        (changed(state, **{first: torch.full_like(table, float("nan"))}), "not all finite"),
+        (changed(state, **{"model.strange": table, f"shadow_params.{len(names)}": table}), "strange"),
+        (changed(state, **{f"shadow_params.{deep}": torch.zeros(1).expand(32, 192, 3, 3)}), "not an ordinary"),
+        ({"model": {"weight": table}}, "no MDM-Prime weights"),
+        ({"state_dict": {"weight": table}}, "no MDM-Prime weights"),
+        (picture_state(network("unet", 2), ARGS | {"schedule_n": float("nan")}), "schedule"),
+        (picture_state(network("unet", 2)), "--schedule"),
+    ]
+    for content, word in cases:
+        path = save(tmp_path / "x.pth", content)
+        with pytest.raises(StudioError, match=word) as refusal:
+            load_network(read_published(path))
+        assert "\n" not in str(refusal.value)
+
+
+def test_more_weights_than_the_file_holds(tmp_path: Path):
+    """Tensors that share one storage could ask for any amount of memory."""
+    state = picture_state(network("unet", 2), ARGS)
+    shared = torch.zeros(1 << 16)
+    for name, value in state["model"].items():
+        if value.numel() > 1:
+            state["model"][name] = shared[: value.numel()].view(value.shape)
+    path = save(tmp_path / "x.pth", state)
+    assert path.stat().st_size < 1_000_000
+    with pytest.raises(StudioError, match="more weights than it has room for"):
+        read_published(path)
+
+
+def test_a_table_that_no_bundle_may_have(tmp_path: Path):
+    """GPT-2's vocabulary in one digit: said before anything large is made."""
+    weights = {
+        "vocab_embed.embedding": torch.zeros(50258, 4),
+        "sigma_map.mlp.2.weight": torch.zeros(2, 2),
+        "output_layer.norm_final.weight": torch.zeros(4),
+        "output_layer.linear.weight": torch.zeros(50258, 4),
+        "output_layer.linear.bias": torch.zeros(50258),
+    }
+    content = {"state_dict": {f"backbone.{name}": value for name, value in weights.items()}}
+    path = save(tmp_path / "x.ckpt", content)
+    with pytest.raises(StudioError, match="50257 classes"):
+        read_published(path, ema=False, heads=2, context=8, schedule="linear")
+
+
+def test_names():
+    check_name("prime-cifar10-l2")
+    for name in ("", "a/b", "../a", "a b", "x" * 65, "-a", "é"):
+        with pytest.raises(StudioError, match="named"):
+            check_name(name)
+
+
+def test_tokenizers(tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert find_tokenizer(1000, tokenizer_file) == tokenizer_file.read_bytes()
+    with pytest.raises(StudioError, match="1000 tokens and the model 50257"):
+        find_tokenizer(50257, tokenizer_file)
+    with pytest.raises(StudioError, match="not a tokenizer.json"):
+        find_tokenizer(1000, Path(__file__))
+    with pytest.raises(StudioError, match="No such file"):
+        find_tokenizer(1000, tmp_path / "missing.json")
+    for variable, hub in (("HF_HOME", tmp_path / "hf" / "hub"), ("HF_HUB_CACHE", tmp_path / "cache")):
+        monkeypatch.setenv(variable, str(tmp_path / ("hf" if variable == "HF_HOME" else "cache")))
+        with pytest.raises(StudioError, match="--tokenizer") as refusal:
+            find_tokenizer(1000)
+        assert str(hub) in str(refusal.value)
+        snapshot = hub / "models--gpt2" / "snapshots" / "abc"
+        snapshot.mkdir(parents=True)
+        (snapshot / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+        assert find_tokenizer(1000) == tokenizer_file.read_bytes()
+        with pytest.raises(StudioError, match="50257"):
+            find_tokenizer(50257)
+    assert find_tokenizer(1000, embedded=b"broken") == tokenizer_file.read_bytes()
+
+
+def test_the_tokenizer_inside_the_checkpoint_is_used_if_it_is_byte_level(tokenizer_file: Path):
+    assert find_tokenizer(1000, embedded=tokenizer_file.read_bytes()) == tokenizer_file.read_bytes()
+    words = json.dumps({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}).encode()
+    with pytest.raises(StudioError, match="missing"):
+        find_tokenizer(1, embedded=words)
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = cli.main([str(argument) for argument in argv])
+    return code, *capsys.readouterr()
+
+
+def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = save(tmp_path / "checkpoint-3.pth", picture_state(network("unet", 2), ARGS))
+    code, out, _ = run(capsys, "import", path, "--json", "--quiet")
+    assert code == 0
+    assert json.loads(out)["name"] == "prime-cifar10-l2"
+    manifest = find_bundle("prime-cifar10-l2").manifest
+    assert manifest.training["checkpoint"] == "checkpoint-3.pth"
+    code, _, err = run(capsys, "import", path, "-q")
+    assert code == 2
+    assert "--replace" in err
+    code, _, err = run(capsys, "import", path, "-q", "--name", "a/b")
+    assert code == 2
+    assert "cannot be named" in err
+    code, _, err = run(capsys, "import", path, "-q", "--name", "x", "--tokenizer", "t.json")
+    assert code == 2
+    assert "for texts" in err
+
+
+@needs_fixtures
+def test_a_text_without_its_tokenizer_says_what_is_missing(
+    tokenizer_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for variable in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    path = unpacked("text_l4.ckpt", tmp_path)
+    content = read_checkpoint(path)
+    assert isinstance(content["hyper_parameters"]["tokenizer"], Inert)
+    code, _, err = run(capsys, "import", path, "-q", "-o", tmp_path / "model")
+    assert code == 2
+    assert "tokenizer.json is missing" in err
+    assert not (tmp_path / "model").exists()
+    code, out, _ = run(capsys, "import", path, "-q", "-o", tmp_path / "model", "--tokenizer", tokenizer_file, "--half")
+    assert code == 0
+    assert "Apache-2.0" in out
+    assert Bundle.open(tmp_path / "model").manifest.training["precision"] == "half"
