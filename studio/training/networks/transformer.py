@@ -114,11 +114,18 @@ class Block(nn.Module):
         self.attn_qkv = nn.Linear(width, 3 * width, bias=False)
         self.attn_out = nn.Linear(width, width, bias=False)
         self.norm2 = Norm(width)
-        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width))
+        mlp_out = nn.Linear(4 * width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), mlp_out)
         self.adaLN_modulation = nn.Linear(config.cond_width, 6 * width)
         self.dropout = nn.Dropout(config.dropout)
-        nn.init.zeros_(self.adaLN_modulation.weight)  # gates of 0: every block starts as the identity
-        nn.init.zeros_(self.adaLN_modulation.bias)
+        # Every block starts as the identity, by its last matrices. The gates start at 1, not at 0 as in the
+        # published network: they would open slowly, and until then let hardly any gradient through.
+        for last in (self.attn_out.weight, mlp_out.weight, mlp_out.bias):
+            nn.init.zeros_(last)
+        nn.init.zeros_(self.adaLN_modulation.weight)
+        with torch.no_grad():
+            gates = torch.tensor([0.0, 0.0, 1.0, 0.0, 0.0, 1.0])
+            self.adaLN_modulation.bias.copy_(gates.repeat_interleave(width))
 
     def forward(self, x: Tensor, condition: Tensor, rotation: Tensor) -> Tensor:
         modulation = self.adaLN_modulation(condition).chunk(6)
