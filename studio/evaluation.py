@@ -60,7 +60,7 @@ def read_data(bundle: "Bundle", path: str | Path, batches: int | None = None) ->
     """
     path = Path(path)
     if bundle.manifest.modality == "image":
-        tokens = picture_tokenizer(bundle).encode(_read_pictures(path, bundle.manifest.grid))
+        tokens = picture_tokenizer(bundle).encode(read_pictures(path, bundle.manifest.grid))
     else:
         tokens = _windows(text_tokenizer(bundle).encode(read_text(path).replace("\r\n", "\n")), bundle.num_tokens)
     sha256 = hashlib.sha256(tokens.astype("<u4").tobytes()).hexdigest()
@@ -189,7 +189,7 @@ def read_text(path: str | Path) -> str:
     return text
 
 
-def _read_pictures(path: Path, grid: tuple[int, ...]) -> NDArray[np.uint8]:
+def read_pictures(path: Path, grid: tuple[int, ...]) -> NDArray[np.uint8]:
     """uint8 (N, H, W, 3), all of the model's size."""
     size = f"{grid[1]}×{grid[0]}"
     if path.suffix == ".npz":

@@ -5,7 +5,6 @@ mean of eight variations is compared with biharmonic inpainting, pixel by pixel.
 top-1 accuracy of hidden tokens beside the best that a token's frequency alone could do.
 """
 
-import gzip
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -164,18 +163,3 @@ def _write_fills(bundle: "Bundle", denoise: Denoiser, text: str, folder: Path, o
         for filled in finish(request, bundle, last).texts or []:
             page.append(f"    → {filled[len(before) : len(filled) - len(after)]}\n")
     save_text(folder / f"{bundle.name}-fills.txt", "\n".join(page))
-
-
-def read_held_out(path: Path, modality: str, grid: tuple[int, ...], count: int) -> Any:
-    """Pictures uint8 (count, H, W, 3) from an .npz, evenly spread, or the text of a .txt or .txt.gz."""
-    try:
-        if modality == "text":
-            data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            return data.decode("utf-8")
-        with np.load(path, allow_pickle=False) as arrays:
-            pictures = arrays["images"]
-    except (OSError, ValueError, KeyError) as error:
-        raise StudioError(f"Cannot read held-out data from {path}: {error}.") from error
-    if pictures.dtype != np.uint8 or pictures.shape[1:] != (*grid, 3):
-        raise StudioError(f"The images in {path} must be uint8 of shape (N, {grid[0]}, {grid[1]}, 3).")
-    return pictures[np.linspace(0, len(pictures) - 1, min(count, len(pictures))).astype(int)]

@@ -1,7 +1,10 @@
 """prime-studio quality: fill held-out data, measure it beside simple yardsticks, and write sheets to look at."""
 
 import argparse
+from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from studio.commands.common import add_making, answer, open_denoiser, options, say
 
@@ -15,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from studio.errors import StudioError
-    from studio.quality import judge_pictures, judge_text, read_held_out
+    from studio.evaluation import read_pictures, read_text
+    from studio.quality import judge_pictures, judge_text
     from studio.runtime.catalog import find_bundle
 
     if args.model is None:
@@ -23,10 +27,13 @@ def run(args: argparse.Namespace) -> None:
     if args.count < 1:
         raise StudioError(f"--count must be at least 1, not {args.count}.")
     bundle = find_bundle(args.model)
-    manifest = bundle.manifest
-    data = read_held_out(Path(args.data), manifest.modality, manifest.grid, args.count)
-    denoise = open_denoiser(bundle, args)
-    folder = Path(args.output)
-    judge = judge_pictures if manifest.modality == "image" else judge_text
-    figures = judge(bundle, denoise, data, folder, lambda line: say(args, line), **options(args))
+    path, folder = Path(args.data), Path(args.output)
+    told, chosen = partial(say, args), options(args)
+    if bundle.manifest.modality == "image":
+        pictures = read_pictures(path, bundle.manifest.grid)
+        some = pictures[np.linspace(0, len(pictures) - 1, min(args.count, len(pictures))).astype(int)]
+        figures = judge_pictures(bundle, open_denoiser(bundle, args), some, folder, told, **chosen)
+    else:
+        text = read_text(path)
+        figures = judge_text(bundle, open_denoiser(bundle, args), text, folder, told, **chosen)
     answer(args, {"model": bundle.name, "figures": figures}, f"{folder}")

@@ -1,0 +1,68 @@
+import gzip
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio.cli import main
+from studio.quality import biharmonic, picture_masks
+from tests.helpers import picture_bundle, text_bundle
+
+
+@pytest.fixture
+def models(own_home: Path) -> Path:
+    return own_home / "studio" / "models"
+
+
+def test_a_gradient_is_continued_exactly():
+    rows, columns = np.mgrid[:32, :32]
+    picture = np.stack([4 * rows, 4 * columns, 2 * rows + 2 * columns], axis=-1).astype(np.uint8)
+    mask = picture_masks(32, 32)["middle"]
+    holed = np.where(mask[..., None], np.uint8(0), picture)
+    assert (biharmonic(holed, mask) == picture).all()
+
+
+def test_masks_leave_something_to_go_by():
+    shares = {name: mask.mean() for name, mask in picture_masks(32, 32).items()}
+    assert shares["half"] == 0.5
+    assert 0.1 < shares["middle"] < 0.2
+    assert 0.1 < shares["strokes"] < 0.3
+
+
+def test_pictures_are_judged_and_shown(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    picture_bundle(models)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "valid.npz", images=pictures)
+    argv = ["quality", "--model", "emoji-32", "--data", str(tmp_path / "valid.npz"), "-o", str(tmp_path / "sheets")]
+    assert main([*argv, "--steps", "2", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert set(figures) == {"middle", "half", "strokes"}
+    assert all(0 < row["model"] < 255 and 0 < row["biharmonic"] < 255 for row in figures.values())
+    with Image.open(tmp_path / "sheets" / "emoji-32-half.png") as sheet:
+        assert sheet.size == (14 * 26 - 2, 24)
+
+
+def test_texts_are_judged_and_shown(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    text_bundle(models)
+    line = "There was once a man who lived in a small house by the sea and had three daughters. " * 5
+    (tmp_path / "valid.txt.gz").write_bytes(gzip.compress("\n".join([line] * 12).encode()))
+    argv = ["quality", "--model", "storybook", "--data", str(tmp_path / "valid.txt.gz"), "-o", str(tmp_path / "sheets")]
+    assert main([*argv, "--steps", "2", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert figures["bits by frequency"] > 0
+    assert 0 <= figures["top-1 accuracy"] <= 1
+    assert "→" in (tmp_path / "sheets" / "storybook-fills.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("extra", "word"), [(["--count", "0"], "--count"), (["--data", "missing.npz"], "missing.npz")])
+def test_what_cannot_be_judged(
+    extra: list[str], word: str, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    picture_bundle(models)
+    argv = ["quality", "--model", "emoji-32", "--data", str(tmp_path / "no.npz"), *extra]
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert word in error
+    assert error.count("\n") == 1
