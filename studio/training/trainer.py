@@ -1,7 +1,7 @@
 """The training loop, from top to bottom.
 
-`train` runs a recipe in a folder of its own: the recipe, the tokenizer, TensorBoard files and the
-checkpoint, which is written whole and takes the run up again to the same result on a CPU.
+`train` runs a recipe in a folder of its own, which holds the tokenizer and the checkpoint. The checkpoint is
+written whole and takes the run up again to the same result on a CPU.
 """
 
 import io
