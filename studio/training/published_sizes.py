@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
+from studio.prime.subtokens import smallest_base
+
 COLORS = 3
 
 
@@ -48,6 +50,8 @@ def picture_sizes(weights: dict[str, Tensor]) -> dict[str, Any]:
     _check_digits(rows - 1, length, vocab_size)
     if vocab_size != 256:
         raise ValueError(f"it has {vocab_size} classes a colour instead of 256")
+    if rows - 1 != smallest_base(vocab_size, length):
+        raise ValueError(f"its digits have {rows - 1} values: a super-token model, or none of MDM-Prime")
     return {
         "family": "unet",
         "colors": COLORS,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from studio.prime.subtokens import smallest_base
 from studio.training.networks import Network, build_network
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "official"
@@ -23,14 +24,13 @@ def unpacked(name: str, folder: Path) -> Path:
 
 def network(family: str, length: int, **settings: Any) -> Network:
     """A tiny network with random weights everywhere."""
-    base = {1: 256, 2: 16, 3: 7, 4: 4, 8: 2}
     sizes: dict[str, Any] = (
         {
             "height": 32,
             "width": 32,
             "colors": 3,
             "vocab_size": 256,
-            "base": base[length],
+            "base": smallest_base(256, length),
             "digit_width": 32,
             "widths": [32, 64],
             "blocks": [1, 1],

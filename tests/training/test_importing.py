@@ -48,13 +48,19 @@ def errors(logits: np.ndarray, expected: Any) -> float:
 
 
 @needs_fixtures
-def test_a_picture_fixture_becomes_a_model(tmp_path: Path):
-    published = read_published(unpacked("image_l2.pth", tmp_path))
-    assert (published.name, published.schedule, published.num_tokens) == ("prime-cifar10-l2", "poly3", 3072)
-    assert {"epoch": 7, "steps": 1000}.items() <= published.training.items()
-    bundle = Bundle.open(write_published(published, tmp_path / "model", name=published.name))
-    assert bundle.manifest.granularities == (2,)
+def test_a_picture_fixture_becomes_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = unpacked("image_l2.pth", tmp_path)
+    code, out, _ = run(capsys, "import", path, "--json", "--quiet")
+    assert code == 0
+    assert json.loads(out)["name"] == "prime-cifar10-l2"
+    bundle = find_bundle("prime-cifar10-l2")
+    assert (bundle.manifest.schedule, bundle.manifest.granularities) == ("poly3", (2,))
+    assert {"checkpoint": "image_l2.pth", "epoch": 7, "steps": 1000}.items() <= bundle.manifest.training.items()
     assert "NC" in bundle.manifest.licence
+    code, _, err = run(capsys, "import", path, "-q")
+    assert code == 2
+    assert "--replace" in err
+    published = read_published(path)
 
     expected = np.load(FIXTURES / "image_l2.npz")
     y = expected["y"].astype(np.int64).reshape(2, 3, 2, 32, 32).transpose(0, 3, 4, 1, 2).reshape(2, 3072, 2)
@@ -107,7 +113,7 @@ def test_every_length_of_pictures(length: int, with_settings: bool, tmp_path: Pa
 
 @pytest.mark.parametrize("length", [1, 2, 4, 8])
 def test_every_length_of_texts(length: int, tmp_path: Path):
-    made = network("transformer", length, **({"base": 300} if length == 1 else {}))
+    made = network("transformer", length)
     content = text_state(made)
     path = save(tmp_path / "x.ckpt", content)
     with pytest.raises(StudioError, match="--heads"):
@@ -125,15 +131,15 @@ def test_every_length_of_texts(length: int, tmp_path: Path):
         assert torch.equal(load_network(published)(y, rows), made(y, rows))
 
 
-def test_half_precision_is_half_the_size(tmp_path: Path):
-    made = network("unet", 2)
-    published = read_published(save(tmp_path / "x.pth", picture_state(made, ARGS)))
-    sizes = {}
-    for half in (True, False):
-        bundle = Bundle.open(write_published(published, tmp_path / "model", name="x", half=half))
-        sizes[half] = bundle.file("weights.safetensors").stat().st_size
-        assert bundle.manifest.training["precision"] == ("half" if half else "full")
-    assert sizes[False] - 20_000 < 2 * sizes[True] < sizes[False] + 20_000
+def test_half_precision_is_half_the_size(tokenizer_file: Path, tmp_path: Path):
+    made = network("transformer", 2, width=64, vocab_size=1000, base=32)
+    path = save(tmp_path / "x.ckpt", text_state(made))
+    published = read_published(path, heads=2, context=16, schedule="linear")
+    tokenizer = tokenizer_file.read_bytes()
+    bundle = Bundle.open(write_published(published, tmp_path / "x", name="x", tokenizer=tokenizer, half=True))
+    parameters = sum(parameter.numel() for parameter in made.parameters())
+    assert bundle.file("weights.safetensors").stat().st_size < 2 * parameters + 10_000
+    assert bundle.manifest.training["precision"] == "half"
 
 
 def changed(state: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -175,12 +181,12 @@ def test_networks_that_are_not_ours(tmp_path: Path):
 def test_more_weights_than_the_file_holds(tmp_path: Path):
     """Tensors that share one storage could ask for any amount of memory."""
     state = picture_state(network("unet", 2), ARGS)
-    shared = torch.zeros(1 << 16)
+    shared = torch.zeros(1 << 18)
     for name, value in state["model"].items():
         if value.numel() > 1:
             state["model"][name] = shared[: value.numel()].view(value.shape)
     path = save(tmp_path / "x.pth", state)
-    assert path.stat().st_size < 1_000_000
+    assert path.stat().st_size < 1_500_000
     with pytest.raises(StudioError, match="more weights than it has room for"):
         read_published(path)
 
@@ -211,7 +217,7 @@ def test_tokenizers(tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert find_tokenizer(1000, tokenizer_file) == tokenizer_file.read_bytes()
     with pytest.raises(StudioError, match="1000 tokens and the model 50257"):
         find_tokenizer(50257, tokenizer_file)
-    with pytest.raises(StudioError, match="not a tokenizer.json"):
+    with pytest.raises(StudioError, match="is not a tokenizer"):
         find_tokenizer(1000, Path(__file__))
     with pytest.raises(StudioError, match="No such file"):
         find_tokenizer(1000, tmp_path / "missing.json")
@@ -239,30 +245,26 @@ def test_the_tokenizer_inside_the_checkpoint_is_used_if_it_is_byte_level(tokeniz
 def run(capsys: pytest.CaptureFixture[str], *argv: object) -> tuple[int, str, str]:
     capsys.readouterr()
     code = cli.main([str(argument) for argument in argv])
-    return code, *capsys.readouterr()
+    out, err = capsys.readouterr()
+    return code, out, err
 
 
-def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_command_line_refuses_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = save(tmp_path / "checkpoint-3.pth", picture_state(network("unet", 2), ARGS))
-    code, out, _ = run(capsys, "import", path, "--json", "--quiet")
-    assert code == 0
-    assert json.loads(out)["name"] == "prime-cifar10-l2"
-    manifest = find_bundle("prime-cifar10-l2").manifest
-    assert manifest.training["checkpoint"] == "checkpoint-3.pth"
-    code, _, err = run(capsys, "import", path, "-q")
-    assert code == 2
-    assert "--replace" in err
-    code, _, err = run(capsys, "import", path, "-q", "--name", "a/b")
-    assert code == 2
-    assert "cannot be named" in err
-    code, _, err = run(capsys, "import", path, "-q", "--name", "x", "--tokenizer", "t.json")
-    assert code == 2
-    assert "for texts" in err
+    for more, word in (
+        (["--name", "a/b"], "cannot be named"),
+        (["--name", "x", "--tokenizer", "t.json"], "for texts"),
+        (["--ema", "--raw"], "not allowed"),
+        (["-o", str(tmp_path)], "not a model bundle"),
+    ):
+        code, out, err = run(capsys, "import", path, "-q", *more)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert word in err
 
 
 @needs_fixtures
 def test_a_text_without_its_tokenizer_says_what_is_missing(
-    tokenizer_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     for variable in ("HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(variable, raising=False)
@@ -273,7 +275,3 @@ def test_a_text_without_its_tokenizer_says_what_is_missing(
     assert code == 2
     assert "tokenizer.json is missing" in err
     assert not (tmp_path / "model").exists()
-    code, out, _ = run(capsys, "import", path, "-q", "-o", tmp_path / "model", "--tokenizer", tokenizer_file, "--half")
-    assert code == 0
-    assert "Apache-2.0" in out
-    assert Bundle.open(tmp_path / "model").manifest.training["precision"] == "half"
