@@ -31,7 +31,7 @@ def network(family: str, length: int, **settings: Any) -> Network:
             "colors": 3,
             "vocab_size": 256,
             "base": smallest_base(256, length),
-            "digit_width": 32,
+            "digit_width": 32 // (length & -length),  # so that the input is a multiple of 32 wide
             "widths": [32, 64],
             "blocks": [1, 1],
         }

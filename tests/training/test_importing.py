@@ -97,8 +97,7 @@ def test_a_text_fixture_becomes_a_model(name: str, length: int, tokenizer_file: 
     assert finish(request, bundle, last, seconds=0, provider=denoise.provider).texts
 
 
-@pytest.mark.parametrize("length", [1, 2, 3, 4, 8])
-@pytest.mark.parametrize("with_settings", [True, False])
+@pytest.mark.parametrize(("length", "with_settings"), [(1, True), (2, True), (3, False), (4, True), (8, False)])
 def test_every_length_of_pictures(length: int, with_settings: bool, tmp_path: Path):
     made = network("unet", length)
     path = save(tmp_path / "x.pth", picture_state(made, ARGS if with_settings else None))
