@@ -86,7 +86,7 @@ def _manifest(recipe: Recipe, network: Network, state: dict[str, Any], evaluatio
         "notices": list(recipe.notices),
         "network": network_settings(network),
         "training": {
-            "data": Path(recipe.data.train).name,
+            "data": recipe.data.name or Path(recipe.data.train).name,
             "steps": state["step"],
             "samples_seen": state["samples"],
             "minutes": round(state["seconds"] / 60),

@@ -13,6 +13,7 @@ from studio.errors import StudioError
 class DataSettings:
     train: str = ""  # file or folder; relative paths count from the folder the program is started in
     valid: str = ""
+    name: str = ""  # what the data is, for the manifest
     flip: bool = False  # mirror half of the pictures
     shift: int = 0  # move pictures by up to so many pixels
     color_jitter: float = 0.0  # share of pictures whose colour channels are permuted
