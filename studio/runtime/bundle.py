@@ -149,7 +149,10 @@ class Manifest(_Checked):
             ((self.tokenizer.file is None) == (self.tokenizer.kind == "rgb"), "tokenizer.file does not fit its kind"),
             (self.base**self.length >= self.vocab_size, "base and length cannot write vocab_size classes"),
             (self.base**self.length < 1 << 62, "base and length are too large"),
-            ((self.base + 1) * self.length * self.vocab_size <= MAX_TABLE, "vocab_size, length and base are too large"),
+            (
+                self.length == 1 or (self.base + 1) * self.length * self.vocab_size <= MAX_TABLE,
+                "vocab_size, length and base are too large",
+            ),
             (all(self.length % g == 0 for g in self.granularities), "granularities must divide length"),
             (self.defaults.granularity in self.granularities, "defaults.granularity is not among granularities"),
             (self.defaults.top_k <= self.vocab_size, "defaults.top_k is larger than vocab_size"),

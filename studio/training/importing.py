@@ -27,9 +27,6 @@ PICTURE_NOTICE = (
 )
 TEXT_NOTICE = "Weights of MDM-Prime (Chao et al., arXiv:2505.18495), published under the Apache License 2.0."
 
-MAX_TABLE = 1 << 28
-"""Entries of the table of digits that a bundle may ask for; runtime.bundle refuses more."""
-
 _NAME = re.compile(r"(?=.{1,64}$)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 
 
@@ -150,9 +147,6 @@ def _text(
         _refuse(path, "it does not say how many attention heads it has; add --heads 12, as the published ones have")
     if not isinstance(context, int) or not 0 < context <= 1 << 16:
         _refuse(path, "it does not say how many tokens it takes; add --context 1024, as the published ones have")
-    # A bundle of one digit a token would need no table, but the limit does not know that yet.
-    if (sizes["base"] + 1) * sizes["length"] * sizes["vocab_size"] > MAX_TABLE:
-        _refuse(path, f"its {sizes['vocab_size']} classes of {sizes['length']} digits need a larger table than allowed")
     noise = lookup(settings, "config", "noise", "type")
     dropout = lookup(settings, "config", "model", "dropout")
     dataset = _slug(lookup(settings, "config", "data", "train"), "text")

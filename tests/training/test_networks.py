@@ -136,6 +136,14 @@ def test_only_the_asked_rows_come_back(colors: int, head_kernel: int):
     assert torch.allclose(network(y, rows), everything[rows], atol=1e-5)
 
 
+def test_a_large_vocabulary_of_one_digit_needs_no_table():
+    """GPT-2's 50257 tokens at ℓ = 1, plain masked diffusion: a table of digits would take 10 GB."""
+    settings = {"family": "transformer", "context": 8, "vocab_size": 50257, "length": 1, "base": 50257}
+    network = build_network(settings | {"width": 4, "blocks": 1, "heads": 2, "cond_width": 2})
+    assert sum(buffer.numel() for buffer in network.buffers()) < 1000
+    assert network(torch.tensor([[50257, 3]]), torch.tensor([1])).shape == (1, 50257)
+
+
 def test_settings_round_trip_and_bad_ones_are_one_sentence():
     settings = {
         "family": "transformer",

@@ -56,8 +56,8 @@ class Transformer(nn.Module):
         self.sigma_map = ConstantCondition(config.cond_width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
         self.output_layer = OutputLayer(config)
-        self.compatible = Compatibility(config.vocab_size, config.length, config.base)
         if config.tied:
+            self.compatible = Compatibility(config.vocab_size, config.length, config.base)
             self.class_gain = nn.Parameter(torch.ones(config.width))
             self.class_openness = nn.Parameter(torch.zeros(config.width))
 

@@ -64,8 +64,8 @@ class UNet(nn.Module):
         super().__init__()
         self.config = config
         self.pixel_embedding = DigitEmbedding(config.base, config.digit_width)
-        self.compatible = Compatibility(config.vocab_size, config.length, config.base)
         if config.class_width:
+            self.compatible = Compatibility(config.vocab_size, config.length, config.base)
             self.class_embedding = nn.Parameter(0.5 * torch.randn(config.vocab_size, config.class_width))
         self.unet = Body(config)
 
