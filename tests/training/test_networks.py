@@ -141,7 +141,7 @@ def test_a_large_vocabulary_of_one_digit_needs_no_table():
     settings = {"family": "transformer", "context": 8, "vocab_size": 50257, "length": 1, "base": 50257}
     network = build_network(settings | {"width": 4, "blocks": 1, "heads": 2, "cond_width": 2})
     assert sum(buffer.numel() for buffer in network.buffers()) < 1000
-    assert network(torch.tensor([[50257, 3]]), torch.tensor([1])).shape == (1, 50257)
+    assert network(torch.tensor([[[50257], [3]]]), torch.tensor([1])).shape == (1, 50257)
 
 
 def test_settings_round_trip_and_bad_ones_are_one_sentence():
