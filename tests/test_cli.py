@@ -356,7 +356,7 @@ def test_demo_fills_the_samples(run: Run) -> None:
 
 def test_without_arguments_the_demo_runs(run: Run) -> None:
     assert run()[0] == 0
-    assert Path("out/robot.webp").is_file()
+    assert Path("out/cat.webp").is_file()
 
 
 def test_without_models(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:

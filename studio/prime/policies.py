@@ -15,8 +15,11 @@ from studio.prime.schedules import alpha_grid
 
 Units = NDArray[np.bool_]
 
-RANKING_NOISE = 1.0
-"""Scale of the Gumbel noise on the ranking by confidence while nothing is known (MaskGIT, arXiv 2202.04200)."""
+RANKING_NOISE = 4.0
+"""Scale of the Gumbel noise on the ranking by confidence while nothing is known (MaskGIT, arXiv 2202.04200: 4.5).
+
+With little noise the commonest class, a white background, is revealed first and then begets more of itself.
+"""
 
 NEGLIGIBLE = 0.1
 """Entropy in nats that tokens revealed together may have in any step."""
