@@ -10,6 +10,7 @@ from studio.errors import StudioError
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.training import export as export_module
+from studio.training import onnx_graph
 from studio.training.export import export
 from studio.training.networks import build_network
 from studio.training.recipe import Recipe
@@ -69,7 +70,7 @@ def test_a_graph_that_differs_is_not_kept(picture_recipe: Recipe, tmp_path: Path
     output = tmp_path / "models" / "tiny"
     export(checkpoint, output, evaluate=False)
     before = json.loads((output / "manifest.json").read_text())
-    monkeypatch.setattr("studio.training.onnx_graph.TOLERANCE", -1.0)
+    monkeypatch.setattr(onnx_graph, "TOLERANCE", -1.0)
     with pytest.raises(StudioError, match="differs"):
         export(checkpoint, output, evaluate=False)
     assert json.loads((output / "manifest.json").read_text()) == before
