@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from studio.errors import StudioError
+from studio.files import write_atomic
 from studio.media.palette import nearest
 from studio.prime.subtokens import Subtokens
 
@@ -216,8 +217,8 @@ def _compatible_mean(y: NDArray, subtokens: Subtokens, values: NDArray) -> NDArr
 
 
 def save_palette(path: str | Path, colors: NDArray[np.uint8]) -> None:
-    """Write palette.json: {"colors": [[r, g, b], ...]}."""
-    Path(path).write_text(json.dumps({"colors": colors.tolist()}), encoding="utf-8")
+    """Write palette.json, whole or not at all: {"colors": [[r, g, b], ...]}."""
+    write_atomic(path, json.dumps({"colors": colors.tolist()}).encode())
 
 
 def load_palette(path: str | Path) -> NDArray[np.uint8]:

@@ -1,7 +1,6 @@
 """Training data: files to tokens, and batches in an order that a checkpoint can take up again."""
 
 import gzip
-import json
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -176,8 +175,3 @@ def batch_indices(count: int, batch: int, step: int, seed: int, rank: int = 0, p
     order = epoch_order(count, step // batches, seed)
     place = step % batches * batch + torch.arange(batch)[rank::processes]
     return order[place % count]
-
-
-def load_palette(path: Path) -> NDArray[np.uint8]:
-    """(C, 3) uint8 from a palette.json."""
-    return np.asarray(json.loads(path.read_text())["colors"], dtype=np.uint8)

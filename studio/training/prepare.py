@@ -1,6 +1,5 @@
 """From a recipe to what a run needs: the tokenizer's file, the data as tokens, the network."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +13,11 @@ from torch import Tensor
 
 from studio.errors import StudioError
 from studio.files import write_atomic
+from studio.media.images import load_palette, save_palette
 from studio.media.palette import build_palette, nearest
 from studio.media.texts import train_tokenizer
 from studio.prime.subtokens import Subtokens
-from studio.training.data import PictureData, TextData, load_palette, read_pictures, read_text
+from studio.training.data import PictureData, TextData, read_pictures, read_text
 from studio.training.networks import Network, build_network
 from studio.training.objective import Corruption
 from studio.training.recipe import Recipe
@@ -106,7 +106,7 @@ def _palette(recipe: Recipe, folder: Path, pictures: NDArray[np.uint8]) -> NDArr
         depth = recipe.tokens.vocab_size.bit_length() - 1
         if 2**depth != recipe.tokens.vocab_size:
             raise StudioError("A palette's vocab_size must be a power of two.")
-        write_atomic(file, json.dumps({"colors": build_palette(pictures, depth).tolist()}).encode())
+        save_palette(file, build_palette(pictures, depth))
     return load_palette(file)
 
 
