@@ -1,4 +1,4 @@
-"""The one exception family for what a user can cause or mend."""
+"""The one exception family for what a user can cause or mend, and the one for what a user stopped."""
 
 
 class StudioError(Exception):
@@ -7,3 +7,7 @@ class StudioError(Exception):
     The command line prints it as one line and exits with code 2; the window shows it beside
     what caused it. Everything else that is raised is a bug and keeps its traceback.
     """
+
+
+class Stopped(Exception):
+    """The user stopped what was running: nothing went wrong, and there is nothing to show."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.errors import StudioError
+from studio.errors import Stopped, StudioError
 from studio.runtime.devices import FATAL, cuda_problem, import_onnxruntime, one_line, physical_cores
 
 if TYPE_CHECKING:
@@ -99,12 +99,21 @@ class OnnxDenoiser:
         Returns float32 (n, C), not yet restricted to compatible classes; no call for n = 0.
         ValueError for arguments of another shape or range, StudioError when the device fails.
         """
+        return self._run(y, rows, None)
+
+    def stoppable(self) -> "StoppableDenoiser":
+        """The same function for one run, which another thread can stop in the middle of a call."""
+        return StoppableDenoiser(self)
+
+    def _run(self, y: NDArray[Any], rows: NDArray[Any], options: Any) -> NDArray[np.float32]:
         y, rows = self._checked(np.asarray(y), np.asarray(rows))
         if not len(rows):
             return np.empty((0, self._vocab_size), dtype=np.float32)
         try:
-            (logits,) = self._session.run(["logits"], {"y": y, "rows": rows})
+            (logits,) = self._session.run(["logits"], {"y": y, "rows": rows}, options)
         except Exception as error:
+            if options is not None and options.terminate:
+                raise Stopped from error
             self._fail("run", error)
         if logits.shape != (len(rows), self._vocab_size):
             self._misfit(f"it gives logits of shape {logits.shape} for {len(rows)} rows")
@@ -135,3 +144,37 @@ class OnnxDenoiser:
 
     def _misfit(self, what: str) -> NoReturn:
         raise StudioError(f"The network of the model {self._name} does not fit its manifest: {what}; export it again.")
+
+
+class StoppableDenoiser:
+    """A `Denoiser` for one run: the session of an `OnnxDenoiser`, and a way to stop from any thread.
+
+    `stop` ends the call that is running, between two operators of the network, and every later call; they raise
+    `Stopped`. It cannot be undone, so a stop that comes between two calls is not lost; the next run takes a new one.
+    """
+
+    def __init__(self, denoise: OnnxDenoiser):
+        self._denoise = denoise
+        self._options = import_onnxruntime().RunOptions()
+        self._options.log_severity_level = FATAL
+
+    @property
+    def provider(self) -> str:
+        return self._denoise.provider
+
+    @property
+    def reason(self) -> str | None:
+        return self._denoise.reason
+
+    @property
+    def stopped(self) -> bool:
+        return self._options.terminate
+
+    def stop(self) -> None:
+        self._options.terminate = True
+
+    def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+        """As of `OnnxDenoiser`; `Stopped` after `stop`."""
+        if self.stopped:
+            raise Stopped
+        return self._denoise._run(y, rows, self._options)

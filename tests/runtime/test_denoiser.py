@@ -1,5 +1,7 @@
 import platform
 import sys
+import threading
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio.errors import StudioError
+from studio.errors import Stopped, StudioError
 from studio.runtime import denoiser as module
 from studio.runtime import devices
 from studio.runtime.bundle import Bundle
@@ -161,3 +163,107 @@ def test_describe(monkeypatch: pytest.MonkeyPatch) -> None:
     assert facts["threads"] >= 0
     monkeypatch.setattr(devices, "installed_packages", lambda: {"onnxruntime": "1", "onnxruntime-gpu": "1"})
     assert "overwrite each other" in devices.describe()["problems"][0]
+
+
+def slow_network() -> bytes:
+    """As the tiny network, but adding y[0, 0, 0] million rounds of a loop: a minute and more."""
+    onnx = pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, numpy_helper
+
+    def info(name: str, kind: int, shape: list[Any]) -> Any:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["going"], ["go_on"]),
+            helper.make_node("MatMul", ["state", "turn"], ["next"]),
+        ],
+        "round",
+        [info("i", TensorProto.INT64, []), info("going", TensorProto.BOOL, []), info("state", TensorProto.FLOAT, [])],
+        [info("go_on", TensorProto.BOOL, []), info("next", TensorProto.FLOAT, [])],
+    )
+    body.input[2].type.tensor_type.ClearField("shape")
+    body.output[1].type.tensor_type.ClearField("shape")
+    graph = helper.make_graph(
+        [
+            helper.make_node("Reshape", ["y", "all"], ["flat_y"]),
+            helper.make_node("Gather", ["flat_y", "zero"], ["first"]),
+            helper.make_node("Mul", ["first", "million"], ["rounds"]),
+            helper.make_node("Loop", ["rounds", "true", "turn"], ["turned"], body=body),
+            helper.make_node("Gather", ["turned", "zero"], ["row"]),
+            helper.make_node("Gather", ["row", "four"], ["part"]),
+            helper.make_node("Shape", ["rows"], ["n"]),
+            helper.make_node("Concat", ["n", "four_wide"], ["shape"], axis=0),
+            helper.make_node("Expand", ["part", "shape"], ["logits"]),
+        ],
+        "slow",
+        [info("y", TensorProto.INT64, ["B", 4, 2]), info("rows", TensorProto.INT64, ["n"])],
+        [info("logits", TensorProto.FLOAT, ["n", 4])],
+        [
+            numpy_helper.from_array(np.asarray(value), name)
+            for name, value in {
+                "all": [-1],
+                "zero": 0,
+                "million": 1_000_000,
+                "true": True,
+                "turn": np.eye(64, dtype=np.float32),
+                "four": np.arange(4),
+                "four_wide": [4],
+            }.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def test_another_thread_stops_a_running_call(folder: Any) -> None:
+    (folder.path / "denoiser.onnx").write_bytes(slow_network())
+    denoise = OnnxDenoiser(Bundle.open(folder.seal("denoiser.onnx")), "cpu")
+    slow = np.ones((1, 4, 2), int)
+    run = denoise.stoppable()
+    ended: list[Any] = []
+
+    def call() -> None:
+        try:
+            run(slow, np.array([0]))
+        except Exception as error:
+            ended.append((error, time.perf_counter()))
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    time.sleep(0.3)
+    assert not ended
+    begin = time.perf_counter()
+    run.stop()
+    thread.join(30)
+    ((error, end),) = ended
+    assert isinstance(error, Stopped)
+    assert end - begin < 1
+    # What is stopped stays so; the session serves the next run.
+    with pytest.raises(Stopped):
+        run(0 * slow, np.array([0]))
+    assert denoise(0 * slow, np.array([0])).shape == (1, 4)
+    assert denoise.stoppable()(0 * slow, np.array([0, 1])).shape == (2, 4)
+
+
+def test_a_stop_between_two_calls_is_not_lost(folder: Any, table: np.ndarray) -> None:
+    run = OnnxDenoiser(Bundle.open(folder.path), "cpu").stoppable()
+    y, rows = np.zeros((1, 4, 2), int), np.array([0])
+    np.testing.assert_allclose(run(y, rows)[0], table[0] + table[3], rtol=1e-6)
+    assert (run.provider, run.reason, run.stopped) == ("CPU", None, False)
+    run.stop()
+    assert run.stopped
+    with pytest.raises(Stopped):
+        run(y, rows)
+
+
+def test_a_failure_that_nobody_asked_for_is_no_stop(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
+
+    def run(*_: Any) -> None:
+        raise RuntimeError("a kernel failed")
+
+    monkeypatch.setattr(denoise, "_session", SimpleNamespace(run=run))
+    with pytest.raises(StudioError, match="a kernel failed"):
+        denoise.stoppable()(np.zeros((1, 4, 2), int), np.array([0]))
