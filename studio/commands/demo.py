@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.commands import common
-from studio.commands.inpaint import camera, save
+from studio.commands.inpaint import camera
 from studio.media.export import save_strip, save_text, save_timelapse, viewing_scale
 from studio.media.images import load_mask, load_picture
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
 
 def _pictures(folder: Path, args: argparse.Namespace) -> tuple[list[dict[str, Any]], list[Path]]:
     """Fill the sample pictures: the result, a strip of steps and a time-lapse of each."""
-    from studio.generation import PictureSource, picture_request
+    from studio.generation import PictureSource, picture_request, save_picture
 
     bundle = common.find_model(None, "image")
     denoise = common.open_denoiser(bundle, args)
@@ -47,7 +47,7 @@ def _pictures(folder: Path, args: argparse.Namespace) -> tuple[list[dict[str, An
         shots, on_frame = camera(request, bundle, picture.rgb)
         result = common.make(request, bundle, denoise, args, picture=picture.rgb, on_frame=on_frame, title=name)
         written = [folder / f"{name}{ending}" for ending in (".png", "-steps.png", ".webp")]
-        save(written[0], result, 0, picture)
+        save_picture(written[0], result, 0, picture)
         assert isinstance(request.source, PictureSource)
         x, y, size = request.source.frame
         chosen = [shots[i * (len(shots) - 1) // (STRIP - 1)][y : y + size, x : x + size] for i in range(STRIP)]

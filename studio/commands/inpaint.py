@@ -1,7 +1,6 @@
 """prime-studio inpaint: fill a hole in a picture."""
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,17 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from studio import __version__
 from studio.commands import common
 from studio.errors import StudioError
-from studio.media.export import (
-    TIMELAPSE_SUFFIXES,
-    check_suffix,
-    contact_grid,
-    read_parameters,
-    save_png,
-    save_timelapse,
-)
+from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, contact_grid, save_timelapse
 from studio.media.frames import frame_around, parse_frame, parse_planes
 from studio.media.images import Picture, alpha_mask, load_mask, load_picture
 
@@ -63,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
     seeds = common.seeds(args, 1 if args.variations is None else args.variations)
 
-    from studio.generation import picture_request, picture_tokenizer
+    from studio.generation import picture_request, picture_tokenizer, save_picture
 
     bundle = common.find_model(args.model, "image")
     grid = picture_tokenizer(bundle).height
@@ -79,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
     result = fill(request, bundle, picture, args)
     files = common.numbered(output, len(seeds))
     for index, file in enumerate(files):
-        save(file, result, index, picture)
+        save_picture(file, result, index, picture)
     _tell(result, files, args)
 
 
@@ -89,13 +80,12 @@ def _again(args: argparse.Namespace) -> None:
     for name in taken:
         if vars(args)[name] is not None:
             raise StudioError(f"--again takes everything from {args.again}: leave out {name.replace('_', '-')}.")
+    from studio.generation import PictureSource, read_request, save_picture
+
     old = Path(args.again)
     request, variation, provider = read_request(old)
     output = check_suffix(args.output or old.with_name(f"{old.stem}-again.png"), (".png",))
     picture = load_picture(old)
-
-    from studio.generation import PictureSource
-
     bundle = common.find_model(args.model or request.model, "image")
     source = request.source if isinstance(request.source, PictureSource) else None
     if source and picture.size != (source.width, source.height):
@@ -105,26 +95,8 @@ def _again(args: argparse.Namespace) -> None:
     result = fill(request, bundle, picture, args)
     if provider != result.provider:
         common.say(args, f"It was made on {provider}, this is {result.provider}: single pixels may differ.")
-    save(output, result, variation, picture)
+    save_picture(output, result, variation, picture)
     _tell(result, [output], args)
-
-
-def read_request(path: Path) -> "tuple[GenerationRequest, int, str]":
-    """The request in a saved PNG, which of its samples the picture is, and the provider that made it."""
-    from studio.generation import GenerationRequest
-
-    text = read_parameters(path)
-    if text is None:
-        raise StudioError(f"{path} holds no request: choose a PNG that Prime Studio has saved.")
-    try:
-        parameters = json.loads(text)
-        request = GenerationRequest.from_json(json.dumps(parameters["request"]))
-        variation, provider = int(parameters["variation"]), str(parameters["provider"])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StudioError(f"The request in {path} is damaged: choose another picture.") from error
-    if not 0 <= variation < len(request.seeds):
-        raise StudioError(f"The request in {path} is damaged: choose another picture.")
-    return request, variation, provider
 
 
 def fill(request: "GenerationRequest", bundle: "Bundle", picture: Picture, args: argparse.Namespace) -> "Result":
@@ -159,25 +131,6 @@ def camera(
             shots.append(shot(frame.y))
 
     return shots, on_frame
-
-
-def save(path: Path, result: "Result", index: int, picture: Picture | None = None) -> None:
-    """Write sample `index` as a PNG with its request inside; what `picture` holds outside the mask stays as it is."""
-    from studio.generation import PictureSource
-
-    assert result.pictures is not None
-    source, made = result.request.source, result.pictures[index]
-    filled = (
-        picture.filled(made, source.full_mask()) if picture and isinstance(source, PictureSource) else Picture(made)
-    )
-    opaque = filled.alpha is None or bool((filled.alpha == 255).all())
-    parameters = {
-        "program": f"prime-studio {__version__}",
-        "provider": result.provider,
-        "variation": index,
-        "request": result.request.model_dump(mode="json"),
-    }
-    save_png(path, filled.stored, json.dumps(parameters), None if opaque else filled.alpha)
 
 
 def _tell(result: "Result", files: list[Path], args: argparse.Namespace) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from studio.commands import common
 from studio.commands.infill import BETWEEN
-from studio.commands.inpaint import save
 from studio.errors import StudioError
 from studio.media.export import check_suffix, contact_grid, save_png, save_text
 
@@ -53,6 +52,8 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _write(result: "Result", output: Path | None, sheet: bool) -> list[Path]:
+    from studio.generation import save_picture
+
     if output is None:
         return []
     if result.pictures is None:
@@ -62,10 +63,10 @@ def _write(result: "Result", output: Path | None, sheet: bool) -> list[Path]:
         count = len(result.pictures)
         files = [output / "sample.png"] if count == 1 else common.numbered(output / "sample.png", count)
         for index, file in enumerate(files):
-            save(file, result, index)
+            save_picture(file, result, index)
         return files
     if len(result.pictures) == 1:
-        save(output, result, 0)
+        save_picture(output, result, 0)
     else:
         save_png(output, contact_grid(list(result.pictures)))
     return [output]

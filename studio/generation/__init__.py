@@ -1,6 +1,7 @@
 """The one way to make anything: a request that holds all a result depends on, its frames, its result."""
 
 from studio.generation.building import check, free_request, picture_request, text_request
+from studio.generation.keeping import filled_picture, parameters_of, read_request, save_picture
 from studio.generation.request import (
     FreeSource,
     GenerationRequest,
@@ -22,12 +23,16 @@ __all__ = [
     "Result",
     "TextSource",
     "check",
+    "filled_picture",
     "finish",
     "free_request",
     "generate",
+    "parameters_of",
     "picture_request",
     "picture_tokenizer",
     "pictures_of",
+    "read_request",
+    "save_picture",
     "text_pieces",
     "text_request",
     "text_tokenizer",

@@ -1,0 +1,55 @@
+"""A result as a PNG with its request inside, and back: the one way for window, library and command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from studio import __version__
+from studio.errors import StudioError
+from studio.generation.request import GenerationRequest, PictureSource
+from studio.generation.running import Result
+from studio.media.export import read_parameters, save_png
+from studio.media.images import Picture
+
+
+def parameters_of(result: Result, index: int) -> dict[str, Any]:
+    """What stands beside sample `index` of a result, so that it can be made again: JSON-able."""
+    return {
+        "program": f"prime-studio {__version__}",
+        "provider": result.provider,
+        "variation": index,
+        "request": result.request.model_dump(mode="json"),
+    }
+
+
+def filled_picture(result: Result, index: int, picture: Picture | None = None) -> Picture:
+    """Sample `index` of a picture result; what `picture`, which it was made into, holds outside the mask stays."""
+    assert result.pictures is not None
+    source, made = result.request.source, result.pictures[index]
+    if picture is None or not isinstance(source, PictureSource):
+        return Picture(made)
+    filled = picture.filled(made, source.full_mask())
+    opaque = filled.alpha is None or bool((filled.alpha == 255).all())
+    return Picture(filled.stored) if opaque else filled
+
+
+def save_picture(path: str | Path, result: Result, index: int, picture: Picture | None = None) -> None:
+    """Write `filled_picture` as a PNG with its request inside. StudioError where it cannot be written."""
+    filled = filled_picture(result, index, picture)
+    save_png(path, filled.stored, json.dumps(parameters_of(result, index)), filled.alpha)
+
+
+def read_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
+    """The request in a saved PNG, which of its samples the picture is, and the provider that made it."""
+    text = read_parameters(path)
+    if text is None:
+        raise StudioError(f"{path} holds no request: choose a PNG that Prime Studio has saved.")
+    try:
+        parameters = json.loads(text)
+        request = GenerationRequest.from_json(json.dumps(parameters["request"]))
+        variation, provider = int(parameters["variation"]), str(parameters["provider"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StudioError(f"The request in {path} is damaged: choose another picture.") from error
+    if not 0 <= variation < len(request.seeds):
+        raise StudioError(f"The request in {path} is damaged: choose another picture.")
+    return request, variation, provider
