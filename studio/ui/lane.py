@@ -1,0 +1,104 @@
+"""The lane: the one thread that owns every network and makes every frame."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.generation import GenerationRequest
+from studio.ui.runs import Run
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+    from studio.runtime.denoiser import OnnxDenoiser
+
+T = TypeVar("T")
+KEPT_NETWORKS = 3
+
+
+class TimedDenoiser:
+    """A denoiser that notes how long its calls take, by the number of samples in them."""
+
+    def __init__(self, denoise: "OnnxDenoiser"):
+        self._denoise = denoise
+        self.provider, self.reason = denoise.provider, denoise.reason
+        self.seconds: dict[int, deque[float]] = {}
+
+    def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+        started = time.perf_counter()
+        logits = self._denoise(y, rows)
+        self.seconds.setdefault(len(y), deque(maxlen=25)).append(time.perf_counter() - started)
+        return logits
+
+    def cancel(self) -> None:
+        self._denoise.cancel()
+
+    def expected(self, batch: int) -> float | None:
+        """Seconds a call of `batch` samples takes, from calls that were measured; None before the first."""
+        if not self.seconds:
+            return None
+        nearest = min(list(self.seconds), key=lambda size: abs(np.log(size / batch)))
+        return median(list(self.seconds[nearest])) * batch / nearest
+
+
+class Lane:
+    """Work is done in the order in which it is handed in, on one thread; runs take turns, a frame each."""
+
+    def __init__(self, device: str = "auto"):
+        self.device = device
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="lane")
+        self._networks: dict[tuple[str, str], TimedDenoiser] = {}
+        self._runs: list[Run] = []
+
+    def submit(self, work: Callable[..., T], *args: Any) -> Future[T]:
+        """Do `work` on the lane. What it raises is in the future alone."""
+        return self._executor.submit(work, *args)
+
+    def network(self, bundle: "Bundle") -> TimedDenoiser:
+        """The bundle's network, loaded and called once the first time; on the lane only. StudioError if it fails."""
+        key = (bundle.digest, self.device)
+        found = self._networks.pop(key, None)
+        if found is None:
+            from studio.runtime.denoiser import OnnxDenoiser
+
+            found = TimedDenoiser(OnnxDenoiser(bundle, self.device))
+            # The first call of a session is slow; after it the time of a call is known before anything is made.
+            y = np.full((1, bundle.num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
+            for _ in range(2):
+                found.seconds.clear()
+                found(y, np.arange(bundle.num_tokens))
+        self._networks[key] = found
+        while len(self._networks) > KEPT_NETWORKS:
+            del self._networks[next(iter(self._networks))]
+        return found
+
+    def call_seconds(self, bundle: "Bundle", batch: int) -> float | None:
+        """Seconds to expect of one call, from any thread; None until the network was called."""
+        network = self._networks.get((bundle.digest, self.device))
+        return None if network is None else network.expected(batch)
+
+    def start(
+        self, request: GenerationRequest, bundle: "Bundle", parent: tuple[str, int] | None = None, paused: bool = False
+    ) -> Run:
+        """Queue a run behind what is there; paused, it waits for `step` or `resume`."""
+        run = Run(request, bundle, self.submit, self.network, parent)
+        self._runs = [other for other in self._runs if not other.over] + [run]
+        run.pause() if paused else run.resume()
+        return run
+
+    @property
+    def runs(self) -> list[Run]:
+        """Those that are not over."""
+        return [run for run in self._runs if not run.over]
+
+    def close(self) -> None:
+        """Stop every run and end the thread; nothing is called after that."""
+        for run in self.runs:
+            run.stop()
+        self._executor.shutdown(wait=True, cancel_futures=False)
+        self._networks.clear()

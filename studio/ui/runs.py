@@ -1,0 +1,207 @@
+"""A run: one request on its way through the lane, with every frame kept."""
+
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.errors import StudioError
+from studio.generation import GenerationRequest, generate
+from studio.prime.sampling import Frame
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+State = Literal["waiting", "running", "paused", "stopping", "stopped", "done", "failed"]
+OVER: tuple[State, ...] = ("stopped", "done", "failed")
+
+
+class Network(Protocol):
+    """What a run needs of an `OnnxDenoiser`."""
+
+    provider: str
+
+    def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]: ...
+
+    def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """A frame as it is kept: exact, in the smallest types.
+
+    step 0 is the start. y: unsigned (B, L, ℓ). revealed: bool (B, L, ℓ) packed into bits. confidence: float16
+    (B, L), NaN where nothing was drawn, or None. calls and seconds: spent since the run began.
+    """
+
+    step: int
+    steps: int
+    calls: int
+    seconds: float
+    y: NDArray[np.unsignedinteger]
+    packed: NDArray[np.uint8]
+    confidence: NDArray[np.float16] | None
+
+    @property
+    def state(self) -> NDArray[np.int64]:
+        """y as `sample` takes it, int64 (B, L, ℓ): a copy."""
+        return self.y.astype(np.int64)
+
+    @property
+    def revealed(self) -> NDArray[np.bool_]:
+        """The digits revealed in this step, bool (B, L, ℓ)."""
+        return np.unpackbits(self.packed, count=self.y.size).reshape(self.y.shape).astype(np.bool_)
+
+
+class Run:
+    """One request being made. Any thread may steer it; only the lane advances it, a frame at a time.
+
+    submit: hands work to the lane. network: gives the bundle's denoiser, called on the lane alone. parent: the id of
+    the run and the index of the frame that this one was branched from.
+    """
+
+    def __init__(
+        self,
+        request: GenerationRequest,
+        bundle: "Bundle",
+        submit: Callable[[Callable[[], None]], object],
+        network: "Callable[[Bundle], Network]",
+        parent: tuple[str, int] | None = None,
+    ):
+        self.id = uuid.uuid4().hex
+        self.request, self.bundle, self.parent = request, bundle, parent
+        self.provider = ""
+        self.error: Exception | None = None
+        start = np.repeat(request.given.unpack()[None], len(request.seeds), axis=0)
+        self._type = np.min_scalar_type(bundle.subtokens.mask_id)
+        nothing = np.packbits(np.zeros(start.size, dtype=np.bool_))
+        self.frames: list[Kept] = [Kept(0, request.steps, 0, 0.0, start.astype(self._type), nothing, None)]
+        """Only grows, and only at its end: readers need no lock."""
+        self._submit, self._network = submit, network
+        self._lock = threading.Lock()
+        self._allowed: float = math.inf
+        self._over: State | None = None
+        self._stopping = self._queued = self._begun = self._making = False
+        self._stream: Generator[Frame, None, None] | None = None
+        self._denoise: Network | None = None
+        self._seconds = 0.0
+
+    @property
+    def state(self) -> State:
+        with self._lock:
+            if self._over:
+                return self._over
+            if self._stopping:
+                return "stopping"
+            if not self._allowed:
+                return "paused"
+            return "running" if self._begun else "waiting"
+
+    @property
+    def over(self) -> bool:
+        return self.state in OVER
+
+    @property
+    def active(self) -> bool:
+        """Whether the lane has, or will have, something to do for it."""
+        with self._lock:
+            return self._queued
+
+    def resume(self) -> None:
+        self._allow(math.inf)
+
+    def step(self) -> None:
+        """Make one more frame and pause again."""
+        self._allow(1)
+
+    def pause(self) -> None:
+        """Make no further frame; one that is being made is finished."""
+        with self._lock:
+            self._allowed = 0
+
+    def stop(self) -> None:
+        """End it before the next call of the network; a call that is running is cut short."""
+        with self._lock:
+            if self._over or self._stopping:
+                return
+            self._stopping = True
+            # Only a call of this run's own is cut short: the network may be another run's at the moment.
+            if self._making and self._denoise is not None:
+                self._denoise.cancel()
+            # A paused run has nothing in the lane: it is ended there all the same, where its stream lives.
+            if self._queued:
+                return
+            self._queued = True
+        self._submit(self._advance)
+
+    def _allow(self, frames: float) -> None:
+        with self._lock:
+            if self._over or self._stopping:
+                return
+            self._allowed = frames
+            if self._queued:
+                return
+            self._queued = True
+        self._submit(self._advance)
+
+    def _advance(self) -> None:
+        """On the lane: make the next frame, keep it, queue up again."""
+        with self._lock:
+            self._begun = True
+            go = not self._stopping and self._allowed > 0
+            if not self._stopping and not go:
+                self._queued = False
+                return
+            self._making = go
+        ended: State | None = None if go else "stopped"
+        try:
+            if go and not self._make():
+                ended = "done"
+        except Exception as error:
+            # A call that was cut short is no failure.
+            ended = "stopped" if self._stopping else "failed"
+            self.error = None if self._stopping else error
+        if ended and self._stream is not None:
+            with suppress(StudioError):
+                self._stream.close()
+        with self._lock:
+            self._making = False
+            self._allowed = max(0.0, self._allowed - 1)
+            ended = ended or ("stopped" if self._stopping else None)
+            again = ended is None and self._allowed > 0
+            self._queued, self._over = again, ended
+        if again:
+            self._submit(self._advance)
+
+    def _make(self) -> bool:
+        """Make and keep one frame; false if it was the last."""
+        started = time.perf_counter()
+        if self._stream is None:
+            self._denoise = self._network(self.bundle)
+            self.provider = self._denoise.provider
+            started = time.perf_counter()
+            self._stream = generate(self.request, self.bundle, self._denoise)
+        frame = next(self._stream)
+        self._seconds += time.perf_counter() - started
+        last = self.frames[-1]
+        y = frame.y.astype(self._type)
+        self.frames.append(
+            Kept(
+                frame.step,
+                frame.steps,
+                frame.calls,
+                self._seconds,
+                # A step in which nothing changes costs no memory either.
+                last.y if np.array_equal(y, last.y) else y,
+                np.packbits(frame.revealed),
+                None if frame.confidence is None else frame.confidence.astype(np.float16),
+            )
+        )
+        return frame.step < frame.steps

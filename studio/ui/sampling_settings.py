@@ -1,0 +1,147 @@
+"""What the inspector sets: the options of the next run."""
+
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.generation import Options
+from studio.prime.policies import POLICIES
+from studio.prime.schedules import SCHEDULES
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+MAX_STEPS = 4096
+MAX_VARIATIONS = 64
+MAX_SEED = 2**64 - 1
+
+
+class SamplingSettings(QObject):
+    """The options of a workspace, always within what its model can do. `set` takes any value and keeps a valid one."""
+
+    changed = Signal()
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self._bundle: Bundle | None = None
+        self._values: dict[str, Any] = {
+            "granularity": 1,
+            "steps": 32,
+            "policy": "confidence",
+            "temperature": 1.0,
+            "top_p": 1.0,
+            "top_k": 0,
+            "schedule": "linear",
+            "remask": 0.0,
+            "seed": secrets.randbits(32),
+            "seed_locked": False,
+            "variations": 1,
+        }
+
+    @property
+    def bundle(self) -> "Bundle | None":
+        return self._bundle
+
+    def set_bundle(self, bundle: "Bundle | None", keep: bool = False) -> None:
+        """Choose the model; the options become its defaults, or with `keep` stay as far as it can do them."""
+        self._bundle = bundle
+        if bundle is not None:
+            wanted = dict(self._values) if keep else self._values | self.defaults()
+            self._values = {name: self._valid(name, value) for name, value in wanted.items()}
+        self.changed.emit()
+
+    def defaults(self) -> dict[str, Any]:
+        """The model's own options; without a model none."""
+        if self._bundle is None:
+            return {}
+        known = self._bundle.manifest.defaults.model_dump()
+        return {name: value for name, value in known.items() if name in self._values}
+
+    def get(self, name: str) -> Any:
+        return self._values[name]
+
+    def set(self, **values: Any) -> None:
+        """Change options; each is brought within its bounds."""
+        new = self._values | {name: self._valid(name, value) for name, value in values.items()}
+        if new != self._values:
+            self._values = new
+            self.changed.emit()
+
+    @property
+    def granularities(self) -> tuple[int, ...]:
+        return (1,) if self._bundle is None else tuple(sorted(self._bundle.manifest.granularities))
+
+    @property
+    def schedules(self) -> tuple[str, ...]:
+        """The named schedules, and the present one if it is another."""
+        return tuple(dict.fromkeys([*SCHEDULES, self._values["schedule"]]))
+
+    def options(self) -> Options:
+        """For `studio.generation`'s requests."""
+        names = ("steps", "schedule", "policy", "granularity", "temperature", "top_p", "top_k", "remask")
+        return {name: self._values[name] for name in names}  # pyright: ignore[reportReturnType]
+
+    def seeds(self) -> tuple[int, ...]:
+        """One seed a variation, one after the other from the seed."""
+        return tuple((self._values["seed"] + i) % (MAX_SEED + 1) for i in range(self._values["variations"]))
+
+    def new_seed(self) -> None:
+        """Throw the dice."""
+        self.set(seed=secrets.randbits(32))
+
+    def dump(self) -> dict[str, Any]:
+        """For the session and for presets."""
+        return dict(self._values)
+
+    def load(self, values: dict[str, Any]) -> None:
+        """Take stored values; what is unknown or no value of its kind is left out."""
+        self.set(**{name: value for name, value in values.items() if name in self._values})
+
+    def _valid(self, name: str, value: Any) -> Any:
+        """`value` within its bounds; the present value where it is of another kind."""
+        present = self._values[name]
+        try:
+            match name:
+                case "granularity":
+                    # The nearest that the model was trained for.
+                    return min(self.granularities, key=lambda g: abs(g - int(value)))
+                case "steps":
+                    return min(max(int(value), 1), MAX_STEPS)
+                case "variations":
+                    return min(max(int(value), 1), MAX_VARIATIONS)
+                case "seed":
+                    return min(max(int(value), 0), MAX_SEED)
+                case "top_k":
+                    return max(int(value), 0)
+                case "temperature":
+                    return _within(value, 0.0, 100.0)
+                case "top_p":
+                    return _within(value, 0.01, 1.0)
+                case "remask":
+                    return _within(value, 0.0, 1.0)
+                case "policy":
+                    return value if value in POLICIES else present
+                case "schedule":
+                    return value if isinstance(value, str) and _is_schedule(value) else present
+                case _:
+                    return bool(value)
+        except (TypeError, ValueError, OverflowError):
+            return present
+
+
+def _within(value: Any, low: float, high: float) -> float:
+    value = float(value)
+    if value != value:
+        raise ValueError("not a number")
+    return min(max(value, low), high)
+
+
+def _is_schedule(name: str) -> bool:
+    from studio.prime.schedules import alpha
+
+    try:
+        alpha(name, 0.5)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,65 @@
+"""What the window asks of a workspace."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QUndoStack
+from PySide6.QtWidgets import QWidget
+
+if TYPE_CHECKING:
+    from studio.generation import GenerationRequest
+    from studio.ui.context import Studio
+
+
+class Workspace(QWidget):
+    """One place of the rail. The window shows `self` in its centre, `inspector` right and `timeline` below."""
+
+    name: ClassVar[str]
+    """In settings, sessions and action ids: "image", "text", "train", "gallery", "models"."""
+    title: ClassVar[str]
+    icon: ClassVar[str]
+
+    dirty = Signal()
+    """What `session` gives has changed and should be saved soon."""
+    status_changed = Signal()
+    """What `status` gives has changed."""
+
+    def __init__(self, studio: "Studio"):
+        super().__init__()
+        self.studio = studio
+        self.inspector: QWidget | None = None
+        self.timeline: QWidget | None = None
+        self.undo_stack: QUndoStack | None = None
+
+    def status(self) -> dict[str, str]:
+        """For the status bar: "model", "provider", "reason", "call" (time a call), "queue"; missing is empty."""
+        return {}
+
+    def activated(self) -> None:
+        """It came to the front."""
+
+    def session(self) -> dict[str, Any]:
+        """What brings it back: JSON values, NumPy arrays and bytes. Cheap: it runs on the main thread."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `session` gave, as far as it is valid."""
+
+    def open_paths(self, paths: list[Path]) -> bool:
+        """Open what was dropped or named on the command line; false if it is nothing for this workspace."""
+        return False
+
+    def open_request(self, request: "GenerationRequest", **source: Any) -> bool:
+        """Bring an exact request back into the inspector; false if it is nothing for this workspace.
+
+        source: what belongs to it, such as picture=uint8 (H, W, 3) or text=str.
+        """
+        return False
+
+    def busy(self) -> str:
+        """Why the window should ask before it closes, as a sentence; "" if it need not."""
+        return ""
+
+    def close_down(self) -> None:
+        """Stop timers and runs; the window is about to close."""

@@ -1,0 +1,232 @@
+"""The lane and its runs give the very frames that `sample` gives, and obey at once."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from studio.errors import StudioError
+from studio.generation import GenerationRequest, generate, picture_request
+from studio.runtime.bundle import Bundle
+from studio.runtime.denoiser import OnnxDenoiser
+from studio.ui.lane import Lane
+from studio.ui.playhead import Playhead
+from studio.ui.runs import Run
+from studio.ui.sampling_settings import MAX_SEED, SamplingSettings
+from tests.helpers import GRID, picture_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return Bundle.open(picture_bundle(tmp_path))
+
+
+@pytest.fixture
+def lane() -> Iterator[Lane]:
+    lane = Lane("cpu")
+    yield lane
+    lane.close()
+
+
+def a_request(bundle: Bundle, **options: Any) -> GenerationRequest:
+    picture = np.random.default_rng(0).integers(0, 256, (GRID, GRID, 3), dtype=np.uint8)
+    mask = np.zeros((GRID, GRID), dtype=bool)
+    mask[2:7, 1:6] = True
+    return picture_request(bundle, picture, mask, seeds=options.pop("seeds", (3, 4)), **options)
+
+
+def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.002)
+
+
+class Gate:
+    """A network that waits to be let through, call by call."""
+
+    provider, reason = "CPU", None
+
+    def __init__(self, network: Any):
+        self.network, self.calls = network, 0
+        self.open, self.cancelled = threading.Semaphore(0), False
+
+    def __call__(self, y: Any, rows: Any) -> Any:
+        self.calls += 1
+        self.open.acquire()
+        if self.cancelled:
+            raise StudioError("The call was cut short.")
+        return self.network(y, rows)
+
+    def cancel(self) -> None:
+        self.cancelled = True
+        self.open.release()
+
+
+def gated(bundle: Bundle, lane: Lane, request: GenerationRequest) -> tuple[Gate, Run]:
+    gate = Gate(OnnxDenoiser(bundle, "cpu"))
+    return gate, Run(request, bundle, lane.submit, lambda _: gate)
+
+
+def test_the_frames_are_those_of_sample(bundle: Bundle, lane: Lane) -> None:
+    request = a_request(bundle, remask=0.3, policy="ancestral", granularity=4)
+    run = lane.start(request, bundle)
+    until(lambda: run.over)
+    assert run.state == "done" and run.provider == "CPU" and run.error is None
+    expected = list(generate(request, bundle, OnnxDenoiser(bundle, "cpu")))
+    assert len(run.frames) == len(expected) + 1
+    assert (run.frames[0].state == request.given.unpack()).all()
+    for kept, frame in zip(run.frames[1:], expected, strict=True):
+        assert (kept.step, kept.steps, kept.calls) == (frame.step, frame.steps, frame.calls)
+        assert (kept.state == frame.y).all() and (kept.revealed == frame.revealed).all()
+        assert kept.y.dtype == np.uint8
+        if frame.confidence is None:
+            assert kept.confidence is None
+        else:
+            assert kept.confidence is not None
+            np.testing.assert_allclose(kept.confidence, frame.confidence, atol=1e-3)
+
+
+def test_pausing_and_stepping_change_no_frame(bundle: Bundle, lane: Lane) -> None:
+    request = a_request(bundle)
+    whole, stepped = lane.start(request, bundle), lane.start(request, bundle, paused=True)
+    until(lambda: whole.over)
+    assert stepped.state == "paused" and len(stepped.frames) == 1
+    for count in range(1, request.steps + 1):
+        stepped.step()
+        until(lambda: not stepped.active)
+        assert len(stepped.frames) == count + 1
+        assert stepped.state == ("done" if count == request.steps else "paused")
+    assert all((a.y == b.y).all() for a, b in zip(whole.frames, stepped.frames, strict=True))
+
+
+def test_a_paused_run_lets_others_pass(bundle: Bundle, lane: Lane) -> None:
+    paused = lane.start(a_request(bundle), bundle, paused=True)
+    other = lane.start(a_request(bundle), bundle)
+    until(lambda: other.over)
+    assert other.state == "done" and paused.state == "paused"
+    paused.resume()
+    until(lambda: paused.over)
+    assert paused.state == "done"
+
+
+def test_stop_acts_before_the_next_call_and_cuts_the_present_one_short(bundle: Bundle, lane: Lane) -> None:
+    gate, run = gated(bundle, lane, a_request(bundle))
+    run.resume()
+    gate.open.release()
+    until(lambda: gate.calls == 2)
+    run.stop()
+    assert run.state in ("stopping", "stopped")
+    until(lambda: run.over)
+    assert run.state == "stopped" and run.error is None
+    assert gate.calls == 2 and len(run.frames) == 2
+
+
+def test_stopping_a_waiting_run_leaves_the_call_of_another_alone(bundle: Bundle, lane: Lane) -> None:
+    gate, first = gated(bundle, lane, a_request(bundle))
+    second = Run(a_request(bundle), bundle, lane.submit, lambda _: gate)
+    first.resume()
+    second.resume()
+    until(lambda: gate.calls == 1)
+    second.stop()
+    assert not gate.cancelled
+    for _ in range(20):
+        gate.open.release()
+    until(lambda: first.over and second.over)
+    assert first.state == "done" and second.state == "stopped" and len(second.frames) == 1
+
+
+def test_a_stopped_run_stays_stopped(bundle: Bundle, lane: Lane) -> None:
+    run = lane.start(a_request(bundle), bundle, paused=True)
+    run.stop()
+    until(lambda: run.over)
+    run.resume()
+    run.step()
+    run.stop()
+    assert run.state == "stopped" and len(run.frames) == 1 and not run.active
+
+
+def test_a_failure_is_kept_and_the_lane_goes_on(bundle: Bundle, lane: Lane) -> None:
+    def broken(_: Bundle) -> Any:
+        raise StudioError("The model is gone; install it again.")
+
+    run = Run(a_request(bundle), bundle, lane.submit, broken)
+    run.resume()
+    until(lambda: run.over)
+    assert run.state == "failed" and "install it again" in str(run.error)
+    after = lane.start(a_request(bundle), bundle)
+    until(lambda: after.over)
+    assert after.state == "done"
+
+
+def test_closing_the_lane_stops_what_runs(bundle: Bundle) -> None:
+    lane = Lane("cpu")
+    gate, run = gated(bundle, lane, a_request(bundle))
+    lane._runs.append(run)  # as `start` does
+    run.resume()
+    until(lambda: gate.calls == 1)
+    lane.close()
+    assert run.state == "stopped"
+
+
+def test_the_time_of_a_call_is_known_before_a_run(bundle: Bundle, lane: Lane) -> None:
+    assert lane.call_seconds(bundle, 1) is None
+    lane.submit(lane.network, bundle).result()
+    once, four = lane.call_seconds(bundle, 1), lane.call_seconds(bundle, 4)
+    assert once is not None and four == pytest.approx(4 * once)
+
+
+def test_an_idle_step_takes_no_memory(bundle: Bundle, lane: Lane) -> None:
+    run = lane.start(a_request(bundle, policy="ancestral", steps=500, seeds=(1,)), bundle)
+    until(lambda: run.over)
+    different = len({id(kept.y) for kept in run.frames})
+    assert different == run.frames[-1].calls + 1 < 100
+
+
+def test_the_playhead_follows_scrubs_and_plays(bundle: Bundle, lane: Lane, qtbot: Any) -> None:
+    playhead = Playhead()
+    shown: list[int] = []
+    playhead.frame_changed.connect(lambda: shown.append(playhead.index))
+    run = lane.start(a_request(bundle), bundle, paused=True)
+    playhead.set_run(run)
+    assert playhead.state == "paused" and playhead.index == 0
+    run.resume()
+    playhead.watch()
+    qtbot.waitUntil(lambda: playhead.state == "done", timeout=5000)
+    assert playhead.index == playhead.last == 6 and shown == sorted(shown)
+    assert not playhead._watch.isActive(), "nothing is looked at when nothing happens"
+
+    playhead.show(2)
+    frame = playhead.frame
+    assert frame is run.frames[2] and not playhead.following
+    playhead.show(99)
+    assert playhead.index == 6
+    playhead.show(0)
+    playhead.play()
+    assert playhead.playing
+    qtbot.waitUntil(lambda: not playhead.playing, timeout=5000)
+    assert playhead.index == 6
+    playhead.close_down()
+
+
+def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:
+    settings = SamplingSettings()
+    changes: list[int] = []
+    settings.changed.connect(lambda: changes.append(1))
+    settings.set_bundle(bundle)
+    assert settings.get("steps") == 6 and settings.get("granularity") == 1
+    settings.set(granularity=3, steps=-5, temperature=float("nan"), policy="magic", top_p=7, seed=2**70)
+    assert settings.get("granularity") == 4 and settings.get("steps") == 1
+    assert settings.get("temperature") == 0.9 and settings.get("policy") == "confidence"
+    assert settings.get("top_p") == 1.0 and settings.get("seed") == MAX_SEED
+    settings.set(variations=2)
+    assert settings.seeds() == (MAX_SEED, 0)
+    before = len(changes)
+    settings.set(variations=2)
+    assert len(changes) == before, "what does not change is not told"
+    settings.load({"steps": "12", "nonsense": 3, "schedule": "poly3", "seed_locked": 1})
+    assert settings.get("steps") == 12 and settings.get("schedule") == "poly3" and settings.get("seed_locked") is True
