@@ -14,9 +14,11 @@ from studio.generation import (
     PictureSource,
     Result,
     TextSource,
+    branch_request,
     finish,
     free_request,
     generate,
+    parts_of,
     picture_request,
     pictures_of,
     text_pieces,
@@ -199,6 +201,40 @@ class TestPictures:
         drawn = pictures_of(request, images, request.given.unpack()[None], picture)[0]
         assert (drawn[~mask] == picture[~mask]).all()
         assert np.abs(drawn[mask].astype(int) - 128).max() <= 4  # the middle of all greys, enlarged
+
+    @pytest.mark.parametrize("frame", [None, WorkingFrame(0, 0, 20), WorkingFrame(-3, 2, 24), WorkingFrame(8, 6, 16)])
+    def test_a_part_is_what_the_whole_has_there(
+        self, images: Bundle, picture: np.ndarray, mask: np.ndarray, frame: WorkingFrame | None
+    ) -> None:
+        request = picture_request(images, picture, mask, frame=frame, seeds=[1, 2])
+        y = run(request, images, picture).y
+        assert isinstance(request.source, PictureSource)
+        x, top, size = request.source.frame
+        here = np.s_[:, max(top, 0) : top + size, max(x, 0) : x + size]
+        whole = pictures_of(request, images, y, picture)
+        assert (parts_of(request, images, y, picture) == whole[here]).all()
+        assert (whole[:, ~mask] == picture[~mask]).all()
+
+    def test_a_branch_goes_on_from_an_edited_state(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask, seeds=[1, 2])
+        middle = list(generate(request, images, OnnxDenoiser(images, "cpu")))[2].y[1]
+        known = np.flatnonzero((middle != 2).all(axis=-1) & (request.given.unpack() == 2).any(axis=-1))
+        middle[known[0]] = 2  # one that had appeared is erased
+        branch = branch_request(request, images, middle, seeds=[7], granularity=4, steps=3)
+        assert (branch.steps, branch.granularity, branch.policy) == (3, 4, request.policy)
+        result = run(branch, images, picture)
+        assert (result.y[0][middle != 2] == middle[middle != 2]).all()
+        assert result.pictures is not None and (result.pictures[0][~mask] == picture[~mask]).all()
+
+    def test_a_branch_may_have_a_larger_hole(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask, frame=WorkingFrame(4, 2, 16))
+        larger = mask.copy()
+        larger[2, 4] = True
+        state = picture_request(images, picture, larger, frame=WorkingFrame(4, 2, 16)).given.unpack()
+        branch = branch_request(request, images, state, mask=larger)
+        made = run(branch, images, picture).pictures
+        assert made is not None and (made[0][~larger] == picture[~larger]).all()
+        assert isinstance(branch.source, PictureSource) and (branch.source.full_mask() == larger).all()
 
     def test_another_picture_is_refused(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
         request = picture_request(images, picture, mask)

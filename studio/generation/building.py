@@ -1,7 +1,7 @@
 """Requests from what people have: a picture with a mask, a text with gaps, or nothing."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,31 @@ def text_request(
     plan = text_plan(bundle, text)
     source = TextSource(text=text, windows=tuple(len(window.y) for window in plan.windows))
     return _request(bundle, source, np.concatenate([window.y for window in plan.windows]), seeds, options)
+
+
+def branch_request(
+    request: GenerationRequest,
+    bundle: "Bundle",
+    given: NDArray[np.int64],
+    *,
+    mask: NDArray[np.bool_] | None = None,
+    seeds: Sequence[int] | None = None,
+    **options: Unpack[Options],
+) -> GenerationRequest:
+    """Go on from a state (L, ℓ) of a run of `request`, edited or not: what is known in it is given now.
+
+    mask: for a picture whose hole has grown, bool (H, W); it must lie inside the frame. Seeds and options that are
+    left out are those of `request`. StudioError for what the model cannot do.
+    """
+    source = request.source
+    if mask is not None and isinstance(source, PictureSource):
+        frame = WorkingFrame(*source.frame)
+        part = mask[inside(frame, source.width, source.height)]
+        source = source.model_copy(update={"mask": PackedArray.pack(part)})
+    chosen = {name: getattr(request, name) for name in Options.__annotations__} | {
+        name: value for name, value in options.items() if value is not None
+    }
+    return _request(bundle, source, given, request.seeds if seeds is None else seeds, cast(Options, chosen))
 
 
 def free_request(

@@ -62,14 +62,18 @@ class PictureSource(_Model):
     mask: PackedArray
     planes: tuple[int, ...] | None = None
 
+    def part_mask(self) -> NDArray[np.bool_]:
+        """The mask inside the frame, bool (h, w). StudioError where it does not fit its frame."""
+        part = self.mask.unpack() > 0
+        rows, columns = inside(WorkingFrame(*self.frame), self.width, self.height)
+        if part.shape != (rows.stop - rows.start, columns.stop - columns.start):
+            raise StudioError("The stored request is damaged: its mask does not fit its frame.")
+        return part
+
     def full_mask(self) -> NDArray[np.bool_]:
         """The mask at the size of the picture, bool (H, W). StudioError where it does not fit its frame."""
         mask = np.zeros((self.height, self.width), dtype=bool)
-        part = self.mask.unpack() > 0
-        here = inside(WorkingFrame(*self.frame), self.width, self.height)
-        if mask[here].shape != part.shape:
-            raise StudioError("The stored request is damaged: its mask does not fit its frame.")
-        mask[here] = part
+        mask[inside(WorkingFrame(*self.frame), self.width, self.height)] = self.part_mask()
         return mask
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from studio.errors import StudioError
 from studio.generation.building import check
-from studio.generation.request import GenerationRequest, PictureSource, TextSource
+from studio.generation.request import GenerationRequest, PictureSource, TextSource, inside
 from studio.generation.tokenizers import picture_tokenizer, text_plan, text_tokenizer
 from studio.media.frames import WorkingFrame, stitch
 from studio.prime.sampling import Frame, sample
@@ -108,14 +108,33 @@ def pictures_of(
 ) -> NDArray[np.uint8]:
     """States (B, L, ℓ), whole or partial, as pictures uint8 (B, H, W, 3): a partly known pixel is the middle of the
     colours it can still be. Into a PictureSource they are stitched; `picture` is its picture, uint8 (H, W, 3)."""
-    made = picture_tokenizer(bundle).rough(y, bundle.subtokens)
     source = request.source
     if not isinstance(source, PictureSource):
-        return made
-    if picture is None or picture.shape != (source.height, source.width, 3):
-        raise StudioError(f"This request belongs to a picture of {source.width}×{source.height} pixels.")
-    mask, frame = source.full_mask(), WorkingFrame(*source.frame)
-    return np.stack([stitch(picture, filled, mask, frame) for filled in made])
+        return picture_tokenizer(bundle).rough(y, bundle.subtokens)
+    parts = parts_of(request, bundle, y, picture)
+    assert picture is not None
+    whole = np.repeat(picture[None], len(parts), axis=0)
+    rows, columns = inside(WorkingFrame(*source.frame), source.width, source.height)
+    whole[:, rows, columns] = parts
+    return whole
+
+
+def parts_of(
+    request: GenerationRequest, bundle: "Bundle", y: NDArray[np.int64], picture: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    """`pictures_of` a PictureSource, but only what lies inside its frame: uint8 (B, h, w, 3), the pixels of
+    `inside`. Costs no more for a larger picture."""
+    source = request.source
+    if not isinstance(source, PictureSource) or picture is None or picture.shape != (source.height, source.width, 3):
+        size = f" of {source.width}×{source.height} pixels" if isinstance(source, PictureSource) else ""
+        raise StudioError(f"This request belongs to a picture{size}.")
+    frame = WorkingFrame(*source.frame)
+    part = picture[inside(frame, source.width, source.height)]
+    here = WorkingFrame(min(frame.x, 0), min(frame.y, 0), frame.size)
+    mask = source.part_mask()
+    return np.stack(
+        [stitch(part, filled, mask, here) for filled in picture_tokenizer(bundle).rough(y, bundle.subtokens)]
+    )
 
 
 def texts_of(request: GenerationRequest, bundle: "Bundle", y: NDArray[np.int64]) -> list[str]:
