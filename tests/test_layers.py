@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LEAVES = {"errors", "files", "preflight"}
 MIDDLE = {"media", "runtime", "prime"}
-DOORS = {"evaluation", "generation", "library", "quality", "training"} | MIDDLE
+DOORS = {"datasets", "evaluation", "generation", "library", "quality", "training"} | MIDDLE
 
 # Room -> the rooms of ours that it may import beside itself.
 ARROWS: dict[str, set[str]] = {
@@ -27,7 +27,8 @@ ARROWS: dict[str, set[str]] = {
     "library": {"generation"} | MIDDLE | LEAVES,
     "evaluation": {"generation"} | MIDDLE | LEAVES,
     "quality": {"generation"} | MIDDLE | LEAVES,
-    "training": MIDDLE | LEAVES,
+    "datasets": {"media", "errors", "files"},
+    "training": {"datasets"} | MIDDLE | LEAVES,
     "commands": DOORS | LEAVES | {"cli"},
     "cli": DOORS | LEAVES | {"commands"},
     "ui": DOORS | LEAVES,
@@ -43,6 +44,7 @@ HOMES: dict[str, set[str]] = {
     "onnx": TORCH,
     "onnxscript": TORCH,
     "tensorboard": TORCH,
+    "pyarrow": {"datasets.parquet"},
     "onnxruntime": {"runtime", "training"},
     "PySide6": QT,
     "pyqtgraph": QT,

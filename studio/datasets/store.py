@@ -1,0 +1,222 @@
+"""A dataset made ready: all that was usable, in one folder of flat files that are mapped and never read whole.
+
+dataset.json   what it is: kind, source, counts, sizes (format 1)
+content.bin    pictures: uint8 (N, H, W, 3), one after the other; texts: their UTF-8 bytes
+content.idx    texts: int64 (N + 1,), where each begins
+names.bin, names.idx   the name of each, the same way
+hashes.bin     uint64 (N,), of the content: equal content, equal hash; it decides who is held out
+problems.jsonl {"name", "kind", "what"} a line, for what is unreadable, tiny, empty or a duplicate
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.errors import StudioError
+from studio.files import write_atomic
+
+FORMAT = 1
+TABLE = "dataset.json"
+MAX_PROBLEMS = 10_000
+"""Lines kept of each kind of problem; all are counted."""
+
+
+class DatasetWriter:
+    """Fills a folder beside `folder` that takes its place on `finish`, and vanishes on `discard`."""
+
+    def __init__(self, folder: Path, kind: str, facts: dict[str, Any]):
+        self.folder, self.kind, self.facts = folder, kind, facts
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            for left in folder.parent.glob(f".{folder.name}.*"):  # of one that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            self.temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+            self._files = {
+                name: (self.temporary / name).open("wb")
+                for name in ("content.bin", "content.idx", "names.bin", "names.idx", "hashes.bin", "problems.jsonl")
+            }
+        except OSError as error:
+            raise StudioError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from error
+        self.counts = {"kept": 0, "unreadable": 0, "tiny": 0, "duplicate": 0}
+        self.size = 0
+        self._name_end = 0
+        self._write("content.idx", np.int64(0).tobytes())
+        self._write("names.idx", np.int64(0).tobytes())
+
+    def add(self, name: str, content: bytes) -> None:
+        label = name.encode("utf-8", errors="surrogateescape")
+        self.size += len(content)
+        self._name_end += len(label)
+        self._write("content.bin", content)
+        self._write("names.bin", label)
+        if self.kind == "texts":
+            self._write("content.idx", np.int64(self.size).tobytes())
+        self._write("names.idx", np.int64(self._name_end).tobytes())
+        self._write("hashes.bin", hashlib.blake2b(content, digest_size=8).digest())
+        self.counts["kept"] += 1
+
+    def problem(self, name: str, kind: str, what: str) -> None:
+        self.counts[kind] += 1
+        if self.counts[kind] <= MAX_PROBLEMS:
+            line = json.dumps({"name": name, "kind": kind, "what": what}, ensure_ascii=True)
+            self._write("problems.jsonl", line.encode() + b"\n")
+
+    def finish(self) -> "Dataset":
+        """List the duplicates, put the folder in its place and open it."""
+        for name in ("content.bin", "names.bin", "names.idx", "hashes.bin"):
+            self._files[name].flush()
+        for first, second in self._duplicates():
+            self.problem(second, "duplicate", f"the same content as {first}")
+        try:
+            for file in self._files.values():
+                file.close()
+            table = {"format": FORMAT, "kind": self.kind, **self.facts, "counts": self.counts, "bytes": self.size}
+            write_atomic(self.temporary / TABLE, json.dumps(table, indent=1).encode())
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.temporary.rename(self.folder)
+        except OSError as error:
+            raise StudioError(f"Cannot write {self.folder}: {error.strerror}. Free some space.") from error
+        return Dataset(self.folder)
+
+    def discard(self) -> None:
+        for file in self._files.values():
+            with suppress(OSError):
+                file.close()
+        shutil.rmtree(self.temporary, ignore_errors=True)
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            self._files[name].write(data)
+        except OSError as error:
+            raise StudioError(f"Cannot write {self.folder}: {error.strerror}. Free some space.") from error
+
+    def _duplicates(self) -> Iterator[tuple[str, str]]:
+        """(name of the first, name of the other) of all that has equal content."""
+        hashes = np.fromfile(self.temporary / "hashes.bin", dtype="<u8")
+        order = np.argsort(hashes, kind="stable")
+        again = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]]) + 1
+        if not len(again):
+            return
+        starts = np.flatnonzero(np.r_[True, hashes[order[1:]] != hashes[order[:-1]]])
+        firsts = order[starts[np.searchsorted(starts, again, side="right") - 1]]
+        names = _Strings(self.temporary, "names")
+        for first, second in zip(firsts, order[again], strict=True):
+            yield names[int(first)], names[int(second)]
+
+
+class _Strings:
+    """Strings one after the other in a file, their ends in another."""
+
+    def __init__(self, folder: Path, name: str):
+        self._ends = np.memmap(folder / f"{name}.idx", dtype="<i8", mode="r")
+        self._path = folder / f"{name}.bin"
+
+    def bytes(self, index: int) -> bytes:
+        start, end = self._ends[index], self._ends[index + 1]
+        with self._path.open("rb") as file:
+            file.seek(start)
+            return file.read(end - start)
+
+    def __getitem__(self, index: int) -> str:
+        return self.bytes(index).decode("utf-8", errors="replace")
+
+
+class Dataset:
+    """A dataset folder, opened. Nothing but its table is read until it is asked for."""
+
+    def __init__(self, folder: str | Path):
+        """StudioError where it is none, is damaged or was made by a newer version."""
+        self.folder = Path(folder)
+        try:
+            self.table: dict[str, Any] = json.loads((self.folder / TABLE).read_bytes())
+            counts, kind = self.table["counts"], self.table["kind"]
+            self.count, self.kind = int(counts["kept"]), str(kind)
+        except FileNotFoundError as error:
+            raise StudioError(f"There is no dataset at {folder}: open the data again.") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StudioError(f"The dataset at {folder} is damaged: open the data again.") from error
+        if self.table.get("format") != FORMAT:
+            raise StudioError(f"The dataset at {folder} was made by another version: open the data again.")
+        if not self._whole():
+            raise StudioError(f"The dataset at {folder} is cut short: open the data again.")
+
+    def _whole(self) -> bool:
+        sizes = {"content.bin": self.table.get("bytes"), "hashes.bin": 8 * self.count, "names.idx": 8 * self.count + 8}
+        try:
+            return all((self.folder / name).stat().st_size == size for name, size in sizes.items())
+        except OSError:
+            return False
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Of kept, unreadable, tiny and duplicate ones."""
+        return self.table["counts"]
+
+    @cached_property
+    def pixels(self) -> NDArray[np.uint8]:
+        """uint8 (N, H, W, 3), mapped."""
+        height, width = self.table["grid"]
+        shape = (self.count, height, width, 3)
+        return np.memmap(self.folder / "content.bin", dtype=np.uint8, mode="r", shape=shape) if self.count else _EMPTY
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        path = self.folder / "hashes.bin"
+        return np.memmap(path, dtype="<u8", mode="r") if self.count else np.empty(0, np.uint64)
+
+    @cached_property
+    def _names(self) -> _Strings:
+        return _Strings(self.folder, "names")
+
+    @cached_property
+    def _texts(self) -> _Strings:
+        return _Strings(self.folder, "content")
+
+    def name(self, index: int) -> str:
+        return self._names[index]
+
+    def text(self, index: int) -> str:
+        return self._texts[index]
+
+    def texts(self, indices: NDArray[np.int64] | None = None) -> Iterator[str]:
+        """The texts at these places, in order, or all of them."""
+        for index in range(self.count) if indices is None else indices:
+            yield self._texts[int(index)]
+
+    def held_out(self, share: float) -> NDArray[np.bool_]:
+        """Bool (N,): who is held out. Content decides, so equal ones stay together and no other changes places.
+
+        At least one is held out and at least one is not, where there are two different ones.
+        """
+        limit = np.uint64(min(max(share, 0.0), 1.0) * (2**64 - 2**11))
+        held = np.asarray(self.hashes) < limit
+        if share > 0 and self.count and held.all() != held.any():
+            return held
+        if share > 0 and self.count:
+            edge = self.hashes.min() if not held.any() else self.hashes.max()
+            held = (self.hashes == edge) if not held.any() else (self.hashes != edge)
+        return held
+
+    def problems(self, limit: int = 1000) -> list[dict[str, str]]:
+        with (self.folder / "problems.jsonl").open(encoding="utf-8") as file:
+            return [json.loads(line) for line in islice(file, limit)]
+
+
+_EMPTY = np.empty((0, 1, 1, 3), np.uint8)
+
+
+def is_dataset(path: Path) -> bool:
+    return (path / TABLE).is_file()

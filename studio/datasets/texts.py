@@ -1,0 +1,147 @@
+"""Texts in files of many kinds, piece by piece, never all at once."""
+
+import csv
+import gzip
+import io
+import json
+import sys
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from studio.datasets.parquet import parquet_values
+from studio.datasets.pictures import walk
+from studio.errors import StudioError
+
+Item = tuple[str, Callable[[], str]]
+"""(name, a function that gives the text or raises StudioError)."""
+
+BLOCK = 4096
+"""Characters; plain texts are cut into blocks of about so many, at ends of lines."""
+PLAIN = (".txt", ".md", ".txt.gz", ".md.gz")
+TABLES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
+_KINDS = "a folder of .txt or .md files, or a .txt, .jsonl, .csv or .parquet file"
+
+
+def texts(path: Path, column: str = "") -> Iterator[Item]:
+    """Every text of a .txt or .md file or a folder of them, of JSONL, CSV or Parquet; all but Parquet may be gzipped.
+
+    column: of a table, "text" or the first one of text if empty. Plain texts come in blocks of lines, rows of
+    tables each by itself. StudioError for what cannot be read at all; a single bad piece fails when it is read.
+    """
+    if not path.exists():
+        raise StudioError(f"There is no data at {path}: check the path.")
+    if path.is_dir():
+        return _folder(path, column)
+    return _file(path, path.name, column)
+
+
+def _file(path: Path, name: str, column: str) -> Iterator[Item]:
+    lower = path.name.lower()
+    if lower.endswith(".parquet"):
+        return _parquet(path, name, column)
+    if lower.endswith((".jsonl", ".jsonl.gz")):
+        return _jsonl(path, name, column)
+    if lower.endswith((".csv", ".csv.gz", ".tsv")):
+        return _csv(path, name, column)
+    if lower.endswith(PLAIN):
+        return _plain(path, name)
+    raise StudioError(f"{path.name} is none of the kinds of text that are known: use {_KINDS}.")
+
+
+def _folder(path: Path, column: str) -> Iterator[Item]:
+    for file in walk(path, PLAIN + TABLES):
+        yield from _file(file, str(file.relative_to(path)), column)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[io.TextIOBase]:
+    """A UTF-8 text file, gzipped or not. StudioError where it cannot be opened."""
+    try:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="") as file:
+            yield file  # type: ignore[misc]
+    except OSError as error:
+        raise StudioError(f"Cannot read {path}: {error.strerror or error}.") from error
+
+
+def _plain(path: Path, name: str) -> Iterator[Item]:
+    """Blocks of whole lines; a line of more than 64 blocks is cut. What is no UTF-8 ends the file with a bad piece."""
+    lines: list[str] = []
+    size = 0
+    try:
+        with _open(path) as file:
+            while line := file.readline(64 * BLOCK):
+                lines.append(line)
+                size += len(line)
+                if size >= BLOCK:
+                    yield name, _given("".join(lines))
+                    lines, size = [], 0
+    except (UnicodeDecodeError, EOFError, zlib.error, StudioError) as error:
+        why = "save it as UTF-8 first" if isinstance(error, UnicodeDecodeError) else str(error)
+        yield name, _failing(f"{name} is not whole UTF-8 text: {why}.")
+        return
+    if lines:
+        yield name, _given("".join(lines))
+
+
+def _given(text: str) -> Callable[[], str]:
+    return lambda: text
+
+
+def _failing(message: str) -> Callable[[], str]:
+    def fail() -> str:
+        raise StudioError(message)
+
+    return fail
+
+
+def _jsonl(path: Path, name: str, column: str) -> Iterator[Item]:
+    try:
+        with _open(path) as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield f"{name} {number}", _json_text(f"{name}, line {number},", line, column)
+    except (UnicodeDecodeError, EOFError, zlib.error) as error:
+        yield name, _failing(f"{name} cannot be read to its end: {error}.")
+
+
+def _json_text(where: str, line: str, column: str) -> Callable[[], str]:
+    def read() -> str:
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise StudioError(f"{where} is not JSON: {error}.") from error
+        if isinstance(row, str) and not column:
+            return row
+        if not isinstance(row, dict):
+            raise StudioError(f"{where} is no JSON object.")
+        key = column or ("text" if "text" in row else next((k for k, v in row.items() if isinstance(v, str)), ""))
+        if not isinstance(row.get(key), str):
+            raise StudioError(f"{where} has no text in {key!r}: choose one of {', '.join(map(str, list(row)[:12]))}.")
+        return row[key]
+
+    return read
+
+
+def _csv(path: Path, name: str, column: str) -> Iterator[Item]:
+    csv.field_size_limit(min(sys.maxsize, 1 << 28))
+    try:
+        with _open(path) as file:
+            rows = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            header = next(rows, [])
+            wanted = column or ("text" if "text" in header else header[0] if header else "")
+            if wanted not in header:
+                raise StudioError(f"{path.name} has no column {wanted!r}: choose one of {', '.join(header[:12])}.")
+            place = header.index(wanted)
+            for row in rows:
+                where = f"{name} {rows.line_num}"
+                yield where, _given(row[place]) if place < len(row) else _failing(f"{where} has too few columns.")
+    except (UnicodeDecodeError, EOFError, zlib.error, csv.Error) as error:
+        yield name, _failing(f"{name} cannot be read to its end: {error}.")
+
+
+def _parquet(path: Path, name: str, column: str) -> Iterator[Item]:
+    for index, value in enumerate(parquet_values(path, column, "texts")):
+        where = f"{name} {index}"
+        yield where, _given(value) if isinstance(value, str) else _failing(f"{where} holds no text.")

@@ -1,0 +1,78 @@
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from studio.datasets.texts import BLOCK, texts
+from studio.errors import StudioError
+
+
+def read(path: Path, column: str = "") -> tuple[list[str], list[str]]:
+    """(texts, sentences about those that cannot be read)."""
+    good, bad = [], []
+    for _, load in texts(path, column):
+        try:
+            good.append(load())
+        except StudioError as error:
+            bad.append(str(error))
+    return good, bad
+
+
+def test_plain_text_comes_in_blocks_of_whole_lines(tmp_path: Path):
+    text = "".join(f"Line {index} of a long story.\n" for index in range(1000))
+    (tmp_path / "story.txt").write_text(text)
+    blocks, _ = read(tmp_path / "story.txt")
+    assert "".join(blocks) == text
+    assert all(BLOCK <= len(block) < BLOCK + 40 and block.endswith("\n") for block in blocks[:-1])
+    (tmp_path / "story.txt.gz").write_bytes(gzip.compress(text.encode()))
+    assert read(tmp_path / "story.txt.gz")[0] == blocks
+    (tmp_path / "line.txt").write_text("x" * (200 * BLOCK))  # one line without an end is cut
+    assert max(map(len, read(tmp_path / "line.txt")[0])) == 64 * BLOCK
+
+
+def test_a_folder_holds_files_of_all_kinds(tmp_path: Path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one.md").write_text("# One")
+    (tmp_path / "b.jsonl").write_text('{"text": "two"}\n\n{"text": 3}\n{"other": "x"}\nnot json\n"three"\n')
+    (tmp_path / "c.csv").write_text('id,text\n1,"four, with\na newline"\n2\n')
+    (tmp_path / "d.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "e.png").write_bytes(b"")
+    good, bad = read(tmp_path)
+    assert good == ["# One", "two", "x", "three", "four, with\na newline"]
+    assert len(bad) == 4
+    assert any("UTF-8" in sentence for sentence in bad)
+
+
+def test_the_column_is_chosen(tmp_path: Path):
+    rows = [{"title": f"t{i}", "body": f"b{i}"} for i in range(3)]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "a.csv").write_text("title,body\n" + "".join(f"{r['title']},{r['body']}\n" for r in rows))
+    for name in ("a.jsonl", "a.csv"):
+        assert read(tmp_path / name)[0] == ["t0", "t1", "t2"]
+        assert read(tmp_path / name, "body")[0] == ["b0", "b1", "b2"]
+    with pytest.raises(StudioError, match="title, body"):
+        read(tmp_path / "a.csv", "missing")
+    assert all("title, body" in sentence for sentence in read(tmp_path / "a.jsonl", "missing")[1])
+
+
+def test_parquet(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": [1, 2], "body": ["one", None], "text": ["three", "four"]}), tmp_path / "a.parquet")
+    assert read(tmp_path / "a.parquet")[0] == ["three", "four"]
+    good, bad = read(tmp_path / "a.parquet", "body")
+    assert good == ["one"]
+    assert "no text" in bad[0]
+
+
+def test_what_is_no_text_is_one_sentence(tmp_path: Path):
+    (tmp_path / "song.mp3").write_bytes(b"ID3")
+    for name, word in (("missing", "no data"), ("song.mp3", "kinds of text")):
+        with pytest.raises(StudioError, match=word):
+            read(tmp_path / name)
+    (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"hello " * 1000)[:30])
+    good, bad = read(tmp_path / "cut.txt.gz")
+    assert not good
+    assert len(bad) == 1
