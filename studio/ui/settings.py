@@ -1,0 +1,189 @@
+"""What the user chose, kept in `settings.json`: read value by value, written whole or not at all.
+
+No value that the program wrote, or that someone edited, may keep the window from starting: what does not fit is
+dropped, its default taken, and said.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from studio.errors import StudioError
+from studio.files import write_atomic
+from studio.generation.request import first_problem
+from studio.runtime.catalog import data_folder
+
+FILE = "settings.json"
+DELAY = 500
+"""Milliseconds from the last change to the write."""
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Preset(BaseModel):
+    """Sampler settings under a name; None leaves a value as it is. Seeds are no part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    model: str | None = None
+    steps: int | None = Field(default=None, ge=1, le=100_000)
+    schedule: str | None = None
+    policy: str | None = None
+    granularity: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=100)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    remask: float | None = Field(default=None, ge=0, le=1)
+    variations: int | None = Field(default=None, ge=1, le=4096)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Preset":
+        """A preset that `write` made, here or elsewhere. StudioError where it is none."""
+        try:
+            return cls.model_validate_json(Path(path).read_bytes())
+        except OSError as error:
+            raise StudioError(f"Cannot read {path}: {error.strerror}.") from error
+        except ValidationError as error:
+            raise StudioError(f"{Path(path).name} is no preset: {first_problem(error)}.") from error
+
+    def write(self, path: str | Path) -> None:
+        """Save to be shared; only what it sets is in the file."""
+        write_atomic(path, self.model_dump_json(exclude_none=True, indent=2).encode())
+
+
+class Values(BaseModel):
+    """Every value there is, with its default. A dictionary is checked entry by entry."""
+
+    model_config = ConfigDict(validate_assignment=True, extra="forbid", allow_inf_nan=False)
+
+    theme: Literal["system", "dark", "light"] = "system"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workspace: str = "image"
+    shortcuts: dict[Name, str] = {}
+    """Action id -> key sequence as portable text; "" for none. What equals the default is not stored."""
+    presets: dict[Name, Preset] = {}
+    ui: dict[Name, dict[str, JsonValue]] = {}
+    """One dictionary a workspace or panel; what is in it is its own affair."""
+    recent: dict[Name, list[str]] = {}
+    """Files last opened, newest first, by workspace."""
+    geometry: str = ""
+    """Place of the window, base64 of `saveGeometry`."""
+
+
+class Settings(QObject):
+    """The values, and the file they live in.
+
+    `changed` names the value that was set. `dropped` holds one sentence for everything that could not be read.
+    """
+
+    changed = Signal(str)
+
+    def __init__(self, folder: Path | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.path = (folder or data_folder()) / FILE
+        self.dropped: list[str] = []
+        self._values = self._read()
+        self._unsaved = False
+        self._timer = QTimer(self, singleShot=True, interval=DELAY)
+        self._timer.timeout.connect(self._save_later)
+        self.problem = ""
+        """Why the last write failed, or ""; the window shows it, and the values stay in memory."""
+
+    @property
+    def values(self) -> Values:
+        """To read; a change goes through `set`, which saves it."""
+        return self._values
+
+    def set(self, name: str, value: Any) -> None:
+        """Change a value and save soon. ValidationError is a bug of the caller."""
+        if getattr(self._values, name) == value:
+            return
+        setattr(self._values, name, value)
+        self._touch(name)
+
+    def ui(self, place: str) -> dict[str, Any]:
+        """What a workspace or panel stored about itself; a copy."""
+        return json.loads(json.dumps(self._values.ui.get(place, {})))
+
+    def set_ui(self, place: str, **values: Any) -> None:
+        """Store some values of a workspace or panel; they must be JSON."""
+        self.set("ui", self._values.ui | {place: self.ui(place) | values})
+
+    def set_preset(self, name: str, preset: Preset) -> None:
+        self.set("presets", self._values.presets | {name: preset})
+
+    def remove_preset(self, name: str) -> None:
+        self.set("presets", {key: value for key, value in self._values.presets.items() if key != name})
+
+    def add_recent(self, place: str, path: str | Path, limit: int = 12) -> None:
+        paths = [str(path), *(p for p in self._values.recent.get(place, []) if p != str(path))]
+        self.set("recent", self._values.recent | {place: paths[:limit]})
+
+    def _touch(self, name: str) -> None:
+        self._unsaved = True
+        self._timer.start()
+        self.changed.emit(name)
+
+    def _save_later(self) -> None:
+        try:
+            self.save()
+        except StudioError as error:
+            self.problem = str(error)
+            self.changed.emit("problem")
+
+    def save(self) -> None:
+        """Write now what has changed; call it when the window closes. StudioError where that fails."""
+        self._timer.stop()
+        if not self._unsaved:
+            return
+        write_atomic(self.path, self._values.model_dump_json(indent=2, exclude_defaults=True).encode())
+        self._unsaved, self.problem = False, ""
+
+    def _read(self) -> Values:
+        values = Values()
+        try:
+            text = self.path.read_bytes()
+        except FileNotFoundError:
+            return values
+        except OSError as error:
+            self.dropped.append(f"The settings cannot be read ({error.strerror}); the defaults are used.")
+            return values
+        try:
+            stored = json.loads(text)
+            if not isinstance(stored, dict):
+                raise ValueError("not an object")
+        except (ValueError, RecursionError):
+            aside = self.path.with_name(FILE + ".bad")
+            os.replace(self.path, aside)
+            self.dropped.append(f"The settings file was damaged; it is kept as {aside.name} and the defaults are used.")
+            return values
+        for name, value in stored.items():
+            if name not in Values.model_fields:
+                self.dropped.append(f"The setting {name!r:.60} is unknown and was dropped.")
+                continue
+            if isinstance(value, dict) and isinstance(getattr(values, name), dict):
+                value = self._good_entries(name, value)
+            try:
+                setattr(values, name, value)
+            except ValidationError as error:
+                self._drop(name, error)
+        return values
+
+    def _good_entries(self, name: str, entries: dict[str, Any]) -> dict[str, Any]:
+        """The entries of a stored dictionary that fit, each checked on its own."""
+        check: TypeAdapter[dict[str, Any]] = TypeAdapter(Values.__annotations__[name])
+        good = {}
+        for key, value in entries.items():
+            try:
+                good |= check.validate_python({key: value})
+            except ValidationError as error:
+                self._drop(f"{name}: {key:.60}", error)
+        return good
+
+    def _drop(self, what: str, error: ValidationError) -> None:
+        reason = error.errors(include_url=False, include_context=False)[0]["msg"].rstrip(".")
+        self.dropped.append(f"The setting {what} was dropped: {reason[:1].lower()}{reason[1:]}.")

@@ -1,0 +1,173 @@
+"""The one style sheet: corners, spacing and focus, in the colours of the theme. `@role` stands for a colour.
+
+A widget chooses a variant by a property: `kind` of a button is "primary", "danger" or "quiet"; `role` of a label is
+"title", "heading", "muted", "mono" or "danger"; `surface` of a frame is "canvas", "raised" or "card".
+"""
+
+import re
+from collections.abc import Mapping
+
+from studio.ui.assets import assets_folder
+
+SHEET = """
+QToolTip { background: @raised; color: @text; border: 1px solid @border; padding: 4px 6px; }
+
+QLabel[role="title"] { font-size: 20px; font-weight: 600; }
+QLabel[role="heading"] { font-weight: 600; }
+QLabel[role="muted"] { color: @muted; }
+QLabel[role="danger"] { color: @danger; }
+QLabel[role="mono"] { font-family: "JetBrains Mono"; font-size: 12px; color: @muted; }
+
+QFrame[surface="canvas"] { background: @canvas; border: none; }
+QFrame[surface="raised"] { background: @raised; border: none; }
+QFrame[surface="card"] { background: @raised; border: 1px solid @border; border-radius: 8px; }
+
+QPushButton, QComboBox {
+    background: @control; color: @text; border: 1px solid @outline; border-radius: 6px;
+    padding: 0 11px; min-height: 26px;
+}
+QPushButton:hover, QComboBox:hover { background: @hover; }
+QPushButton:pressed { background: @pressed; }
+QPushButton:checked { background: @selection; border-color: @focus; }
+QPushButton:focus, QComboBox:focus { border: 2px solid @focus; padding: 0 10px; min-height: 24px; }
+QPushButton:disabled, QComboBox:disabled { background: @surface; color: @disabled; border-color: @border; }
+QPushButton[kind="primary"] { background: @accent; color: @on-accent; border-color: @accent; font-weight: 600; }
+QPushButton[kind="primary"]:hover { background: @accent-hover; border-color: @accent-hover; }
+QPushButton[kind="primary"]:pressed { background: @accent; }
+QPushButton[kind="primary"]:focus { border-color: @text; }
+QPushButton[kind="primary"]:disabled { background: @control; color: @disabled; border-color: @border; }
+QPushButton[kind="danger"] { color: @danger; border-color: @danger; }
+QPushButton[kind="danger"]:focus { border-color: @focus; }
+QPushButton[kind="quiet"] { background: transparent; border-color: transparent; }
+QPushButton[kind="quiet"]:hover { background: @hover; }
+QPushButton[kind="quiet"]:focus { border-color: @focus; }
+
+QToolButton {
+    background: transparent; color: @text; border: 2px solid transparent; border-radius: 6px; padding: 2px;
+}
+QToolButton:hover { background: @hover; }
+QToolButton:pressed { background: @pressed; }
+QToolButton:checked { background: @selection; }
+QToolButton:focus { border-color: @focus; }
+QToolButton:disabled { color: @disabled; }
+QToolButton::menu-indicator { image: none; }
+
+QComboBox::drop-down { border: none; width: 24px; }
+QComboBox::down-arrow { image: url("@assets/style/chevron-down.svg"); width: 14px; height: 14px; }
+QComboBox QAbstractItemView {
+    background: @raised; border: 1px solid @border; padding: 4px; outline: none;
+    selection-background-color: @selection; selection-color: @text;
+}
+
+QLineEdit, QAbstractSpinBox, QKeySequenceEdit QLineEdit {
+    background: @control; color: @text; border: 1px solid @outline; border-radius: 6px;
+    padding: 0 7px; min-height: 26px;
+    selection-background-color: @accent; selection-color: @on-accent;
+}
+QLineEdit:focus, QAbstractSpinBox:focus { border: 2px solid @focus; padding: 0 6px; min-height: 24px; }
+QLineEdit:disabled, QAbstractSpinBox:disabled { background: @surface; color: @disabled; border-color: @border; }
+QLineEdit[invalid="true"] { border: 2px solid @danger; padding: 0 6px; min-height: 24px; }
+QAbstractSpinBox { padding-right: 20px; }
+QAbstractSpinBox:focus { padding-right: 19px; }
+QAbstractSpinBox QLineEdit { border: none; padding: 0; min-height: 0; background: transparent; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { background: transparent; border: none; width: 18px; }
+QAbstractSpinBox::up-button { subcontrol-position: top right; margin: 3px 3px 0 0; }
+QAbstractSpinBox::down-button { subcontrol-position: bottom right; margin: 0 3px 3px 0; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: @hover; border-radius: 3px; }
+QAbstractSpinBox::up-arrow { image: url("@assets/style/chevron-up.svg"); width: 10px; height: 10px; }
+QAbstractSpinBox::down-arrow { image: url("@assets/style/chevron-down.svg"); width: 10px; height: 10px; }
+
+QTextEdit, QPlainTextEdit {
+    background: @control; color: @text; border: 1px solid @outline; border-radius: 6px; padding: 7px;
+    selection-background-color: @accent; selection-color: @on-accent;
+}
+QTextEdit:focus, QPlainTextEdit:focus { border: 2px solid @focus; padding: 6px; }
+
+QCheckBox, QRadioButton { spacing: 8px; padding: 3px 4px 3px 2px; border: 1px solid transparent; border-radius: 6px; }
+QCheckBox:focus, QRadioButton:focus { border-color: @focus; }
+QCheckBox:disabled, QRadioButton:disabled { color: @disabled; }
+QCheckBox::indicator, QRadioButton::indicator {
+    width: 14px; height: 14px; border: 1px solid @outline; border-radius: 4px; background: @control;
+}
+QRadioButton::indicator { border-radius: 8px; }
+QCheckBox::indicator:hover, QRadioButton::indicator:hover { background: @hover; }
+QCheckBox::indicator:checked { background: @accent; border-color: @accent; image: url("@assets/style/check.svg"); }
+QRadioButton::indicator:checked { background: @accent; border-color: @accent; image: url("@assets/style/dot.svg"); }
+QCheckBox::indicator:indeterminate {
+    background: @accent; border-color: @accent; image: url("@assets/style/dash.svg");
+}
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: @border; background: @surface; }
+
+QSlider { min-height: 24px; }
+QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @outline; margin: 0 2px; }
+QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @focus; margin: 0 2px; }
+QSlider::handle:horizontal {
+    width: 14px; height: 14px; margin: -6px -2px; border-radius: 8px;
+    background: @control; border: 2px solid @focus;
+}
+QSlider::handle:horizontal:hover { background: @hover; }
+QSlider::handle:horizontal:focus { background: @focus; border-color: @text; }
+QSlider::groove:horizontal:disabled, QSlider::sub-page:horizontal:disabled { background: @border; }
+QSlider::handle:horizontal:disabled { border-color: @border; }
+
+QProgressBar { background: @border; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
+QProgressBar::chunk { background: @focus; border-radius: 3px; }
+
+QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
+QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }
+QScrollBar::handle { background: @outline; border-radius: 3px; margin: 3px; }
+QScrollBar::handle:vertical { min-height: 32px; }
+QScrollBar::handle:horizontal { min-width: 32px; }
+QScrollBar::handle:hover { background: @muted; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+QScrollArea { background: transparent; border: none; }
+QScrollArea > QWidget > QWidget[transparent="true"] { background: transparent; }
+
+QAbstractItemView {
+    background: @raised; border: 1px solid @border; border-radius: 8px; outline: none;
+    selection-background-color: @selection; selection-color: @text;
+}
+QAbstractItemView:focus { border-color: @focus; }
+QListView::item, QTreeView::item { padding: 4px 8px; border-radius: 4px; }
+QListView::item:hover, QTreeView::item:hover { background: @hover; }
+QListView::item:selected, QTreeView::item:selected { background: @selection; color: @text; }
+QHeaderView { background: transparent; }
+QHeaderView::section {
+    background: @raised; color: @muted; border: none; border-bottom: 1px solid @border; padding: 6px 8px;
+}
+QTableCornerButton::section { background: @raised; border: none; }
+
+QTabBar::tab {
+    background: transparent; color: @muted; padding: 6px 12px; border: none; border-bottom: 2px solid transparent;
+}
+QTabBar::tab:hover { color: @text; }
+QTabBar::tab:selected { color: @text; border-bottom-color: @focus; }
+QTabBar::tab:focus { background: @hover; }
+QTabWidget::pane { border: none; border-top: 1px solid @border; }
+
+QMenuBar { background: @surface; padding: 2px 4px; }
+QMenuBar::item { padding: 4px 10px; border-radius: 6px; }
+QMenuBar::item:selected { background: @hover; }
+QMenu { background: @raised; border: 1px solid @border; padding: 4px; }
+QMenu::item { padding: 5px 28px 5px 10px; border-radius: 4px; }
+QMenu::icon { padding-left: 8px; }
+QMenu::item:selected { background: @selection; color: @text; }
+QMenu::item:disabled { color: @disabled; }
+QMenu::separator { height: 1px; background: @border; margin: 4px 6px; }
+
+QStatusBar { background: @surface; color: @muted; border-top: 1px solid @border; }
+QStatusBar::item { border: none; }
+QSplitter::handle { background: @border; }
+QSplitter::handle:hover { background: @focus; }
+QSplitter::handle:horizontal { width: 1px; }
+QSplitter::handle:vertical { height: 1px; }
+QGroupBox { border: 1px solid @border; border-radius: 8px; margin-top: 10px; padding: 12px 8px 8px 8px; }
+QGroupBox::title { subcontrol-origin: margin; left: 10px; padding: 0 4px; color: @muted; }
+"""
+
+
+def style_sheet(colors: Mapping[str, str]) -> str:
+    """The sheet in these colours. KeyError for an unknown role."""
+    words = {**colors, "assets": assets_folder().as_posix()}
+    return re.sub(r"@([a-z][a-z0-9-]*)", lambda match: words[match[1]], SHEET)

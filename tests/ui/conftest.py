@@ -1,0 +1,144 @@
+"""What every test of the window stands on: one application in our theme and font, and police for what is left.
+
+A test fails when it leaves a timer or an animation running, a window open or a task unfinished, when a slot raises,
+when Qt warns, and when anything is logged as a warning or worse. Threads are watched by tests/conftest.py.
+"""
+
+import asyncio
+import gc
+import locale
+import logging
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import qasync
+import shiboken6
+from PySide6.QtCore import QAbstractAnimation, QCoreApplication, QEvent, QTimer
+from PySide6.QtWidgets import QApplication
+
+from studio.ui import theme
+
+HERE = Path(__file__).parent
+
+Runner = Callable[..., Any]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.qt_log_level_fail("WARNING"))
+            item.add_marker(pytest.mark.qt_log_ignore("This plugin does not support", extend=True))
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp: QApplication) -> QApplication:
+    """The application as `app.py` makes it: our theme, our font, C numbers; nothing blinks."""
+    locale.setlocale(locale.LC_NUMERIC, "C")
+    qapp.setCursorFlashTime(0)
+    qapp.setQuitOnLastWindowClosed(False)
+    theme.install(qapp, "dark")
+    return qapp
+
+
+@pytest.fixture(autouse=True)
+def dark(qapp: QApplication) -> None:
+    """Every test begins in the dark."""
+    if theme.current().mode != "dark":
+        theme.current().set_mode("dark")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test that leaves a window, a timer or an animation; say where the latter was started."""
+    started: list[tuple[QTimer | QAbstractAnimation, str]] = []
+
+    def watch(kind: type) -> None:
+        start = kind.start
+
+        def recorded(self: Any, *args: Any, **kwargs: Any) -> None:
+            where = traceback.extract_stack(limit=2)[0]
+            started.append((self, f"{where.filename}:{where.lineno}"))
+            start(self, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "start", recorded)
+
+    watch(QTimer)
+    watch(QAbstractAnimation)
+    before = {id(widget) for widget in qapp.topLevelWidgets()}
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    problems = [
+        f"window left open: {widget!r}"
+        for widget in qapp.topLevelWidgets()
+        if widget.isVisible() and id(widget) not in before
+    ]
+    for thing, where in started:
+        if not shiboken6.isValid(thing):
+            continue
+        running = thing.isActive() if isinstance(thing, QTimer) else thing.state() == thing.State.Running
+        # One whose only owner is this list dies with it; one that an object keeps is a leak.
+        if running and (thing.parent() is not None or len(gc.get_referrers(thing)) > 1):
+            problems.append(f"still running: {thing!r}, started at {where}")
+            thing.stop()
+    for widget in qapp.topLevelWidgets():
+        if widget.isVisible() and id(widget) not in before:
+            widget.close()
+    started.clear()
+    if problems:
+        pytest.fail("\n".join(sorted(set(problems))))
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[logging.LogRecord]]:
+    """The warnings and errors logged so far; a test that expects some takes them out with `clear()`."""
+    records: list[logging.LogRecord] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    handler = Keep(logging.WARNING)
+    logging.getLogger().addHandler(handler)
+    yield records
+    logging.getLogger().removeHandler(handler)
+    if records:
+        pytest.fail("logged: " + "\n".join(f"{record.name}: {record.getMessage()}" for record in records))
+
+
+@pytest.fixture
+def qrun(qapp: QApplication) -> Runner:
+    """`qrun(coroutine, timeout=10)` runs it on a loop inside Qt and returns its result; fails on tasks left running
+    and on whatever the loop had to handle."""
+
+    def run(coroutine: Coroutine[Any, Any, Any], timeout: float = 10) -> Any:
+        errors: list[dict[str, Any]] = []
+        loop = qasync.QEventLoop(qapp)
+        asyncio.set_event_loop(loop)
+        executor = ThreadPoolExecutor(2, thread_name_prefix="qrun")
+        loop.set_default_executor(executor)
+        loop.set_exception_handler(lambda _, context: errors.append(context))
+
+        async def main() -> Any:
+            async with asyncio.timeout(timeout):
+                return await coroutine
+
+        try:
+            return loop.run_until_complete(main())
+        finally:
+            left = [task for task in asyncio.all_tasks(loop) if not task.done()]
+            for task in left:
+                task.cancel()
+            if left:
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            gc.collect()  # a failed task that nobody awaited speaks when it is collected
+            executor.shutdown(wait=True)
+            loop.close()
+            asyncio.set_event_loop(None)
+            assert not errors, errors
+            assert not left, f"tasks left running: {left}"
+
+    return run
