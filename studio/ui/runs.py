@@ -145,7 +145,8 @@ class Run:
         with self._lock:
             if self._over or self._stopping:
                 return
-            self._allowed = frames
+            # The frame that is being made is not the one that was asked for.
+            self._allowed = frames + self._making
             if self._queued:
                 return
             self._queued = True

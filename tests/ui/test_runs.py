@@ -104,6 +104,19 @@ def test_pausing_and_stepping_change_no_frame(bundle: Bundle, lane: Lane) -> Non
     assert all((a.y == b.y).all() for a, b in zip(whole.frames, stepped.frames, strict=True))
 
 
+def test_a_step_asked_for_while_a_frame_is_made_comes_after_it(bundle: Bundle, lane: Lane) -> None:
+    gate, run = gated(bundle, lane, a_request(bundle))
+    run.resume()
+    until(lambda: gate.calls == 1)
+    run.pause()
+    run.step()
+    for _ in range(2):
+        gate.open.release()
+    until(lambda: not run.active)
+    assert run.state == "paused" and len(run.frames) == 3 and gate.calls == 2
+    run.stop()
+
+
 def test_a_paused_run_lets_others_pass(bundle: Bundle, lane: Lane) -> None:
     paused = lane.start(a_request(bundle), bundle, paused=True)
     other = lane.start(a_request(bundle), bundle)

@@ -1,0 +1,137 @@
+"""What a run will cost, told before it runs: calls, the idle steps that it is spared, seconds on this device."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.generation import GenerationRequest
+from studio.generation.request import TextSource
+from studio.prime.policies import expected_calls, idle_steps, remask_rate
+from studio.prime.schedules import alpha_grid
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+    from studio.ui.lane import Lane
+    from studio.ui.runs import Run
+    from studio.ui.sampling_settings import SamplingSettings
+
+Units = tuple[int, ...]
+"""Units of one sample that are to be made, one number for each window that the network is shown on its own."""
+
+TRUST = 0.5
+"""Weight of the latest run when it corrects the time that is expected."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """calls: of the network, or with `at_most` the most that are possible. idle: steps in which the published sampler
+    would call the network and reveal nothing, expected for each sample. published: calls that it spends on a sample.
+    shown: how often a sample is shown to the network. seconds: None where no call was measured yet."""
+
+    calls: float
+    at_most: bool
+    idle: float
+    published: int
+    shown: float
+    seconds: float | None
+
+
+def units_of(given: NDArray[np.integer], mask_id: int, granularity: int, windows: Sequence[int] = ()) -> Units:
+    """The units to be made in the start state of a sample, (L, ℓ); windows: tokens of each, all in one if empty."""
+    units = (given == mask_id).reshape(len(given), granularity, -1).any(axis=-1).sum(axis=-1)
+    return tuple(int(part.sum()) for part in np.split(units, np.cumsum(windows or [len(given)])[:-1]))
+
+
+def units_of_request(request: GenerationRequest, bundle: "Bundle") -> Units:
+    windows = request.source.windows if isinstance(request.source, TextSource) else ()
+    return units_of(request.given.unpack(), bundle.subtokens.mask_id, request.granularity, windows)
+
+
+def forecast(policy: str, steps: int, schedule: str, remask: float, units: Units, batch: int) -> Forecast | None:
+    """Calls from theory, without seconds; None where nothing is to be made."""
+    busy = [number for number in units if number]
+    if not busy:
+        return None
+    total = sum(busy)
+    at_most = False
+    if policy == "ancestral":
+        quiet = 1 - reveal_probabilities(schedule, steps, remask)
+        calls = sum(float((1 - quiet ** (number * batch)).sum()) for number in busy)
+        shown = sum(float((1 - quiet**number).sum()) for number in busy) * batch
+    else:
+        # A masked unit is left for every later step, so there are as many calls as steps; what is masked again can
+        # take up the steps for which there were too few. Which windows still have work is known only as it goes.
+        most = steps if remask else expected_calls(policy, steps, total, schedule)
+        at_most = policy == "entropy" or len(busy) > 1 or (remask > 0 and total < steps)
+        calls = float(most * len(busy))
+        shown = calls * batch
+    idle = sum(idle_steps(steps, number, schedule) for number in busy)
+    return Forecast(calls, at_most, idle, steps * len(busy), shown, None)
+
+
+def reveal_probabilities(schedule: str, steps: int, remask: float) -> NDArray[np.float64]:
+    """The probability with which `ancestral` reveals a unit in each step, float64 (steps,); units are independent.
+
+    Without remasking α_k − α_{k−1}. With it the unit is a chain of two states: masked, it is revealed with
+    probability (α_k − α_{k−1}) / (1 − α_{k−1}); known before a step, it is masked again after it.
+    """
+    alpha = alpha_grid(schedule, steps)
+    if not remask:
+        return np.diff(alpha)
+    # A grid that is at 1 too early leaves nothing to a later step but what is masked again.
+    hazard = np.ones(steps)
+    np.divide(np.diff(alpha), 1 - alpha[:-1], out=hazard, where=alpha[:-1] < 1)
+    revealed = np.empty(steps)
+    masked = 1.0
+    for k in range(steps):
+        revealed[k] = masked * hazard[k]
+        masked += (1 - masked) * remask_rate(remask, float(alpha[k + 1])) - revealed[k]
+    return revealed
+
+
+class Forecaster:
+    """Forecasts for this device, from calls that were measured and corrected by runs that came to their end."""
+
+    def __init__(self, lane: "Lane"):
+        self._lane = lane
+        self._factors: dict[tuple[str, str], float] = {}
+
+    def of(self, settings: "SamplingSettings", units: Units) -> Forecast | None:
+        """What a run with these settings will cost; None without a model or with nothing to be made."""
+        if settings.bundle is None:
+            return None
+        get = settings.get
+        return self._of(
+            settings.bundle, get("policy"), get("steps"), get("schedule"), get("remask"), units, get("variations")
+        )
+
+    def of_request(self, request: GenerationRequest, bundle: "Bundle") -> Forecast | None:
+        options = (request.policy, request.steps, request.schedule, request.remask)
+        return self._of(bundle, *options, units_of_request(request, bundle), len(request.seeds))
+
+    def learn(self, run: "Run") -> None:
+        """Take in how long a run took that came to its end; others tell nothing."""
+        expected = self.of_request(run.request, run.bundle)
+        if run.state != "done" or expected is None or not expected.seconds:
+            return
+        key = (run.bundle.digest, run.request.policy)
+        factor = self._factors.get(key, 1.0)
+        latest = factor * run.frames[-1].seconds / expected.seconds
+        self._factors[key] = latest if key not in self._factors else TRUST * latest + (1 - TRUST) * factor
+
+    def _of(
+        self, bundle: "Bundle", policy: str, steps: int, schedule: str, remask: float, units: Units, batch: int
+    ) -> Forecast | None:
+        found = forecast(policy, steps, schedule, remask, units, batch)
+        if found is None:
+            return None
+        # Only the samples with work in a step are shown to the network.
+        together = max(1, round(found.shown / found.calls))
+        call = self._lane.call_seconds(bundle, together)
+        if call is None:
+            return found
+        seconds = found.shown * call / together * self._factors.get((bundle.digest, policy), 1.0)
+        return Forecast(found.calls, found.at_most, found.idle, found.published, found.shown, seconds)

@@ -1,0 +1,1 @@
+"""What was made, step by step: scrubbing, playing, curves, branching."""
