@@ -21,22 +21,16 @@ T = TypeVar("T")
 KEPT_NETWORKS = 3
 
 
-class TimedDenoiser:
-    """A denoiser that notes how long its calls take, by the number of samples in them."""
+class Loaded:
+    """A network on its device, with the time that its calls take, by the number of samples in them."""
 
     def __init__(self, denoise: "OnnxDenoiser"):
-        self._denoise = denoise
+        self.denoise = denoise
         self.provider, self.reason = denoise.provider, denoise.reason
         self.seconds: dict[int, deque[float]] = {}
 
-    def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
-        started = time.perf_counter()
-        logits = self._denoise(y, rows)
-        self.seconds.setdefault(len(y), deque(maxlen=25)).append(time.perf_counter() - started)
-        return logits
-
-    def cancel(self) -> None:
-        self._denoise.cancel()
+    def note(self, batch: int, seconds: float) -> None:
+        self.seconds.setdefault(batch, deque(maxlen=25)).append(seconds)
 
     def expected(self, batch: int) -> float | None:
         """Seconds a call of `batch` samples takes, from calls that were measured; None before the first."""
@@ -46,41 +40,64 @@ class TimedDenoiser:
         return median(list(self.seconds[nearest])) * batch / nearest
 
 
+class TimedDenoiser:
+    """A loaded network for one run, which any thread may stop; notes how long its calls take."""
+
+    def __init__(self, loaded: Loaded):
+        self._loaded, self._denoise = loaded, loaded.denoise.stoppable()
+        self.provider, self.stop = loaded.provider, self._denoise.stop
+
+    def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
+        started = time.perf_counter()
+        logits = self._denoise(y, rows)
+        self._loaded.note(len(y), time.perf_counter() - started)
+        return logits
+
+
 class Lane:
     """Work is done in the order in which it is handed in, on one thread; runs take turns, a frame each."""
 
     def __init__(self, device: str = "auto"):
         self.device = device
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="lane")
-        self._networks: dict[tuple[str, str], TimedDenoiser] = {}
+        self._networks: dict[tuple[str, str], Loaded] = {}
         self._runs: list[Run] = []
 
     def submit(self, work: Callable[..., T], *args: Any) -> Future[T]:
         """Do `work` on the lane. What it raises is in the future alone."""
         return self._executor.submit(work, *args)
 
-    def network(self, bundle: "Bundle") -> TimedDenoiser:
+    def load(self, bundle: "Bundle") -> Loaded:
         """The bundle's network, loaded and called once the first time; on the lane only. StudioError if it fails."""
         key = (bundle.digest, self.device)
         found = self._networks.pop(key, None)
         if found is None:
             from studio.runtime.denoiser import OnnxDenoiser
 
-            found = TimedDenoiser(OnnxDenoiser(bundle, self.device))
+            found = Loaded(OnnxDenoiser(bundle, self.device))
             # The first call of a session is slow; after it the time of a call is known before anything is made.
             y = np.full((1, bundle.num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
-            for _ in range(2):
-                found.seconds.clear()
-                found(y, np.arange(bundle.num_tokens))
+            found.denoise(y, np.arange(bundle.num_tokens))
+            started = time.perf_counter()
+            found.denoise(y, np.arange(bundle.num_tokens))
+            found.note(1, time.perf_counter() - started)
         self._networks[key] = found
         while len(self._networks) > KEPT_NETWORKS:
             del self._networks[next(iter(self._networks))]
         return found
 
+    def network(self, bundle: "Bundle") -> TimedDenoiser:
+        """The bundle's network for one run; on the lane only. StudioError if it cannot be loaded."""
+        return TimedDenoiser(self.load(bundle))
+
+    def loaded(self, bundle: "Bundle") -> Loaded | None:
+        """The bundle's network if it is there already, from any thread."""
+        return self._networks.get((bundle.digest, self.device))
+
     def call_seconds(self, bundle: "Bundle", batch: int) -> float | None:
         """Seconds to expect of one call, from any thread; None until the network was called."""
-        network = self._networks.get((bundle.digest, self.device))
-        return None if network is None else network.expected(batch)
+        loaded = self.loaded(bundle)
+        return None if loaded is None else loaded.expected(batch)
 
     def start(
         self, request: GenerationRequest, bundle: "Bundle", parent: tuple[str, int] | None = None, paused: bool = False

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.errors import StudioError
+from studio.errors import Stopped, StudioError
 from studio.generation import GenerationRequest, generate
 from studio.prime.sampling import Frame
 
@@ -24,13 +24,14 @@ OVER: tuple[State, ...] = ("stopped", "done", "failed")
 
 
 class Network(Protocol):
-    """What a run needs of an `OnnxDenoiser`."""
+    """What a run needs of a network: a denoiser of its own, which any thread may stop (`StoppableDenoiser`)."""
 
-    provider: str
+    @property
+    def provider(self) -> str: ...
 
     def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]: ...
 
-    def cancel(self) -> None: ...
+    def stop(self) -> None: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,8 @@ class Kept:
 class Run:
     """One request being made. Any thread may steer it; only the lane advances it, a frame at a time.
 
-    submit: hands work to the lane. network: gives the bundle's denoiser, called on the lane alone. parent: the id of
+    submit: hands work to the lane. network: gives the bundle's denoiser, for this run
+    alone; called on the lane. parent: the id of
     the run and the index of the frame that this one was branched from.
     """
 
@@ -88,7 +90,7 @@ class Run:
         self._lock = threading.Lock()
         self._allowed: float = math.inf
         self._over: State | None = None
-        self._stopping = self._queued = self._begun = self._making = False
+        self._stopping = self._queued = self._begun = False
         self._stream: Generator[Frame, None, None] | None = None
         self._denoise: Network | None = None
         self._seconds = 0.0
@@ -132,9 +134,8 @@ class Run:
             if self._over or self._stopping:
                 return
             self._stopping = True
-            # Only a call of this run's own is cut short: the network may be another run's at the moment.
-            if self._making and self._denoise is not None:
-                self._denoise.cancel()
+            if self._denoise is not None:
+                self._denoise.stop()
             # A paused run has nothing in the lane: it is ended there all the same, where its stream lives.
             if self._queued:
                 return
@@ -160,20 +161,18 @@ class Run:
             if not self._stopping and not go:
                 self._queued = False
                 return
-            self._making = go
         ended: State | None = None if go else "stopped"
         try:
             if go and not self._make():
                 ended = "done"
+        except Stopped:
+            ended = "stopped"
         except Exception as error:
-            # A call that was cut short is no failure.
-            ended = "stopped" if self._stopping else "failed"
-            self.error = None if self._stopping else error
+            ended, self.error = "failed", error
         if ended and self._stream is not None:
             with suppress(StudioError):
                 self._stream.close()
         with self._lock:
-            self._making = False
             self._allowed = max(0.0, self._allowed - 1)
             ended = ended or ("stopped" if self._stopping else None)
             again = ended is None and self._allowed > 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from studio.errors import StudioError
+from studio.errors import Stopped, StudioError
 from studio.generation import GenerationRequest, generate, picture_request
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
@@ -53,17 +53,17 @@ class Gate:
 
     def __init__(self, network: Any):
         self.network, self.calls = network, 0
-        self.open, self.cancelled = threading.Semaphore(0), False
+        self.open, self.stopped = threading.Semaphore(0), False
 
     def __call__(self, y: Any, rows: Any) -> Any:
         self.calls += 1
         self.open.acquire()
-        if self.cancelled:
-            raise StudioError("The call was cut short.")
+        if self.stopped:
+            raise Stopped
         return self.network(y, rows)
 
-    def cancel(self) -> None:
-        self.cancelled = True
+    def stop(self) -> None:
+        self.stopped = True
         self.open.release()
 
 
@@ -139,14 +139,14 @@ def test_stop_acts_before_the_next_call_and_cuts_the_present_one_short(bundle: B
     assert gate.calls == 2 and len(run.frames) == 2
 
 
-def test_stopping_a_waiting_run_leaves_the_call_of_another_alone(bundle: Bundle, lane: Lane) -> None:
+def test_stopping_a_waiting_run_leaves_another_alone(bundle: Bundle, lane: Lane) -> None:
     gate, first = gated(bundle, lane, a_request(bundle))
-    second = Run(a_request(bundle), bundle, lane.submit, lambda _: gate)
+    second = lane.start(a_request(bundle), bundle, paused=True)
     first.resume()
-    second.resume()
     until(lambda: gate.calls == 1)
+    second.resume()
     second.stop()
-    assert not gate.cancelled
+    assert second.state == "stopping"
     for _ in range(20):
         gate.open.release()
     until(lambda: first.over and second.over)
@@ -188,7 +188,7 @@ def test_closing_the_lane_stops_what_runs(bundle: Bundle) -> None:
 
 def test_the_time_of_a_call_is_known_before_a_run(bundle: Bundle, lane: Lane) -> None:
     assert lane.call_seconds(bundle, 1) is None
-    lane.submit(lane.network, bundle).result()
+    lane.submit(lane.load, bundle).result()
     once, four = lane.call_seconds(bundle, 1), lane.call_seconds(bundle, 4)
     assert once is not None and four == pytest.approx(4 * once)
 
