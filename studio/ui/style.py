@@ -20,6 +20,10 @@ QLabel[role="mono"] { font-family: "JetBrains Mono"; font-size: 12px; color: @mu
 
 QFrame[surface="canvas"] { background: @canvas; border: none; }
 QFrame[surface="raised"] { background: @raised; border: none; }
+QFrame[notice="info"] { background: @info-soft; border: 1px solid @info; border-radius: 8px; }
+QFrame[notice="success"] { background: @success-soft; border: 1px solid @success; border-radius: 8px; }
+QFrame[notice="warning"] { background: @warning-soft; border: 1px solid @warning; border-radius: 8px; }
+QFrame[notice="error"] { background: @danger-soft; border: 1px solid @danger; border-radius: 8px; }
 QFrame[surface="card"] { background: @raised; border: 1px solid @border; border-radius: 8px; }
 
 QPushButton, QComboBox {

@@ -21,6 +21,7 @@ from PySide6.QtCore import QAbstractAnimation, QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
 from studio.ui import theme
+from studio.ui.settings import Settings
 
 HERE = Path(__file__).parent
 
@@ -107,6 +108,14 @@ def logged() -> Iterator[list[logging.LogRecord]]:
     logging.getLogger().removeHandler(handler)
     if records:
         pytest.fail("logged: " + "\n".join(f"{record.name}: {record.getMessage()}" for record in records))
+
+
+@pytest.fixture
+def settings(qapp: QApplication, tmp_path: Path) -> Iterator[Settings]:
+    """Settings in a folder of their own, saved in the end."""
+    settings = Settings(tmp_path)
+    yield settings
+    settings.save()
 
 
 @pytest.fixture

@@ -1,0 +1,173 @@
+"""Questions to the user, to be awaited. The loop goes on: a nested `exec()` inside a coroutine would hang it."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+
+from studio.ui.widgets.icon_button import IconLabel
+
+PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"
+TEXTS = "Texts (*.txt *.md)"
+
+_last_folder: Path | None = None
+
+
+async def finished(dialog: QDialog) -> bool:
+    """Open the dialog and wait until it is closed; true if it was accepted. It is deleted afterwards."""
+    answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def answered(result: int) -> None:
+        if not answer.done():
+            answer.set_result(result == QDialog.DialogCode.Accepted)
+
+    dialog.finished.connect(answered)
+    dialog.destroyed.connect(lambda: answered(0))  # with its parent
+    dialog.open()
+    try:
+        return await answer
+    except asyncio.CancelledError:
+        dialog.reject()
+        raise
+
+
+async def ask_open(parent: QWidget, title: str, filters: Sequence[str] = (), folder: Path | None = None) -> Path | None:
+    """A file that is there, or None."""
+    paths = await _ask_files(parent, title, QFileDialog.FileMode.ExistingFile, filters, folder)
+    return paths[0] if paths else None
+
+
+async def ask_open_many(
+    parent: QWidget, title: str, filters: Sequence[str] = (), folder: Path | None = None
+) -> list[Path]:
+    """Files that are there; none if the user thought better of it."""
+    return await _ask_files(parent, title, QFileDialog.FileMode.ExistingFiles, filters, folder)
+
+
+async def ask_folder(parent: QWidget, title: str, folder: Path | None = None) -> Path | None:
+    """A folder that is there, or None."""
+    paths = await _ask_files(parent, title, QFileDialog.FileMode.Directory, (), folder)
+    return paths[0] if paths else None
+
+
+async def ask_save(
+    parent: QWidget, title: str, name: str, filters: Sequence[str] = (), folder: Path | None = None
+) -> Path | None:
+    """Where to write, or None. `name` is offered; its suffix is added where the user gives none."""
+    paths = await _ask_files(parent, title, QFileDialog.FileMode.AnyFile, filters, folder, name)
+    return paths[0] if paths else None
+
+
+async def _ask_files(
+    parent: QWidget,
+    title: str,
+    mode: QFileDialog.FileMode,
+    filters: Sequence[str],
+    folder: Path | None,
+    name: str | None = None,
+) -> list[Path]:
+    global _last_folder
+    start = folder or _last_folder or Path.home()
+    dialog = QFileDialog(parent, title, str(start if start.is_dir() else Path.home()))
+    dialog.setFileMode(mode)
+    if filters:
+        dialog.setNameFilters([*filters, "All files (*)"])
+    if name is not None:
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
+        dialog.selectFile(name)
+    # Read while it lives: it may be gone with its parent when the wait is over.
+    chosen: list[Path] = []
+    dialog.filesSelected.connect(lambda files: chosen.extend(Path(file) for file in files))
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    if not await finished(dialog) or not chosen:
+        return []
+    _last_folder = chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent
+    return chosen
+
+
+class _Question(QDialog):
+    """A sentence, perhaps a field, and two buttons that say what they do."""
+
+    def __init__(self, parent: QWidget, text: str, details: str, yes: str, no: str, danger: bool) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(parent.window().windowTitle() or "Prime Studio")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setMinimumWidth(400)
+        self.setAccessibleName(text)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 24, 24, 16)
+        layout.setSpacing(16)
+        head = QHBoxLayout()
+        head.setSpacing(16)
+        if danger:
+            head.addWidget(IconLabel("warning", 28, "warning"), 0, Qt.AlignmentFlag.AlignTop)
+        words = QVBoxLayout()
+        words.setSpacing(6)
+        for sentence, role in ((text, "heading"), (details, "muted")):
+            if sentence:
+                label = QLabel(sentence)
+                label.setProperty("role", role)
+                label.setWordWrap(True)
+                label.setTextFormat(Qt.TextFormat.PlainText)
+                words.addWidget(label)
+        head.addLayout(words, 1)
+        layout.addLayout(head)
+        self.words = words
+        self.no = QPushButton(no)
+        self.yes = QPushButton(yes)
+        self.yes.setProperty("kind", "danger" if danger else "primary")
+        self.no.clicked.connect(self.reject)
+        self.yes.clicked.connect(self.accept)
+        # Return does what cannot be regretted.
+        (self.no if danger else self.yes).setDefault(True)
+        (self.no if danger else self.yes).setFocus()
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addStretch()
+        buttons.addWidget(self.no)
+        buttons.addWidget(self.yes)
+        layout.addLayout(buttons)
+
+
+async def confirm(
+    parent: QWidget, text: str, yes: str = "OK", no: str = "Cancel", *, details: str = "", danger: bool = False
+) -> bool:
+    """Ask for one of two things; the buttons name them. With `danger`, Return does not do it."""
+    return await finished(_Question(parent, text, details, yes, no, danger))
+
+
+async def ask_text(
+    parent: QWidget,
+    title: str,
+    text: str = "",
+    *,
+    yes: str = "OK",
+    details: str = "",
+    check: Callable[[str], str] | None = None,
+) -> str | None:
+    """Ask for a line of text, stripped and not empty. `check` says what is wrong with it, or ""."""
+    question = _Question(parent, title, details, yes, "Cancel", danger=False)
+    field = QLineEdit(text)
+    field.setAccessibleName(title)
+    field.selectAll()
+    problem = QLabel()
+    problem.setProperty("role", "danger")
+    problem.setWordWrap(True)
+    question.words.addWidget(field)
+    question.words.addWidget(problem)
+    answer = text.strip()
+
+    def edited(now: str) -> None:
+        nonlocal answer
+        answer = now.strip()
+        wrong = check(answer) if check and answer else ""
+        problem.setText(wrong)
+        question.yes.setEnabled(bool(answer) and not wrong)
+
+    field.textChanged.connect(edited)
+    edited(text)
+    field.setFocus()
+    return answer if await finished(question) else None

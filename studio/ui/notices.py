@@ -1,0 +1,180 @@
+"""What the window has to tell: shown beside what caused it, never in a box that stops the work."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+
+from studio.ui.fonts import font
+from studio.ui.icons import icon
+from studio.ui.widgets.icon_button import IconButton, IconLabel
+
+Kind = Literal["info", "warning", "error", "success"]
+ROLES = {"info": "info", "warning": "warning", "error": "danger", "success": "success"}
+READING_TIME = 8000
+"""Milliseconds after which good news without a question leave on their own."""
+MOST = 3
+"""Notices at one place; the oldest leaves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Notice:
+    """One sentence for the user; `details` are shown on demand, the action is a button."""
+
+    text: str
+    kind: Kind = "info"
+    place: str = "window"
+    details: str = ""
+    action: str = ""
+    on_action: Callable[[], object] | None = None
+
+    @property
+    def leaves(self) -> bool:
+        """It needs no answer."""
+        return self.kind in ("info", "success") and not self.action and not self.details
+
+
+class Notices(QObject):
+    """What is told now, by place: the name of a workspace, or "window"."""
+
+    shown = Signal(object)
+    dismissed = Signal(object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._notices: list[Notice] = []
+
+    def show(
+        self,
+        text: str,
+        kind: Kind = "info",
+        place: str = "window",
+        details: str = "",
+        *,
+        action: str = "",
+        on_action: Callable[[], object] | None = None,
+    ) -> Notice:
+        """Tell something; the same sentence at the same place replaces the one before."""
+        notice = Notice(text, kind, place, details, action, on_action)
+        for old in self.at(place):
+            if old.text == text:
+                self.dismiss(old)
+        for old in self.at(place)[: -MOST + 1]:
+            self.dismiss(old)
+        self._notices.append(notice)
+        self.shown.emit(notice)
+        return notice
+
+    def dismiss(self, notice: Notice) -> None:
+        if notice in self._notices:
+            self._notices.remove(notice)
+            self.dismissed.emit(notice)
+
+    def clear(self, place: str) -> None:
+        """Take back what a place has told, such as when a new run begins."""
+        for notice in self.at(place):
+            self.dismiss(notice)
+
+    def at(self, place: str) -> list[Notice]:
+        """What a place tells now, oldest first."""
+        return [notice for notice in self._notices if notice.place == place]
+
+
+class NoticeBar(QWidget):
+    """Shows the notices of one place; without any it takes no room."""
+
+    def __init__(self, notices: Notices, place: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._notices, self._place = notices, place
+        self._rows: dict[Notice, _Row] = {}
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(8, 8, 8, 0)
+        self._layout.setSpacing(4)
+        self.setVisible(False)
+        notices.shown.connect(self._add)
+        notices.dismissed.connect(self._remove)
+        for notice in notices.at(place):
+            self._add(notice)
+
+    def _add(self, notice: Notice) -> None:
+        if notice.place != self._place:
+            return
+        row = _Row(notice, self)
+        row.dismiss.connect(self._notices.dismiss)
+        self._rows[notice] = row
+        self._layout.addWidget(row)
+        row.show()
+        self.setVisible(True)
+        QAccessible.updateAccessibility(QAccessibleEvent(row, QAccessible.Event.Alert))
+
+    def _remove(self, notice: Notice) -> None:
+        row = self._rows.pop(notice, None)
+        if row is None:
+            return
+        self._layout.removeWidget(row)
+        row.hide()
+        row.deleteLater()
+        self.setVisible(bool(self._rows))
+
+
+class _Row(QFrame):
+    """One notice: sign, sentence, details, action, and a way to be rid of it."""
+
+    dismiss = Signal(object)
+
+    def __init__(self, notice: Notice, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._notice = notice
+        self.setProperty("notice", notice.kind)
+        self.setAccessibleName(f"{notice.kind.capitalize()}: {notice.text}")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(12, 6, 6, 6)
+        layout.setSpacing(6)
+        line = QHBoxLayout()
+        line.setSpacing(8)
+        layout.addLayout(line)
+        line.addWidget(IconLabel(notice.kind, 18, ROLES[notice.kind]))
+        text = QLabel(notice.text)
+        text.setWordWrap(True)
+        text.setTextFormat(Qt.TextFormat.PlainText)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        line.addWidget(text, 1)
+        if notice.details:
+            line.addWidget(self._details_button(layout))
+        if notice.action:
+            button = QPushButton(notice.action)
+            button.clicked.connect(self._act)
+            line.addWidget(button)
+        close = IconButton("close", "Dismiss", size=16)
+        close.clicked.connect(self._dismiss)
+        line.addWidget(close)
+        if notice.leaves:
+            timer = QTimer(self, singleShot=True, interval=READING_TIME)
+            timer.timeout.connect(self._dismiss)
+            timer.start()
+
+    def _details_button(self, layout: QVBoxLayout) -> QPushButton:
+        details = QPlainTextEdit(self._notice.details)
+        details.setReadOnly(True)
+        details.setFont(font(12, mono=True))
+        details.setAccessibleName("Details")
+        details.setFixedHeight(min(160, 24 + 17 * (self._notice.details.count("\n") + 1)))
+        details.setVisible(False)
+        layout.addWidget(details)
+        button = QPushButton(icon("chevron-down"), "Details")
+        button.setIconSize(QSize(14, 14))
+        button.setProperty("kind", "quiet")
+        button.setCheckable(True)
+        button.toggled.connect(details.setVisible)
+        return button
+
+    def _act(self) -> None:
+        self._dismiss()
+        if self._notice.on_action:
+            self._notice.on_action()
+
+    def _dismiss(self) -> None:
+        self.dismiss.emit(self._notice)

@@ -1,0 +1,71 @@
+"""Small buttons with an icon, and icons that stand alone."""
+
+from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtGui import QAction, QPainter, QPaintEvent
+from PySide6.QtWidgets import QToolButton, QWidget
+
+from studio.ui.icons import icon, paint_icon
+
+
+class IconButton(QToolButton):
+    """A button with an icon only; its name is its tooltip and what a screen reader says."""
+
+    def __init__(
+        self,
+        icon_name: str,
+        name: str,
+        *,
+        checkable: bool = False,
+        role: str = "text",
+        size: int = 18,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self.setIcon(icon(icon_name, role))
+        self.setIconSize(QSize(size, size))
+        self.setFixedSize(size + 10, size + 10)
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+        self.setCheckable(checkable)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def set_icon(self, icon_name: str, role: str = "text") -> None:
+        self.setIcon(icon(icon_name, role))
+
+    def set_name(self, name: str) -> None:
+        """What it does now, for one that changes, such as play and pause."""
+        self.setAccessibleName(name)
+        self.setToolTip(name)
+
+
+class ActionButton(QToolButton):
+    """A button for an action of the registry: its icon, tooltip, state and shortcut are those of the action."""
+
+    def __init__(self, action: QAction, *, text: bool = False, size: int = 18, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setDefaultAction(action)
+        self.setIconSize(QSize(size, size))
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName(action.text())
+        if text:
+            self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        else:
+            self.setFixedSize(size + 10, size + 10)
+
+
+class IconLabel(QWidget):
+    """An icon that is only looked at; what it means is said by the text beside it."""
+
+    def __init__(self, icon_name: str, size: int = 18, role: str = "text", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name, self._size, self._role = icon_name, size, role
+        self.setFixedSize(size, size)
+
+    def set_icon(self, icon_name: str, role: str = "text") -> None:
+        self._name, self._role = icon_name, role
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        paint_icon(painter, self._name, QPoint(0, 0), self._size, self._role)
+        painter.end()

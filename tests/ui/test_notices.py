@@ -1,0 +1,115 @@
+"""Notices are shown where they belong, can be acted on by keyboard, and good news leaves on its own."""
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QAbstractButton, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from pytestqt.qtbot import QtBot
+
+from studio.ui import theme
+from studio.ui.notices import MOST, NoticeBar, Notices
+
+
+@pytest.fixture
+def notices(qapp: object) -> Notices:
+    return Notices()
+
+
+@pytest.fixture
+def bar(qtbot: QtBot, notices: Notices) -> Iterator[NoticeBar]:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(600, 200)
+    bar = NoticeBar(notices, "image")
+    layout = QVBoxLayout(window)
+    layout.addWidget(bar)
+    layout.addStretch()
+    window.show()
+    yield bar
+
+
+def button(bar: NoticeBar, name: str) -> QAbstractButton:
+    return next(b for b in bar.findChildren(QAbstractButton) if name in (b.text(), b.accessibleName()))
+
+
+def texts(bar: NoticeBar) -> list[str]:
+    return [label.text() for label in bar.findChildren(QLabel) if label.isVisibleTo(bar)]
+
+
+def test_a_bar_shows_its_place_only(notices: Notices, bar: NoticeBar) -> None:
+    assert not bar.isVisible()
+    notices.show("Elsewhere.", place="text")
+    assert not bar.isVisible()
+    notices.show("The picture is too small.", "error", "image")
+    assert bar.isVisible() and texts(bar) == ["The picture is too small."]
+    notices.clear("image")
+    assert not bar.isVisible()
+    assert [notice.text for notice in notices.at("text")] == ["Elsewhere."]
+
+
+def test_a_bar_that_comes_late_shows_what_is_there(notices: Notices, qtbot: QtBot) -> None:
+    notices.show("First.", "warning", "image")
+    bar = NoticeBar(notices, "image")
+    qtbot.addWidget(bar)
+    assert texts(bar) == ["First."]
+
+
+def test_the_same_sentence_is_said_once_and_the_oldest_leaves(notices: Notices, bar: NoticeBar) -> None:
+    for _ in range(3):
+        notices.show("Again.", "warning", "image")
+    assert texts(bar) == ["Again."]
+    for i in range(MOST + 2):
+        notices.show(f"Number {i}.", "warning", "image")
+    assert texts(bar) == [f"Number {i}." for i in range(2, MOST + 2)]
+
+
+def test_details_on_demand(notices: Notices, bar: NoticeBar, qtbot: QtBot) -> None:
+    notices.show("It failed.", "error", "image", "line one\nline two")
+    details = bar.findChild(QPlainTextEdit)
+    assert isinstance(details, QPlainTextEdit) and not details.isVisible()
+    qtbot.mouseClick(button(bar, "Details"), Qt.MouseButton.LeftButton)
+    assert details.isVisible() and details.toPlainText() == "line one\nline two"
+
+
+def test_action_and_dismiss_by_keyboard(notices: Notices, bar: NoticeBar, qtbot: QtBot) -> None:
+    done = []
+    notices.show("Out of memory.", "error", "image", action="Try half", on_action=lambda: done.append(1))
+    qtbot.keyClick(button(bar, "Try half"), Qt.Key.Key_Space)
+    assert done == [1] and not bar.isVisible() and notices.at("image") == []
+    notices.show("Out of memory.", "error", "image")
+    qtbot.keyClick(button(bar, "Dismiss"), Qt.Key.Key_Space)
+    assert notices.at("image") == []
+
+
+def test_only_good_news_leaves_on_its_own(
+    notices: Notices, bar: NoticeBar, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.notices.READING_TIME", 20)
+    notices.show("Saved.", "success", "image")
+    notices.show("It failed.", "error", "image")
+    notices.show("There is an update.", "info", "image", action="Look")
+    qtbot.waitUntil(lambda: len(notices.at("image")) == 2, timeout=2000)
+    assert [
+        row.findChildren(QTimer) for row in bar.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)
+    ] == [
+        [],
+        [],
+    ]
+
+
+@pytest.mark.parametrize("mode", ["dark", "light"])
+@pytest.mark.parametrize(
+    ("kind", "soft"),
+    [("info", "info-soft"), ("warning", "warning-soft"), ("error", "danger-soft"), ("success", "success-soft")],
+)
+def test_kinds_differ_in_sign_and_colour(
+    notices: Notices, bar: NoticeBar, mode: theme.Mode, kind: str, soft: str
+) -> None:
+    theme.current().set_mode(mode)
+    notices.show("A sentence.", kind, "image")  # pyright: ignore[reportArgumentType]
+    row = bar.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)[0]
+    image = row.grab().toImage()
+    assert image.pixelColor(image.width() // 2, 3).name() == theme.color(soft).name()
+    assert row.accessibleName() == f"{kind.capitalize()}: A sentence."
+    notices.clear("image")
