@@ -1,0 +1,122 @@
+"""One live window a data folder: a second start hands its files to the first and ends."""
+
+import getpass
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QLockFile, QObject, Signal
+from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+from studio.errors import StudioError
+
+ANSWER_MS = 3000
+_MAX_MESSAGE = 1 << 20
+
+
+class Instance(QObject):
+    """The claim on a data folder, held as long as the object lives and `release` was not called.
+
+    After a kill the claim is free again: the lock knows whether its process lives.
+    """
+
+    opened = Signal(list)
+    """Another start handed over these files (list[Path], maybe empty) and wants the window in front."""
+
+    def __init__(self, folder: str | Path, parent: QObject | None = None):
+        super().__init__(parent)
+        self.folder = Path(folder).absolute()
+        self._lock = QLockFile(str(self.folder / "studio.lock"))
+        self._lock.setStaleLockTime(0)
+        self._server: QLocalServer | None = None
+        self._pending: dict[QLocalSocket, bytes] = {}
+
+    def claim(self, paths: Sequence[Path] = ()) -> bool:
+        """Whether this is the only one; then it listens for others, else `paths` are opened by the one that is there.
+
+        StudioError where the folder cannot be written, and where the other one does not answer for 3 s.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudioError(f"Cannot write to {self.folder}: {error.strerror}. Check its permissions.") from error
+        if not self._lock.tryLock(0):
+            if self._lock.error() == QLockFile.LockError.LockFailedError:
+                self._hand_over(paths)
+                return False
+            raise StudioError(f"Cannot write to {self.folder}: check its permissions, and that the disk is not full.")
+        self._server = QLocalServer(self)
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._accept)
+        # What a killed one left. Without a server the window still works; only handing over files does not.
+        QLocalServer.removeServer(self._name())
+        self._server.listen(self._name())
+        return True
+
+    def _hand_over(self, paths: Sequence[Path]) -> None:
+        socket = QLocalSocket()
+        socket.connectToServer(self._name())
+        absolute = [str(path.absolute()) for path in paths]
+        message = json.dumps({"open": absolute}).encode() + b"\n"
+        answered = socket.waitForConnected(ANSWER_MS) and socket.write(message) == len(message)
+        answered = answered and (socket.bytesToWrite() == 0 or socket.waitForBytesWritten(ANSWER_MS))
+        answered = answered and socket.waitForReadyRead(ANSWER_MS)
+        socket.abort()
+        if not answered:
+            process = self._lock.getLockInfo()[0]
+            who = f" (process {process})" if process else ""
+            raise StudioError(f"Prime Studio is running already{who} but does not answer: close it or end it first.")
+
+    def release(self) -> None:
+        """Give up the claim."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        self._lock.unlock()
+
+    def _name(self) -> str:
+        """A socket that the folder and the user name; a path of the folder's own could be too long for one."""
+        key = f"{getpass.getuser()}:{self.folder.resolve()}"
+        return f"prime-studio-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+    def _accept(self) -> None:
+        assert self._server is not None
+        while (socket := self._server.nextPendingConnection()) is not None:
+            self._pending[socket] = b""
+            socket.readyRead.connect(self._read)
+            socket.disconnected.connect(self._gone)
+            self._take(socket)
+            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:  # gone before it was listened to
+                self._pending.pop(socket, None)
+                socket.deleteLater()
+
+    def _read(self) -> None:
+        socket = self.sender()
+        if isinstance(socket, QLocalSocket):
+            self._take(socket)
+
+    def _gone(self) -> None:
+        socket = self.sender()
+        if isinstance(socket, QLocalSocket):
+            self._pending.pop(socket, None)
+            socket.deleteLater()
+
+    def _take(self, socket: QLocalSocket) -> None:
+        if socket not in self._pending:
+            return
+        data = self._pending[socket] + bytes(socket.readAll().data())
+        self._pending[socket] = data
+        if len(data) > _MAX_MESSAGE:
+            socket.abort()
+        elif data.endswith(b"\n"):
+            try:
+                files = json.loads(data)["open"]
+                if not all(isinstance(file, str) for file in files):
+                    raise ValueError("not paths")
+            except (ValueError, KeyError, TypeError):
+                socket.abort()
+                return
+            socket.write(b"ok\n")
+            socket.flush()
+            self.opened.emit([Path(file) for file in files])

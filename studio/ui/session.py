@@ -1,0 +1,181 @@
+"""The session: what is open, saved as the user works and there again after a crash."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from studio.errors import StudioError
+from studio.runtime.catalog import data_folder
+from studio.ui.session_files import SessionFiles, frozen
+
+if TYPE_CHECKING:
+    from studio.ui.notices import Notices
+
+DELAY_MS = 1500
+RETRY_MS = 15_000
+SETTLE_MS = 250
+"""By then what was restored has been painted: a start that comes so far has come through."""
+PLACE = "window"
+log = logging.getLogger(__name__)
+
+
+class Part(Protocol):
+    """A workspace, as far as the session knows it."""
+
+    name: Any
+
+    def session(self) -> dict[str, Any]: ...
+
+    def restore(self, state: dict[str, Any]) -> None: ...
+
+
+class Shared(Protocol):
+    """What the session needs of `Studio`."""
+
+    @property
+    def notices(self) -> "Notices": ...
+
+
+class Session(QObject):
+    """Saves what workspaces tell of themselves, at most two seconds after `touch`, in a thread of its own.
+
+    `Workspace.session` is called on the main thread. What it gives may hold JSON values, NumPy arrays and bytes: a
+    read-only array is neither copied nor hashed or written twice, a writeable one is copied there and then. `restore`
+    checks every value that it is given. Nothing is saved before `start`, so that an empty window never takes the place
+    of a full session.
+    """
+
+    saved = Signal()
+    _written = Signal(object)
+
+    def __init__(self, studio: Shared, workspaces: Sequence[Part], folder: Path | None = None):
+        super().__init__()
+        self._notices = studio.notices
+        self._files = SessionFiles(folder or data_folder() / "session")
+        self._workspaces = {workspace.name: workspace for workspace in workspaces}
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._dirty: set[str] = set()
+        self._started = self._failing = False
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="session")
+        self._writing: Future[None] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.save_now)
+        self._up = QTimer(self)
+        self._up.setSingleShot(True)
+        self._up.timeout.connect(self._on_up)
+        self._written.connect(self._on_written)
+
+    async def bring_back(self) -> str | None:
+        """Hand every workspace what it had; the name of the one that was in front, None where there was no session.
+
+        What cannot be restored is said and left out; the rest is not touched by that.
+        """
+        loop = asyncio.get_running_loop()
+        loaded = await loop.run_in_executor(self._writer, self._files.load)
+        await loop.run_in_executor(self._writer, self._files.begin_restoring)
+        notices = loaded.notices
+        for name, part in loaded.parts.items():
+            workspace = self._workspaces.get(name)
+            if workspace is None:
+                self._parts[name] = frozen(part)  # of a workspace that this start does not have
+                continue
+            try:
+                workspace.restore(part)
+            except StudioError as error:
+                notices.append(f"What was open under {name} could not be restored: {error}")
+            except Exception:  # a stored value that nobody thought of must not stop the start for ever
+                log.exception("restoring the session of %s", name)
+                notices.append(f"What was open under {name} could not be restored; the log says why.")
+        for text in notices:
+            self._notices.show(text, kind="warning", place=PLACE)
+        front = self._parts.get(PLACE, {}).get("front")
+        return front if isinstance(front, str) else None
+
+    def start(self) -> None:
+        """The window is up: from now on changes are saved."""
+        self._started = True
+        self._up.start(SETTLE_MS)
+        for name in self._workspaces:
+            self._mark(name)
+
+    def in_front(self, name: str) -> None:
+        """This workspace is in front now."""
+        if self._parts.get(PLACE) != {"front": name}:
+            self._parts[PLACE] = {"front": name}
+            self._mark(PLACE)
+
+    def touch(self) -> None:
+        """As the slot of `Workspace.dirty`: what that workspace has is no longer what was saved; called directly: so
+        of all of them. Cheap: call it as often as you like."""
+        sender = self.sender()
+        for name, workspace in self._workspaces.items():
+            if sender is None or sender is workspace:
+                self._mark(name)
+
+    def save_now(self) -> None:
+        """Save what has changed, as before a run: the snapshot is taken here, the disk is waited for elsewhere."""
+        self._timer.stop()
+        if not self._started or not self._dirty or self._writing is not None:
+            return  # what is being written now starts the next one when it is done
+        self._snapshot()
+        self._writing = self._writer.submit(self._files.write, dict(self._parts))
+        self._writing.add_done_callback(self._tell_main_thread)
+
+    async def finish(self) -> None:
+        """Save a last time, as a session that ended well, and end the thread."""
+        self._timer.stop()
+        loop = asyncio.get_running_loop()
+        if self._started:
+            self._started = False
+            self._snapshot()
+            try:
+                await loop.run_in_executor(self._writer, self._files.write, dict(self._parts))
+            except StudioError as error:
+                log.warning("the session was not saved: %s", error)
+            await loop.run_in_executor(self._writer, self._files.restored)
+        self.close()
+
+    def close(self) -> None:
+        """End the thread without saving."""
+        self._started = False
+        self._timer.stop()
+        self._up.stop()
+        self._writer.shutdown()
+
+    def _on_up(self) -> None:
+        self._writer.submit(self._files.restored)
+
+    def _mark(self, name: str) -> None:
+        self._dirty.add(name)
+        if self._started and not self._timer.isActive():
+            self._timer.start(RETRY_MS if self._failing else DELAY_MS)
+
+    def _snapshot(self) -> None:
+        for name in self._dirty & set(self._workspaces):
+            self._parts[name] = frozen(self._workspaces[name].session())
+        self._dirty.clear()
+
+    def _tell_main_thread(self, done: "Future[None]") -> None:
+        self._written.emit(done)
+
+    def _on_written(self, done: "Future[None]") -> None:
+        self._writing = None
+        error = done.exception()
+        if error is None:
+            self._failing = False
+            self.saved.emit()
+        elif isinstance(error, StudioError):
+            self._dirty.update(self._workspaces)  # nothing of it is on disk
+            if not self._failing:
+                self._notices.show(f"Your work cannot be saved: {error}", kind="error", place=PLACE)
+            self._failing = True
+        else:
+            raise error
+        if self._dirty and self._started:
+            self._mark(next(iter(self._dirty)))

@@ -1,0 +1,103 @@
+"""One window a data folder."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from PySide6.QtNetwork import QLocalSocket
+
+from studio.errors import StudioError
+from studio.ui.instance import Instance
+
+ROOT = Path(__file__).resolve().parents[2]
+SECOND = """
+import sys
+from pathlib import Path
+from studio.ui.instance import Instance
+print(Instance(sys.argv[1]).claim([Path(name) for name in sys.argv[2:]]))
+"""
+HOLDER = """
+import sys, time
+from studio.ui.instance import Instance
+instance = Instance(sys.argv[1])
+print(instance.claim(), flush=True)
+time.sleep(60)
+"""
+
+
+def run(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def test_a_second_start_hands_over_its_files(qapp: object, qtbot: object, tmp_path: Path) -> None:
+    first = Instance(tmp_path)
+    assert first.claim()
+    with qtbot.waitSignal(first.opened, timeout=10_000) as got:  # pyright: ignore
+        second = run(SECOND, tmp_path, "a ü.png", "/tmp/b.txt")
+    assert got.args == [[ROOT / "a ü.png", Path("/tmp/b.txt")]]
+    out, err = second.communicate(timeout=10)
+    assert (out, err) == ("False\n", "")
+    first.release()
+    third = Instance(tmp_path)
+    assert third.claim()
+    third.release()
+
+
+def test_another_folder_is_another_instance(qapp: object, tmp_path: Path) -> None:
+    one, other = Instance(tmp_path / "one"), Instance(tmp_path / "other")
+    assert one.claim() and other.claim()
+    one.release()
+    other.release()
+
+
+def test_a_killed_one_leaves_the_claim_free(qapp: object, qtbot: object, tmp_path: Path) -> None:
+    process = run(HOLDER, tmp_path)
+    assert process.stdout is not None and process.stdout.readline() == "True\n"
+    process.kill()
+    process.communicate()
+    first = Instance(tmp_path)
+    assert first.claim()
+    with qtbot.waitSignal(first.opened, timeout=10_000):  # pyright: ignore
+        second = run(SECOND, tmp_path)
+    assert second.communicate(timeout=10)[0] == "False\n"
+    first.release()
+
+
+def test_one_that_hangs_is_said(qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.ui.instance.ANSWER_MS", 200)
+    process = run(HOLDER, tmp_path)  # sleeps instead of answering
+    assert process.stdout is not None and process.stdout.readline() == "True\n"
+    with pytest.raises(StudioError, match=f"running already .process {process.pid}. but does not answer"):
+        Instance(tmp_path).claim()
+    process.kill()
+    process.communicate()
+
+
+def test_nonsense_is_ignored(qapp: object, qtbot: object, tmp_path: Path) -> None:
+    first = Instance(tmp_path)
+    opened: list[object] = []
+    first.opened.connect(opened.append)
+    assert first.claim()
+
+    def send() -> None:
+        for message in (b"nonsense\n", b'{"open": 7}\n', b'{"open": [7]}\n', b"[]\n", b"x" * (1 << 21)):
+            socket = QLocalSocket()
+            socket.connectToServer(first._name())
+            assert socket.waitForConnected(2000)
+            socket.write(message)
+            socket.waitForDisconnected(300)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    qtbot.waitUntil(lambda: not thread.is_alive() and not first._pending, timeout=15_000)  # pyright: ignore
+    assert opened == []
+    first.release()
+
+
+def test_an_unwritable_folder_is_said(qapp: object, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StudioError, match="Cannot write"):
+        Instance(tmp_path / "file" / "data").claim()
