@@ -90,7 +90,7 @@ class Run:
         self._lock = threading.Lock()
         self._allowed: float = math.inf
         self._over: State | None = None
-        self._stopping = self._queued = self._begun = False
+        self._stopping = self._queued = self._begun = self._making = False
         self._stream: Generator[Frame, None, None] | None = None
         self._denoise: Network | None = None
         self._seconds = 0.0
@@ -161,6 +161,7 @@ class Run:
             if not self._stopping and not go:
                 self._queued = False
                 return
+            self._making = go
         ended: State | None = None if go else "stopped"
         try:
             if go and not self._make():
@@ -173,6 +174,7 @@ class Run:
             with suppress(StudioError):
                 self._stream.close()
         with self._lock:
+            self._making = False
             self._allowed = max(0.0, self._allowed - 1)
             ended = ended or ("stopped" if self._stopping else None)
             again = ended is None and self._allowed > 0

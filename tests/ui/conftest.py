@@ -20,8 +20,11 @@ import shiboken6
 from PySide6.QtCore import QAbstractAnimation, QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from studio.runtime.bundle import Bundle
 from studio.ui import theme
+from studio.ui.lane import Lane
 from studio.ui.settings import Settings
+from tests.helpers import picture_bundle
 
 HERE = Path(__file__).parent
 
@@ -151,3 +154,15 @@ def qrun(qapp: QApplication) -> Runner:
             assert not left, f"tasks left running: {left}"
 
     return run
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return Bundle.open(picture_bundle(tmp_path))
+
+
+@pytest.fixture
+def lane() -> Iterator[Lane]:
+    lane = Lane("cpu")
+    yield lane
+    lane.close()

@@ -1,75 +1,19 @@
 """The lane and its runs give the very frames that `sample` gives, and obey at once."""
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from studio.errors import Stopped, StudioError
-from studio.generation import GenerationRequest, generate, picture_request
+from studio.errors import StudioError
+from studio.generation import generate
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui.lane import Lane
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
 from studio.ui.sampling_settings import MAX_SEED, SamplingSettings
-from tests.helpers import GRID, picture_bundle
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    return Bundle.open(picture_bundle(tmp_path))
-
-
-@pytest.fixture
-def lane() -> Iterator[Lane]:
-    lane = Lane("cpu")
-    yield lane
-    lane.close()
-
-
-def a_request(bundle: Bundle, **options: Any) -> GenerationRequest:
-    picture = np.random.default_rng(0).integers(0, 256, (GRID, GRID, 3), dtype=np.uint8)
-    mask = np.zeros((GRID, GRID), dtype=bool)
-    mask[2:7, 1:6] = True
-    return picture_request(bundle, picture, mask, seeds=options.pop("seeds", (3, 4)), **options)
-
-
-def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.002)
-
-
-class Gate:
-    """A network that waits to be let through, call by call."""
-
-    provider, reason = "CPU", None
-
-    def __init__(self, network: Any):
-        self.network, self.calls = network, 0
-        self.open, self.stopped = threading.Semaphore(0), False
-
-    def __call__(self, y: Any, rows: Any) -> Any:
-        self.calls += 1
-        self.open.acquire()
-        if self.stopped:
-            raise Stopped
-        return self.network(y, rows)
-
-    def stop(self) -> None:
-        self.stopped = True
-        self.open.release()
-
-
-def gated(bundle: Bundle, lane: Lane, request: GenerationRequest) -> tuple[Gate, Run]:
-    gate = Gate(OnnxDenoiser(bundle, "cpu"))
-    return gate, Run(request, bundle, lane.submit, lambda _: gate)
+from tests.ui.running import a_request, gated, until
 
 
 def test_the_frames_are_those_of_sample(bundle: Bundle, lane: Lane) -> None:

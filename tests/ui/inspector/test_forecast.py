@@ -1,7 +1,5 @@
 """Forecasts agree with theory, and with what real runs of a tiny model then take."""
 
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +21,8 @@ from studio.ui.inspector.forecast import (
 )
 from studio.ui.lane import Lane
 from studio.ui.sampling_settings import SamplingSettings
-from tests.helpers import GRID, picture_bundle, text_bundle
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    return Bundle.open(picture_bundle(tmp_path))
-
-
-@pytest.fixture
-def lane() -> Iterator[Lane]:
-    lane = Lane("cpu")
-    yield lane
-    lane.close()
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    limit = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < limit, "it did not come about"
-        time.sleep(0.002)
+from tests.helpers import GRID, text_bundle
+from tests.ui.running import until
 
 
 def a_mask(cells: int) -> np.ndarray:
