@@ -188,6 +188,21 @@ def chunk(text: str | None) -> Any:
     return chunks
 
 
+def test_published_sampling_options(run: Run, here: Path) -> None:
+    options = ["--draw", "marginal", "--temperature-slope=-0.2,2", "--warp", "1,2,0", "--corrector", "12,2,0.25"]
+    code, out, _ = run(*FILL, "--seed", 5, *options, "--policy", "ancestral", "--json", "-o", "a.png")
+    facts = json.loads(out)
+    assert code == 0 and facts["draw"] == "marginal" and facts["temperature_slope"] == [-0.2, 2]
+    assert (facts["warp"], facts["corrector"]) == ([1, 2, 0], [12, 2, 0.25])
+    assert run("inpaint", "--again", "a.png", "-o", "b.png", "-q")[0] == 0
+    assert np.array_equal(np.asarray(Image.open("a.png")), np.asarray(Image.open("b.png")))
+    assert_refused(run("inpaint", "--again", "a.png", "--warp", "off"), "leave out warp")
+    code, out, _ = run(
+        *FILL, "--warp", "off", "--corrector", "off", "--temperature-slope", "off", "--json", "-o", "a.png"
+    )
+    assert code == 0 and json.loads(out)["corrector"] == [0, 0, 0]
+
+
 def assert_refused(answer: tuple[int, str, str], what: str) -> None:
     """Exit code 2, nothing on stdout, one line on stderr that says `what`."""
     code, out, err = answer
@@ -220,6 +235,13 @@ def assert_refused(answer: tuple[int, str, str], what: str) -> None:
         ((*FILL, "--temperature", "nan"), "temperature"),
         ((*FILL, "--top-p", 0), "top_p"),
         ((*FILL, "--remask", 2), "remask"),
+        ((*FILL, "--draw", "alone"), "invalid choice"),
+        ((*FILL, "--temperature-slope", "1"), "must be 2 numbers"),
+        ((*FILL, "--warp", "1,two,3"), "must be 3 numbers"),
+        ((*FILL, "--warp", "1,0,0"), "warp"),
+        ((*FILL, "--corrector", "12,2"), "must be 3 numbers"),
+        ((*FILL, "--corrector", "nan,2,2"), "corrector"),
+        ((*FILL, "--corrector", "12,2,2", "--remask", 0.1), "remask and corrector"),
         ((*FILL, "--seed", -1), "seed"),
         ((*FILL, "--seed", 2**64), "seed"),
         ((*FILL, "--variations", 0), "--variations"),

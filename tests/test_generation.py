@@ -1,6 +1,7 @@
 """Requests, their frames and results."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from studio.errors import StudioError
 from studio.generation import (
     GenerationRequest,
+    Options,
     PackedArray,
     PictureSource,
     Result,
@@ -109,6 +111,28 @@ class TestRequest:
         request = free_request(images, [1], temperature=None, steps=3)
         assert (request.steps, request.policy, request.temperature) == (3, "confidence", 0.9)
 
+    def test_requests_of_the_first_version_mean_what_they_meant(self, images: Bundle) -> None:
+        request = free_request(images, [1])
+        stored = request.model_dump(mode="json")
+        for name in ("draw", "temperature_slope", "warp", "corrector"):
+            del stored[name]
+        assert GenerationRequest.from_json(json.dumps(stored)) == request
+
+    def test_every_option_reaches_the_sampler(self, images: Bundle) -> None:
+        changes: dict[str, Any] = {
+            "steps": 5, "schedule": "poly3", "policy": "even", "granularity": 4, "temperature": 0.3, "top_p": 0.3,
+            "top_k": 1, "remask": 1.0, "draw": "marginal", "temperature_slope": (3.0, 0.5), "warp": (1.0, 4.0, 0.0),
+            "corrector": (12.0, 0.0, 0.0),
+        }  # fmt: skip
+        assert set(changes) == set(Options.__annotations__)
+        base: dict[str, Any] = {"granularity": 4, "policy": "ancestral", "temperature": 1.0, "steps": 8}
+        for name, value in changes.items():
+            before: dict[str, Any] = base | ({"granularity": 1} if name == "granularity" else {})
+            plain, changed = (
+                run(free_request(images, [1], **options), images).y for options in (before, before | {name: value})
+            )
+            assert (plain != changed).any(), name
+
     def test_it_is_frozen_and_knows_its_fields(self, images: Bundle) -> None:
         request = free_request(images, [1])
         with pytest.raises(ValueError):
@@ -130,6 +154,12 @@ class TestRequest:
             ({"top_p": 0.0}, "top_p"),
             ({"top_k": -1}, "top_k"),
             ({"remask": 1.5}, "remask"),
+            ({"draw": "alone"}, "draw"),
+            ({"temperature_slope": (float("nan"), 1.0)}, "temperature_slope"),
+            ({"temperature_slope": (-0.2, 0.0)}, "temperature_slope"),
+            ({"warp": (1.0, 0.0, 0.0)}, "warp"),
+            ({"corrector": (-1.0, 0.0, 0.0)}, "corrector"),
+            ({"corrector": (1.0, 2.0, 2.0), "remask": 0.1}, "remask and corrector both mask again"),
             ({"seeds": [-1]}, "seeds"),
             ({"seeds": [2**64]}, "seeds"),
             ({"seeds": []}, "seeds"),

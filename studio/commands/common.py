@@ -22,13 +22,27 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
     from studio.runtime.denoiser import OnnxDenoiser
 
-OPTIONS = ("steps", "schedule", "policy", "granularity", "temperature", "top_p", "top_k", "remask")
+OPTIONS = (
+    "steps",
+    "schedule",
+    "policy",
+    "granularity",
+    "temperature",
+    "top_p",
+    "top_k",
+    "remask",
+    "draw",
+    "temperature_slope",
+    "warp",
+    "corrector",
+)
 
 
 def add_making(parser: argparse.ArgumentParser) -> None:
     """The options of everything that is made; what is left out comes from the model."""
-    from studio.prime.policies import POLICIES
-    from studio.prime.schedules import SCHEDULES
+    from studio.prime.drawing import DRAWS
+    from studio.prime.policies import NO_CORRECTOR, POLICIES
+    from studio.prime.schedules import NO_WARP, SCHEDULES
 
     group = parser.add_argument_group("how it is made (what is left out comes from the model)")
     group.add_argument("--model", help="name of an installed model, or the path of its folder")
@@ -40,9 +54,37 @@ def add_making(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--top-p", type=float, help="draw only from the likeliest classes of this total probability")
     group.add_argument("--top-k", type=int, help="draw only from the K likeliest classes; 0 from all")
     group.add_argument("--remask", type=float, help="share of what was made that is masked and made anew, 0 to 1")
+    group.add_argument("--draw", choices=DRAWS, help="a token's digits together, or each from its own marginal")
+    group.add_argument(
+        "--temperature-slope", type=_numbers((0.0, 1.0)), metavar="A,N", help="a·t^n is added to it; write =A,N"
+    )
+    group.add_argument("--warp", type=_numbers(NO_WARP), metavar="A,P,C", help="steps end at 1 - a(1-t)^p + c; or off")
+    group.add_argument(
+        "--corrector",
+        type=_numbers(NO_CORRECTOR),
+        metavar="C,P,Q",
+        help="what is known is masked again at c·t^p·(1-t)^q times the pace at which it grows; or off",
+    )
     group.add_argument("--seed", type=int, help="whole number from 0 to 2^64-1; the same seed makes the same again")
     add_device(parser)
     add_output(parser)
+
+
+def _numbers(off: tuple[float, ...]) -> Callable[[str], tuple[float, ...]]:
+    """Reads as many numbers as `off` has, with commas between, or the word off for these."""
+
+    def read(text: str) -> tuple[float, ...]:
+        if text == "off":
+            return off
+        try:
+            numbers = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            numbers = ()
+        if len(numbers) != len(off):
+            raise argparse.ArgumentTypeError(f"must be {len(off)} numbers with commas between, or off, not {text!r}")
+        return numbers
+
+    return read
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from studio.errors import StudioError
 from studio.media.frames import WorkingFrame
+from studio.prime.policies import NO_CORRECTOR
+from studio.prime.schedules import NO_WARP, Triple
+from studio.runtime.bundle import Corrector, Draw, Slope, Warp
 
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
@@ -111,7 +114,18 @@ class GenerationRequest(_Model):
     top_p: float = Field(gt=0, le=1)
     top_k: int = Field(ge=0)
     remask: float = Field(ge=0, le=1)
+    # Younger than the first requests, which are read as what they were.
+    draw: Draw = "joint"
+    temperature_slope: Slope = (0.0, 1.0)
+    warp: Warp = NO_WARP
+    corrector: Corrector = NO_CORRECTOR
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=4096)
+
+    @model_validator(mode="after")
+    def _one_way_to_mask_again(self) -> "GenerationRequest":
+        if self.remask and self.corrector[0]:
+            raise ValueError("remask and corrector both mask again: set one of them to 0 or off")
+        return self
 
     @classmethod
     def from_json(cls, text: str) -> "GenerationRequest":
@@ -133,6 +147,10 @@ class Options(TypedDict, total=False):
     top_p: float | None
     top_k: int | None
     remask: float | None
+    draw: str | None
+    temperature_slope: tuple[float, float] | None
+    warp: Triple | None
+    corrector: Triple | None
 
 
 def first_problem(error: ValidationError) -> str:
@@ -140,7 +158,7 @@ def first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
     got = f", not {first['input']!r:.40}" if isinstance(first["input"], int | float) else ""
-    return f"{place}: {what[:1].lower()}{what[1:]}{got}"
+    return f"{place}: {what[:1].lower()}{what[1:]}{got}" if place else what
 
 
 def inside(frame: WorkingFrame, width: int, height: int) -> tuple[slice, slice]:

@@ -54,6 +54,10 @@ def generate(request: GenerationRequest, bundle: "Bundle", denoise: Denoiser) ->
         top_p=request.top_p,
         top_k=request.top_k,
         remask=request.remask,
+        draw=request.draw,
+        temperature_slope=request.temperature_slope,
+        warp=request.warp,
+        corrector=request.corrector,
     )
 
     def stream() -> Generator[Frame, None, None]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from studio.prime.schedules import alpha_grid
+from studio.prime.schedules import Triple, alpha_grid
 
 Units = NDArray[np.bool_]
 
@@ -20,6 +20,8 @@ RANKING_NOISE = 4.0
 
 With little noise the commonest class, a white background, is revealed first and then begets more of itself.
 """
+
+NO_CORRECTOR: Triple = (0.0, 0.0, 0.0)
 
 NEGLIGIBLE = 0.1
 """Entropy in nats that tokens revealed together may have in any step."""
@@ -40,12 +42,19 @@ class Drawn:
 
 
 class Policy:
-    """The rule for one sample. units: bool (L, G), all that is to be made. alpha: the grid, float64 (T + 1,)."""
+    """The rule for one sample. units: bool (L, G), all that is to be made. alpha: the grid, float64 (T + 1,).
+
+    hazard: with a corrector, its `corrector_hazard`; only `ancestral` has a use for it, as the others count and
+    so reveal what they lack.
+    """
 
     needs_entropy = False
 
-    def __init__(self, units: Units, alpha: NDArray[np.float64], rng: Generator):
+    def __init__(
+        self, units: Units, alpha: NDArray[np.float64], rng: Generator, hazard: NDArray[np.float64] | None = None
+    ):
         self.alpha = alpha
+        self.hazard = hazard
         self.steps = len(alpha) - 1
         self.total = int(units.sum())
         self.rng = rng
@@ -82,15 +91,19 @@ class Ancestral(Policy):
     step k with probability α_k − α_{k−1}: in the first step whose α reaches its one uniform.
     """
 
-    def __init__(self, units: Units, alpha: NDArray[np.float64], rng: Generator):
-        super().__init__(units, alpha, rng)
+    def __init__(
+        self, units: Units, alpha: NDArray[np.float64], rng: Generator, hazard: NDArray[np.float64] | None = None
+    ):
+        super().__init__(units, alpha, rng, hazard)
         self.when = self._plan(0, units.shape)
 
     def _plan(self, step: int, shape: int | tuple[int, ...]) -> NDArray[np.int64]:
         """For units masked after `step`, the step in which each is revealed."""
         uniform = 1 - self.rng.random(shape)  # in (0, 1]
-        level = self.alpha[step] + (1 - self.alpha[step]) * uniform
-        return np.maximum(np.searchsorted(self.alpha, level), step + 1)
+        if self.hazard is None:
+            level = self.alpha[step] + (1 - self.alpha[step]) * uniform
+            return np.maximum(np.searchsorted(self.alpha, level), step + 1)
+        return np.maximum(np.searchsorted(self.hazard, self.hazard[step] - np.log(uniform)), step + 1)
 
     def candidates(self, step: int, masked: Units) -> Units:
         return masked & (self.when == step)
@@ -194,6 +207,36 @@ def remask_rate(remask: float, alpha: float) -> float:
     The most that any process with the same share of known units allows, scaled (ReMDM "rescale", arXiv 2503.00307).
     """
     return remask * (1.0 if alpha <= 0.5 else (1 - alpha) / alpha)
+
+
+def corrector_rates(corrector: Triple, times: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probability r_k with which a unit known before step k is masked again in it: float64 (T + 1,).
+
+    The backward half of the corrector of discrete flow matching (Gat et al. 2024, arXiv 2407.15595): what is known
+    is masked at β(t)·α′/α, β(t) = c·t^p·(1−t)^q, so β·(α_k − α_{k−1}) / α_{k−1} in a step; at most all of it, and
+    not more than leaves α_k within reach, (1 − α_k) / α_{k−1}. ValueError for numbers that are no corrector.
+    """
+    c, p, q = corrector
+    if not (0 <= c < np.inf and 0 <= p < np.inf and 0 <= q < np.inf):
+        raise ValueError(f"corrector must be (c, p, q), none below 0, not {tuple(corrector)}")
+    known = np.where(alpha[:-1] > 0, alpha[:-1], np.inf)  # where nothing is known, nothing is masked
+    strength = c * times[:-1] ** p * (1 - times[:-1]) ** q
+    return np.concatenate([[0.0], np.minimum(np.minimum(strength * np.diff(alpha), 1 - alpha[1:]) / known, 1)])
+
+
+def corrector_hazard(rates: NDArray[np.float64], alpha: NDArray[np.float64]) -> NDArray[np.float64]:
+    """−log of the probability that a unit masked at first is so after each step too: float64 (T + 1,), ∞ at the end.
+
+    With r_k of what is known masked again, the share q_k of what is masked that must be revealed in step k for α_k to
+    be known after it solves α_k = (1 − r_k) α_{k−1} + q_k (1 − α_{k−1}): the forward half of the corrector.
+    """
+    left = 1 - alpha[:-1]
+    lacking = alpha[1:] - (1 - rates[1:]) * alpha[:-1]
+    shares = np.divide(lacking, left, out=np.ones_like(left), where=left > 0)
+    # A share of 1 would be an infinite hazard, behind which no later step could be told from another.
+    hazard = np.cumsum(-np.log1p(-np.clip(shares, 0, 1 - 2**-53)))
+    hazard[-1] = np.inf
+    return np.concatenate([[0.0], hazard])
 
 
 def idle_steps(steps: int, units: int, schedule: str = "linear") -> float:

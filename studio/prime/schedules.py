@@ -7,6 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Number = float | NDArray[np.float64]
+Triple = tuple[float, float, float]
+
+NO_WARP: Triple = (1.0, 1.0, 0.0)
 
 SCHEDULES = ("linear", "cosine", "poly2", "poly3")
 """The names for menus. Any "polyN" with a positive number N, such as "poly1.5", is a schedule too."""
@@ -30,11 +33,27 @@ def inverse(name: str, a: Number) -> Number:
     return a ** (1 / _exponent(name))
 
 
-def alpha_grid(name: str, steps: int) -> NDArray[np.float64]:
-    """α at the ends of `steps` equal steps in time: float64 (steps + 1,), from exactly 0 to exactly 1."""
+def time_grid(steps: int, warp: Triple = NO_WARP) -> NDArray[np.float64]:
+    """Ends of `steps` steps in time, from exactly 0 to exactly 1: float64 (steps + 1,).
+
+    warp (a, p, c), a and p above 0: an end at t moves to 1 − a(1−t)^p + c, kept within 0 … 1. With a = 1 and c = 0,
+    steps are shorter towards 1 where p > 1. ValueError for no steps and numbers that are no warp.
+    """
     if steps < 1:
         raise ValueError(f"steps must be at least 1, not {steps}")
-    grid = np.asarray(alpha(name, np.arange(steps + 1) / steps))
+    times = np.arange(steps + 1) / steps
+    if tuple(warp) != NO_WARP:
+        a, p, c = warp
+        if not (0 < a < math.inf and 0 < p < math.inf and math.isfinite(c)):
+            raise ValueError(f"warp must be (a, p, c) with a and p above 0, not {tuple(warp)}")
+        times = np.clip(1 - a * (1 - times) ** p + c, 0, 1)
+        times[0], times[-1] = 0, 1
+    return times
+
+
+def alpha_grid(name: str, steps: int, warp: Triple = NO_WARP) -> NDArray[np.float64]:
+    """α at the ends of the steps of `time_grid`: float64 (steps + 1,), from exactly 0 to exactly 1."""
+    grid = np.asarray(alpha(name, time_grid(steps, warp)))
     grid[-1] = 1.0
     return grid
 

@@ -21,8 +21,8 @@ from pydantic import (
 )
 
 from studio.errors import StudioError
-from studio.prime.policies import POLICIES
-from studio.prime.schedules import alpha
+from studio.prime.policies import NO_CORRECTOR, POLICIES
+from studio.prime.schedules import NO_WARP, alpha
 from studio.prime.subtokens import Subtokens
 from studio.runtime.external_data import external_data
 
@@ -75,6 +75,13 @@ Prose = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_pr
 Schedule = Annotated[str, StringConstraints(max_length=32), AfterValidator(_schedule)]
 Length = Annotated[int, Field(ge=1, le=64)]
 Side = Annotated[int, Field(ge=1, le=1 << 16)]
+_Number = Annotated[float, Field(ge=-100, le=100)]
+_Positive = Annotated[float, Field(gt=0, le=100)]
+_NotNegative = Annotated[float, Field(ge=0, le=1000)]
+Draw = Literal["joint", "marginal"]
+Slope = tuple[_Number, _Positive]
+Warp = tuple[_Positive, _Positive, _Number]
+Corrector = tuple[_NotNegative, _NotNegative, _NotNegative]
 
 
 class _Checked(BaseModel):
@@ -96,7 +103,7 @@ class Tokenizer(_Checked):
 
 
 class Defaults(_Checked):
-    """The sampling options that suit the model."""
+    """The sampling options that suit the model; `sample` says what they mean."""
 
     steps: int = Field(default=32, ge=1, le=100_000)
     schedule: Schedule = "cosine"
@@ -106,6 +113,10 @@ class Defaults(_Checked):
     top_p: float = Field(default=1.0, gt=0, le=1)
     top_k: int = Field(default=0, ge=0)
     remask: float = Field(default=0.0, ge=0, le=1)
+    draw: Draw = "joint"
+    temperature_slope: Slope = (0.0, 1.0)
+    warp: Warp = NO_WARP
+    corrector: Corrector = NO_CORRECTOR
 
 
 class Manifest(_Checked):
@@ -155,6 +166,7 @@ class Manifest(_Checked):
             ),
             (all(self.length % g == 0 for g in self.granularities), "granularities must divide length"),
             (self.defaults.granularity in self.granularities, "defaults.granularity is not among granularities"),
+            (not (self.defaults.remask and self.defaults.corrector[0]), "defaults has both remask and a corrector"),
             (self.defaults.top_k <= self.vocab_size, "defaults.top_k is larger than vocab_size"),
             (MANIFEST not in self.files, f"files must not list {MANIFEST}"),
             (NETWORK in self.files, f"files must list {NETWORK}"),

@@ -40,7 +40,7 @@ class Published:
     network: dict[str, Any]  # for `build_network`
     weights: dict[str, Tensor] = field(repr=False)  # by the names of our network
     schedule: str
-    steps: int  # network calls of the published figures
+    defaults: dict[str, Any]  # of the published sampler, as far as known; docs/published-checkpoints.md
     training: dict[str, Any]
     licence: str
     notice: str
@@ -107,7 +107,11 @@ def _picture(path: Path, content: dict[str, Any], limit: int, ema: bool, schedul
         network={"height": side, "width": side, **sizes},
         weights=weights,
         schedule=_schedule(path, schedule or stated, "poly3, as all published picture models have"),
-        steps=1024 if "imagenet" in dataset else 512,
+        defaults={
+            "steps": 1024 if "imagenet" in dataset else 512,
+            "temperature_slope": [-0.2, 2.0],
+            "draw": "marginal" if lookup(args, "carry_over") is True else "joint",
+        },
         training={
             "weights": _which(ema),
             "data": dataset,
@@ -166,7 +170,7 @@ def _text(
             schedule or ("linear" if noise in ("loglinear", "linear") else None),
             "linear, as all published text models have",
         ),
-        steps=1024,
+        defaults={"steps": 1024, "top_p": 0.95},
         training={
             "weights": _which(ema),
             "data": dataset,
@@ -228,11 +232,11 @@ def write_published(
             "schedule": published.schedule,
             "tokenizer": {"kind": "bpe", "file": "tokenizer.json"} if text else {"kind": "rgb", "file": None},
             "defaults": {
-                "steps": published.steps,
                 "schedule": published.schedule,
                 "policy": "ancestral",
                 "granularity": length,
                 "temperature": 1.0,
+                **published.defaults,
             },
             "licence": published.licence,
             "notices": [published.notice],

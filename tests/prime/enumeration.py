@@ -1,6 +1,7 @@
 """A known distribution over a few tokens, its exact conditionals as a network, and the law of the sampler by
 enumeration of its Markov chain. Written from the mathematics, without a line of the sampler."""
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from math import erfc, sqrt
@@ -71,21 +72,45 @@ class World:
         return law / law.sum()
 
     def chain_law(
-        self, start: State, alpha: NDArray[np.float64], granularity: int, remask: float = 0.0
+        self,
+        start: State,
+        alpha: NDArray[np.float64],
+        granularity: int,
+        remask: float = 0.0,
+        *,
+        marginal: bool = False,
+        corrector: tuple[float, float, float] | None = None,
+        powers: Sequence[float] | None = None,
     ) -> NDArray[np.float64]:
         """(C, C, C): the law of what `ancestral` makes of `start` on the grid alpha.
 
         In every step each masked unit is revealed with the hazard (α_k − α_{k−1}) / (1 − α_{k−1}), the digits of
         one token jointly, those of different tokens independently; each unit that was known before is masked
         again with probability remask · min(1, (1 − α_k) / α_k), not so in the last step.
+
+        marginal: each unit is drawn from its own marginal, but never so that a code has no name. corrector (c, p, q),
+        on equal steps in time: each known unit is masked again with probability c·t^p·(1−t)^q times (α_k − α_{k−1}) /
+        α_{k−1}, at most (1 − α_k) / α_{k−1} and 1, and each masked one revealed so often that α_k stays the share of
+        known ones. powers: 1 / temperature for each step.
         """
-        arrows, states = self._arrows(start, granularity, remask > 0)
-        source, target, weight, revealed, stayed, remasked, kept = arrows
-        law = np.zeros(len(states))
-        law[states[start]] = 1
-        for k in range(1, len(alpha)):
+        steps = len(alpha) - 1
+        law = np.array([])
+        states: dict[State, int] = {}
+        for k in range(1, steps + 1):
+            power = 1.0 if powers is None else powers[k - 1]
+            arrows, states = self._arrows(start, granularity, remask > 0 or corrector is not None, marginal, power)
+            source, target, weight, revealed, stayed, remasked, kept = arrows
+            if k == 1:
+                law = np.zeros(len(states))
+                law[states[start]] = 1
             hazard = (alpha[k] - alpha[k - 1]) / (1 - alpha[k - 1])
-            rate = remask * min(1.0, (1 - alpha[k]) / alpha[k]) if k + 1 < len(alpha) else 0.0
+            rate = remask * min(1.0, (1 - alpha[k]) / alpha[k]) if k < steps else 0.0
+            if corrector is not None and k > 1:
+                c, p, q = corrector
+                t = (k - 1) / steps
+                rate = c * t**p * (1 - t) ** q * (alpha[k] - alpha[k - 1]) / alpha[k - 1]
+                rate = min(rate, (1 - alpha[k]) / alpha[k - 1], 1.0)
+                hazard = (alpha[k] - (1 - rate) * alpha[k - 1]) / (1 - alpha[k - 1])
             chance = hazard**revealed * (1 - hazard) ** stayed * rate**remasked * (1 - rate) ** kept
             law = np.bincount(target, law[source] * weight * chance, minlength=len(states))
         result = np.zeros_like(self.joint)
@@ -97,7 +122,9 @@ class World:
         return result
 
     @cache  # noqa: B019
-    def _arrows(self, start: State, granularity: int, remask: bool) -> tuple[list[NDArray], dict[State, int]]:
+    def _arrows(
+        self, start: State, granularity: int, remask: bool, marginal: bool, power: float
+    ) -> tuple[list[NDArray], dict[State, int]]:
         """Every transition between the states reachable from `start`: source, target, probability of the digits,
         and how many units were revealed, stayed masked, were masked again and stayed known."""
         mask = self.subtokens.mask_id
@@ -115,7 +142,9 @@ class World:
                 for again in product((False, True), repeat=len(known)) if remask else [(False,) * len(known)]:
                     hidden = [i for unit, now in zip(known, again, strict=True) if now for i in unit]
                     counts = (sum(choice), len(masked) - sum(choice), sum(again), len(known) - sum(again))
-                    for digits, probability in self._outcomes(state, tuple(shown)):
+                    for digits, probability in self._outcomes(
+                        state, tuple(shown), marginal and granularity == 2, power
+                    ):
                         reached = list(digits)
                         for i in hidden:
                             reached[i] = mask
@@ -127,14 +156,19 @@ class World:
         return [np.array(column) for column in zip(*arrows, strict=True)], states
 
     @cache  # noqa: B019
-    def _outcomes(self, state: State, shown: tuple[int, ...]) -> list[tuple[State, float]]:
-        """What the digits `shown` can become, each token drawn from its own conditional."""
+    def _outcomes(
+        self, state: State, shown: tuple[int, ...], marginal: bool, power: float
+    ) -> list[tuple[State, float]]:
+        """What the digits `shown` can become, each token drawn from its own conditional to a power."""
         outcomes: dict[State, float] = {state: 1.0}
         for token in range(TOKENS):
             here = [i for i in shown if i // 2 == token]
             if not here:
                 continue
-            conditional = self.conditionals(state)[token]
+            conditional = self.conditionals(state)[token] ** power
+            conditional = conditional / conditional.sum()
+            if marginal and len(here) == 2:
+                conditional = self._digit_by_digit(conditional)
             following: dict[State, float] = {}
             for reached, probability in outcomes.items():
                 for c in self.named(state, token):
@@ -145,6 +179,21 @@ class World:
                     following[target] = following.get(target, 0.0) + probability * float(conditional[c])
             outcomes = following
         return list(outcomes.items())
+
+    def _digit_by_digit(self, law: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(C,): the first digit from its marginal, then the second from its own, but never to a code without a name."""
+        first, second = (
+            {
+                d: sum(law[c] for c, code in enumerate(self.codes) if code[place] == d)
+                for d in range(self.subtokens.base)
+            }
+            for place in (0, 1)
+        )
+        result = np.zeros_like(law)
+        for c, (high, low) in enumerate(self.codes):
+            named = sum(second[other] for head, other in self.codes if head == high)
+            result[c] = first[high] * second[low] / named if named else 0.0
+        return result
 
 
 def chi_square(counts: NDArray[np.int64], law: NDArray[np.float64]) -> float:

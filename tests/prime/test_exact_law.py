@@ -83,6 +83,71 @@ def test_remasking_follows_the_enumerated_chain(granularity: int, remask: float)
         assert chi_square(counts, law) > 1e-4, f"{steps} steps"
 
 
+@pytest.mark.parametrize("given", STARTS)
+@pytest.mark.parametrize("granularity", [1, 2])
+@pytest.mark.parametrize("vocab_size", [4, 5])
+def test_the_marginal_draw_follows_the_enumerated_chain(vocab_size: int, granularity: int, given: str):
+    here = world(vocab_size)
+    start = start_state(here, given)
+    for steps in (1, 2, 4, 64):
+        law = here.chain_law(start, alpha_grid("linear", steps), granularity, marginal=True)
+        counts = counts_of(here, start, steps=steps, granularity=granularity, draw="marginal")
+        assert chi_square(counts, law) > 1e-4, f"{steps} steps"
+
+
+def test_the_marginal_draw_is_another_law_and_as_good_in_the_limit():
+    here = world(5)
+    start = start_state(here, "nothing")
+    joint = here.chain_law(start, alpha_grid("linear", 2), 2)
+    assert chi_square(counts_of(here, start, steps=2, draw="marginal"), joint) < 1e-12
+    # A group that is a whole token has no other marginal than the token.
+    assert counts_of(here, start, steps=2, granularity=1, draw="marginal", samples=400).sum() == 400
+    far, near = (
+        total_variation(here.chain_law(start, alpha_grid("linear", steps), 2, marginal=True), here.data_law(start))
+        for steps in (4, 2000)
+    )
+    assert near < 0.01 < far
+
+
+CORRECTOR = (12.0, 2.0, 0.25)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "poly3"])
+@pytest.mark.parametrize("granularity", [1, 2])
+def test_the_corrector_follows_the_enumerated_chain(granularity: int, schedule: str):
+    here = world(4)
+    start = start_state(here, "nothing")
+    for steps in (2, 5, 16):
+        law = here.chain_law(start, alpha_grid(schedule, steps), granularity, corrector=CORRECTOR)
+        options = {"steps": steps, "schedule": schedule, "granularity": granularity}
+        assert chi_square(counts_of(here, start, corrector=CORRECTOR, **options), law) > 1e-4, f"{steps} steps"
+    assert chi_square(counts_of(here, start, **options), law) < 1e-12
+
+
+def test_the_corrector_keeps_the_data_s_law_in_the_limit():
+    """It masks and reveals in balance, so what many steps make is right with it as without it."""
+    here = world(4)
+    start = start_state(here, "a first digit")
+    laws = [here.chain_law(start, alpha_grid("linear", steps), 2, corrector=CORRECTOR) for steps in (20, 200, 2000)]
+    distances = [total_variation(law, here.data_law(start)) for law in laws]
+    assert distances == sorted(distances, reverse=True)
+    assert distances[-1] < 0.01
+
+
+def test_warp_and_temperature_slope_follow_the_enumerated_chain():
+    here = world(4)
+    start = start_state(here, "nothing")
+    warp, steps = (1.0, 2.0, 0.0), 5
+    times = [1 - (1 - k / steps) ** 2 for k in range(steps + 1)]
+    # 1.5 − 0.9·t² at the time at which each step begins.
+    powers = tuple(1 / (1.5 - 0.9 * t**2) for t in times[:-1])
+    law = here.chain_law(start, np.array(times), 2, powers=powers)
+    options = {"temperature": 1.5, "temperature_slope": (-0.9, 2.0)}
+    assert chi_square(counts_of(here, start, steps=steps, warp=warp, **options), law) > 1e-4
+    assert chi_square(counts_of(here, start, steps=steps, **options), law) < 1e-6
+    assert chi_square(counts_of(here, start, steps=steps, warp=warp, temperature=1.5), law) < 1e-6
+
+
 @pytest.mark.parametrize("remask", [0.0, 0.5])
 def test_many_steps_follow_the_data(remask: float):
     """Remasking adds steps that draw tokens together, fewer and fewer: the distance falls as 1 / √steps."""

@@ -9,9 +9,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from studio.prime import policies
-from studio.prime.policies import POLICIES, Ancestral, expected_calls, idle_steps, policy_class, remask_rate
+from studio.prime.policies import (
+    POLICIES,
+    Ancestral,
+    corrector_hazard,
+    corrector_rates,
+    expected_calls,
+    idle_steps,
+    policy_class,
+    remask_rate,
+)
 from studio.prime.sampling import Frame, sample
-from studio.prime.schedules import SCHEDULES, alpha_grid
+from studio.prime.schedules import SCHEDULES, alpha_grid, time_grid
 from studio.prime.subtokens import Subtokens
 from tests.prime.enumeration import chi_square
 from tests.prime.fakes import TableDenoiser, random_denoiser
@@ -200,6 +209,41 @@ def test_every_policy_masks_about_as_much_again(policy: str):
             again += int((known & (after.y == S.mask_id).any(axis=-1)).sum())
             expected += known.sum() * remask_rate(0.4, alpha[after.step])
     assert again == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "poly3", "cosine"])
+def test_the_corrector_keeps_the_share_that_is_known(schedule: str):
+    """After each step α of the units are known though some were masked again; counting policies lag a step behind."""
+    steps, corrector = 12, (12.0, 2.0, 0.25)
+    alpha = alpha_grid(schedule, steps)
+    rates = corrector_rates(corrector, time_grid(steps), alpha)
+    assert rates[0] == rates[1] == rates[-1] == 0 and rates[5] > 0.05
+    hazard = corrector_hazard(rates, alpha)
+    assert hazard[0] == 0 and np.isinf(hazard[-1]) and (np.diff(hazard[:-1]) > 0).all()
+    for policy in ("ancestral", "even", "confidence"):
+        frames = run(random_denoiser(3000, 16), masked_state(3000), steps=steps, policy=policy, schedule=schedule,
+                     corrector=corrector, granularity=1)  # fmt: skip
+        known = [(frame.y != S.mask_id).all(axis=-1).mean() for frame in frames]
+        again = sum(((a.y != S.mask_id) & (b.y == S.mask_id)).any(axis=-1).sum() for a, b in pairwise(frames))
+        assert again > 1000
+        # The counting policies make up for what a step masks in the next one.
+        due = alpha.copy()
+        for k in range(1, steps) if policy != "ancestral" else ():
+            due[k] -= rates[k] * due[k - 1]
+        np.testing.assert_allclose(known, due[1:], atol=0.03)
+
+
+def test_a_long_corrected_run_keeps_to_its_hazard():
+    """By the end hardly a unit is masked from the start: the plan must not lose count of those."""
+    steps = 400
+    alpha = alpha_grid("poly3", steps)
+    hazard = corrector_hazard(corrector_rates((40.0, 1.0, 0.0), time_grid(steps), alpha), alpha)
+    assert hazard[-2] > 60
+    units = np.ones((20_000, 1), dtype=np.bool_)
+    rule = Ancestral(units, alpha, np.random.Generator(np.random.Philox(0)), hazard)
+    rule.remask(steps - 10, units, np.zeros(len(units), dtype=np.float32), 1.0)
+    law = -np.diff(np.exp(-(hazard[steps - 10 :] - hazard[steps - 10])))
+    assert chi_square(np.bincount(rule.when[:, 0], minlength=steps + 1)[steps - 9 :], law) > 1e-4
 
 
 def test_unknown_policies_are_refused():

@@ -42,7 +42,12 @@ def runs(draw: st.DrawFn) -> tuple[Subtokens, NDArray[np.int64], dict]:
         "top_p": draw(st.sampled_from([0.5, 1])),
         "top_k": draw(st.sampled_from([0, 2])),
         "remask": draw(st.sampled_from([0, 0.3, 1])),
+        "draw": draw(st.sampled_from(["joint", "marginal"])),
+        "temperature_slope": draw(st.sampled_from([(0.0, 1.0), (-0.2, 2.0), (0.5, 1.0)])),
+        "warp": draw(st.sampled_from([(1.0, 1.0, 0.0), (1.0, 2.0, 0.0), (0.8, 0.5, 0.1), (2.0, 1.0, 0.5)])),
     }  # fmt: skip
+    if not options["remask"]:
+        options["corrector"] = draw(st.sampled_from([(0.0, 0.0, 0.0), (12.0, 2.0, 0.25), (3.0, 0.0, 0.0)]))
     return subtokens, y, options
 
 
@@ -68,7 +73,7 @@ def test_what_is_given_stays_and_all_else_is_made(run: tuple[Subtokens, NDArray[
         # A known digit changes by being masked first.
         steady = (before != subtokens.mask_id) & (frame.y != subtokens.mask_id)
         np.testing.assert_array_equal(frame.y[steady], before[steady])
-        if not options["remask"]:
+        if not (options["remask"] or options["corrector"][0]):
             assert steady.sum() == (before != subtokens.mask_id).sum()
         assert (frame.confidence is None) == (frame.calls == 0)
         before = frame.y
@@ -127,6 +132,23 @@ def test_temperature_0_is_greedy(policy: str):
     *_, last = sample(denoise, S, start, steps=5, seeds=[1, 2], policy=policy, temperature=0, remask=0.2)
     best = np.where(S.compatible(start), denoise.logits, -np.inf).argmax(axis=-1)
     np.testing.assert_array_equal(S.decode(last.y), best)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_temperature_that_falls_to_0_ends_greedy(policy: str):
+    """Steps that begin at a temperature of 0 and below take the most probable class."""
+    denoise = random_denoiser(6, 16)
+    start = np.full((1, 6, 4), S.mask_id)
+    options = {"steps": 4, "policy": policy, "granularity": 1, "temperature_slope": (-1e9, 1e-9)}
+    best = denoise.logits.argmax(axis=-1)
+    drawn = 0
+    for seed in range(8):
+        first, *_, last = sample(denoise, S, start, seeds=[seed], **options)
+        tokens = S.decode(last.y)[0]
+        late = (first.y[0] == S.mask_id).any(axis=-1)
+        np.testing.assert_array_equal(tokens[late], best[late])
+        drawn += (tokens[~late] != best[~late]).sum()
+    assert drawn or policy == "entropy"
 
 
 def test_top_k_and_top_p_restrict():
@@ -272,6 +294,15 @@ GOOD = {"y": np.full((2, 3, 4), 2), "steps": 4, "seeds": [0, 1]}
         ({"top_k": -1}, "top_k"),
         ({"remask": -0.1}, "remask"),
         ({"remask": 1.1}, "remask"),
+        ({"draw": "alone"}, "draw"),
+        ({"temperature_slope": (np.nan, 1.0)}, "temperature_slope"),
+        ({"temperature_slope": (-0.2, 0.0)}, "temperature_slope"),
+        ({"warp": (1.0, 0.0, 0.0)}, "warp"),
+        ({"warp": (0.0, 1.0, 0.0)}, "warp"),
+        ({"warp": (1.0, 1.0, np.nan)}, "warp"),
+        ({"corrector": (-1.0, 0.0, 0.0)}, "corrector"),
+        ({"corrector": (1.0, np.inf, 0.0)}, "corrector"),
+        ({"corrector": (1.0, 2.0, 2.0), "remask": 0.1}, "remask and corrector"),
     ],
 )
 def test_bad_arguments_are_refused_before_the_first_frame(bad: dict, message: str):

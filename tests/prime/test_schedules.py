@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.prime.schedules import SCHEDULES, alpha, alpha_grid, inverse
+from studio.prime.schedules import SCHEDULES, alpha, alpha_grid, inverse, time_grid
 
 NAMES = [*SCHEDULES, "poly1.5", "poly0.5"]
 
@@ -43,3 +43,17 @@ def test_unknown_names_are_refused(name: str):
 def test_no_steps_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
         alpha_grid("linear", 0)
+
+
+def test_a_warp_moves_the_ends_of_the_steps():
+    np.testing.assert_array_equal(time_grid(4), [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(time_grid(4, (1.0, 2.0, 0.0)), [0, 0.4375, 0.75, 0.9375, 1])
+    # What leaves 0 … 1 stops at its ends.
+    np.testing.assert_allclose(time_grid(4, (1.0, 1.0, 0.3)), [0, 0.55, 0.8, 1, 1])
+    np.testing.assert_allclose(alpha_grid("poly3", 2, (1.0, 2.0, 0.0)), [0, 0.75**3, 1])
+
+
+@pytest.mark.parametrize("warp", [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (np.inf, 1.0, 0.0), (1.0, 1.0, np.nan)])
+def test_numbers_that_are_no_warp(warp: tuple[float, float, float]):
+    with pytest.raises(ValueError, match="warp"):
+        time_grid(4, warp)

@@ -57,6 +57,10 @@ def test_a_picture_fixture_becomes_a_model(tmp_path: Path, capsys: pytest.Captur
     assert (bundle.manifest.schedule, bundle.manifest.granularities) == ("poly3", (2,))
     assert {"checkpoint": "image_l2.pth", "epoch": 7, "steps": 1000}.items() <= bundle.manifest.training.items()
     assert "NC" in bundle.manifest.licence
+    defaults = bundle.manifest.defaults
+    assert (defaults.steps, defaults.policy, defaults.temperature, defaults.temperature_slope) == (
+        512, "ancestral", 1.0, (-0.2, 2.0)
+    )  # fmt: skip
     code, _, err = run(capsys, "import", path, "-q")
     assert code == 2
     assert "--replace" in err
@@ -110,9 +114,18 @@ def test_every_length_of_pictures(length: int, with_settings: bool, tmp_path: Pa
     assert not any(parameter.any() for parameter in raw.parameters())
 
 
-@pytest.mark.parametrize("length", [1, 2, 4, 8])
+@pytest.mark.parametrize(
+    ("carry_over", "draw"), [(True, "marginal"), (False, "joint"), (None, "joint"), ("x", "joint")]
+)
+def test_carry_over_is_the_marginal_draw(carry_over: Any, draw: str, tmp_path: Path):
+    """The published sampler of a picture model with carry-over takes each digit from its own marginal."""
+    path = save(tmp_path / "x.pth", picture_state(network("unet", 2), ARGS | {"carry_over": carry_over}))
+    assert read_published(path).defaults["draw"] == draw
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 6, 8])
 def test_every_length_of_texts(length: int, tmp_path: Path):
-    made = network("transformer", length)
+    made = network("transformer", length, width=48)
     content = text_state(made)
     path = save(tmp_path / "x.ckpt", content)
     with pytest.raises(StudioError, match="--heads"):
@@ -121,7 +134,7 @@ def test_every_length_of_texts(length: int, tmp_path: Path):
         read_published(path, heads=2, schedule="linear")
     with pytest.raises(StudioError, match="--schedule"):
         read_published(path, heads=2, context=16)
-    content["state_dict"]["backbone.rotary_emb.inv_freq"] = torch.ones(16 // 2 // 2)
+    content["state_dict"]["backbone.rotary_emb.inv_freq"] = torch.ones(48 // 2 // 2)
     published = read_published(save(path, content), context=16, schedule="linear")
     assert published.network["heads"] == 2
     y = torch.randint(0, made.config.base + 1, (2, 16, length))
