@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import Stopped, StudioError
-from studio.generation import GenerationRequest, generate
+from studio.generation import GenerationRequest, Result, finish, generate
 from studio.prime.sampling import Frame
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ class Kept:
 class Run:
     """One request being made. Any thread may steer it; only the lane advances it, a frame at a time.
 
-    submit: hands work to the lane. network: gives the bundle's denoiser, for this run
-    alone; called on the lane. parent: the id of
-    the run and the index of the frame that this one was branched from.
+    submit: hands work to the lane. network: gives the bundle's denoiser for this run
+    alone; called on the lane. parent: the id of the run and the index of the frame that this one was branched from.
     """
 
     def __init__(
@@ -94,6 +93,48 @@ class Run:
         self._stream: Generator[Frame, None, None] | None = None
         self._denoise: Network | None = None
         self._seconds = 0.0
+
+    @classmethod
+    def ended(cls, request: GenerationRequest, bundle: "Bundle", record: dict[str, Any]) -> "Run":
+        """A run of an earlier session from what `record` gave. ValueError where that does not fit the request."""
+        run = cls(request, bundle, lambda work: None, _no_network)
+        start = run.frames[0]
+        steps, y, packed, confidence = (np.asarray(record[name]) for name in ("steps", "y", "packed", "confidence"))
+        shape = (len(steps), *start.y.shape)
+        if y.shape != shape or y.dtype != start.y.dtype or y.max(initial=0) > bundle.subtokens.mask_id:
+            raise ValueError("the states do not fit the request")
+        if packed.shape != (len(steps), len(start.packed)) or packed.dtype != np.uint8:
+            raise ValueError("what was revealed does not fit the states")
+        if confidence.shape != shape[:3] or steps.shape != (len(steps), 3):
+            raise ValueError("steps or confidence do not fit the states")
+        run.frames = [
+            Kept(int(step), request.steps, int(calls), float(seconds), *arrays, None if step == 0 else sure)
+            for (step, calls, seconds), *arrays, sure in zip(steps, y, packed, confidence, strict=True)
+        ]
+        if not run.frames or record["state"] not in OVER:
+            raise ValueError("there is no frame, or no end")
+        run._over, run.provider = record["state"], str(record["provider"])
+        return run
+
+    def record(self) -> dict[str, Any]:
+        """What `ended` takes: the frames as arrays, exact. One that is not over counts as stopped."""
+        frames = list(self.frames)
+        nothing = np.full(frames[0].y.shape[:2], np.nan, dtype=np.float16)
+        return {
+            "steps": np.array([(kept.step, kept.calls, kept.seconds) for kept in frames]),
+            "y": np.stack([kept.y for kept in frames]),
+            "packed": np.stack([kept.packed for kept in frames]),
+            "confidence": np.stack([nothing if kept.confidence is None else kept.confidence for kept in frames]),
+            "state": self.state if self.over else "stopped",
+            "provider": self.provider,
+        }
+
+    def result(self, picture: NDArray[np.uint8] | None = None) -> Result:
+        """What the newest frame holds; picture: uint8 (H, W, 3), what a picture request fills."""
+        kept = self.frames[-1]
+        confidence = None if kept.confidence is None else kept.confidence.astype(np.float32)
+        frame = Frame(kept.step, kept.steps, kept.calls, kept.state, kept.revealed, confidence)
+        return finish(self.request, self.bundle, frame, picture=picture, seconds=kept.seconds, provider=self.provider)
 
     @property
     def state(self) -> State:
@@ -207,3 +248,7 @@ class Run:
             )
         )
         return frame.step < frame.steps
+
+
+def _no_network(bundle: "Bundle") -> Network:
+    raise RuntimeError("a run of an earlier session makes no frames")
