@@ -20,8 +20,8 @@ from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.generation import Denoiser, picture_tokenizer, text_tokenizer
 from studio.media.images import load_picture
-from studio.media.texts import MAX_TEXT_BYTES, load_text
-from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise
+from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
+from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise, surprises
 from studio.prime.schedules import alpha_grid
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def read_data(bundle: "Bundle", path: str | Path, batches: int | None = None) ->
     if bundle.manifest.modality == "image":
         tokens = picture_tokenizer(bundle).encode(read_pictures(path, bundle.manifest.grid))
     else:
-        tokens = _windows(text_tokenizer(bundle).encode(read_text(path).replace("\r\n", "\n")), bundle.num_tokens)
+        tokens = _windows(text_tokenizer(bundle).encode(unix_lines(read_text(path))), bundle.num_tokens)
     sha256 = hashlib.sha256(tokens.astype("<u4").tobytes()).hexdigest()
     if batches is not None and batches * BATCH < len(tokens):
         tokens = tokens[np.linspace(0, len(tokens) - 1, batches * BATCH).astype(int)]
@@ -126,16 +126,52 @@ def picture_surprise(
 def text_surprise(
     bundle: "Bundle", denoise: Denoiser, text: str, on_call: OnCall = lambda done, calls: None
 ) -> list[tuple[bytes, float]]:
-    """(bytes, −log₂ p(token | all the others)) of each token of a text, which is set between newlines as in training.
+    """(bytes, −log₂ p(token | all the others)) of each token of a text, as `text_surprises` has them."""
+    pieces = text_tokenizer(bundle).pieces
+    calls, stream = text_surprises(bundle, denoise, text)
+    judged = []
+    for done, some in enumerate(stream, 1):
+        judged += [(pieces[one.token], one.bits) for one in some]
+        on_call(done, calls)
+    return judged
 
-    Of a text longer than the context each token is judged by what stands around it.
+
+@dataclass(frozen=True)
+class JudgedToken:
+    """A token of a text, the characters it stands for, and −log₂ p(token | all the others).
+
+    A character that is split over tokens is the first one's; the others have no characters then.
+    """
+
+    token: int
+    start: int
+    stop: int
+    bits: float
+
+
+def text_surprises(bundle: "Bundle", denoise: Denoiser, text: str) -> tuple[int, Iterator[list[JudgedToken]]]:
+    """How many network calls it takes to judge a text, and its judged tokens in order, a few from each call.
+
+    The text is set between newlines as in training. Of a text longer than the context each token is judged by what
+    stands around it. StudioError for an empty text, at the call.
     """
     tokenizer = text_tokenizer(bundle)
-    newline, tokens = tokenizer.encode("\n"), tokenizer.encode(text.replace("\r\n", "\n"))
+    newline, tokens = tokenizer.encode("\n"), tokenizer.encode(unix_lines(text))
     if not tokens:
         raise StudioError("The text is empty: nothing to judge.")
-    bits = _bits(bundle, denoise, np.array([*newline, *tokens, *newline]), on_call)[len(newline) :]
-    return [(tokenizer.pieces[token], float(value)) for token, value in zip(tokens, bits, strict=False)]
+    places = [*places_in(text, tokenizer.character_starts(tokens)), len(text)]
+    whole = np.array([*newline, *tokens, *newline])
+
+    def stream() -> Iterator[list[JudgedToken]]:
+        with _blamed(bundle):
+            for at, nats in surprises(denoise, bundle.subtokens, whole, context=bundle.num_tokens, batch=BATCH):
+                yield [
+                    JudgedToken(tokens[i], places[i], places[i + 1], float(value))
+                    for i, value in zip((at - len(newline)).tolist(), nats / math.log(2), strict=True)
+                    if 0 <= i < len(tokens)
+                ]
+
+    return math.ceil(len(whole) / BATCH), stream()
 
 
 def heat_map(bits: NDArray[np.float64], top: float) -> NDArray[np.uint8]:

@@ -260,6 +260,11 @@ def assert_refused(answer: tuple[int, str, str], what: str) -> None:
         (("infill", "--file", "none.txt"), "no file"),
         (("infill", "--file", "in.png"), "not UTF-8"),
         (("infill", TEXT, "--model", "emoji-32"), "model for pictures"),
+        (("infill", TEXT, "--drafts", 0), "--drafts"),
+        (("infill", TEXT, "--alternatives", 0), "--alternatives"),
+        (("infill", "no gap", "--alternatives"), "no gap"),
+        (("infill", "no gap", "--surprise", "-o", "out.txt"), "no gap"),
+        (("infill", "", "--surprise"), "empty"),
         (("sample",), "-o FOLDER"),
         (("sample", "-n", 0, "-o", "x"), "-n must"),
         (("sample", "-o", "x.jpg"), ".png"),
@@ -296,6 +301,42 @@ class TestInfill:
     def test_json(self, run: Run) -> None:
         code, out, _ = run("infill", TEXT, "--json", "--variations", 2)
         assert code == 0 and len(json.loads(out)["texts"]) == 2
+
+    def test_files_by_their_ending(self, run: Run) -> None:
+        for name in ("out.txt", "out.md", "out.html", "out.json"):
+            assert run("infill", TEXT, "--seed", 1, "--drafts", 2, "-o", name)[:2] == (0, "")
+        text = Path("out.txt").read_text("utf-8")
+        story = json.loads(Path("out.json").read_text("utf-8"))
+        assert "\n---\n".join(story["texts"]) == text and story["seeds"] == [1, 2]
+        assert story["steps_made"][0]["drafts"][0][0] == story["steps_made"][0]["drafts"][1][0]
+        last = story["steps_made"][-1]["drafts"][0]
+        assert "".join(word["text"] for word in last[0]) in text and len(last[0]) == 4
+        assert "<mark>" in Path("out.md").read_text("utf-8")
+        assert Path("out.html").read_text("utf-8").startswith("<!doctype html>")
+
+    def test_alternatives(self, run: Run) -> None:
+        code, out, _ = run("infill", TEXT, "--json", "--alternatives", 3, "--drafts", 2)
+        facts = json.loads(out)
+        assert code == 0 and [len(draft) for draft in facts["alternatives"]] == [7, 7]
+        for token in facts["alternatives"][0]:
+            chances = [one["probability"] for one in token["candidates"]]
+            assert len(chances) == 3 and chances == sorted(chances, reverse=True) and sum(chances) <= 1
+        out = run("infill", TEXT, "--alternatives")[1]
+        assert out.count("gap 1, token") == 4 and out.count(" %") == 35
+
+    def test_surprise(self, run: Run) -> None:
+        code, out, _ = run("infill", "There lived a king\r\nwith 😀.", "--surprise", "--json")
+        facts = json.loads(out)
+        tokens = facts["surprise"][0]
+        assert code == 0 and "".join(token["text"] for token in tokens) == facts["texts"][0]
+        assert all(token["bits"] > 0 for token in tokens)
+        code, out, _ = run("infill", TEXT, "--surprise")
+        assert code == 0 and out.startswith("Once upon a ") and "on average" in out
+
+    def test_gaps_that_do_not_see_each_other_are_told(self, run: Run) -> None:
+        text = "Once [[2]] " + "a king lived by the ocean " * 30 + "[[2]]."
+        code, out, err = run("infill", text, "--json")
+        assert code == 0 and json.loads(out)["windows"] == 2 and "2 windows" in err
 
     def test_standard_input(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         Path("in.txt").write_text(TEXT, encoding="utf-8")

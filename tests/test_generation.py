@@ -16,6 +16,7 @@ from studio.generation import (
     PictureSource,
     Result,
     TextSource,
+    alternatives,
     branch_request,
     finish,
     free_request,
@@ -23,6 +24,8 @@ from studio.generation import (
     parts_of,
     picture_request,
     pictures_of,
+    plan_of,
+    story_of,
     text_pieces,
     text_request,
     text_tokenizer,
@@ -350,6 +353,59 @@ class TestTexts:
             assert "".join(piece for piece, _ in pieces) == text
             assert [made for _, made in pieces] == [True, True, False, True, False]
 
+    def test_parts_may_have_marks_of_their_own(self, texts: Bundle) -> None:
+        parts = ("write [[3]], then ", 4, ".")
+        request = text_request(texts, parts, seeds=[1])
+        assert isinstance(request.source, TextSource) and request.source.parts == parts
+        assert GenerationRequest.from_json(request.model_dump_json()) == request
+        (text,) = run(request, texts).texts or []
+        assert text.startswith("write [[3]], then ") and text.endswith(".")
+        assert [made for _, made in text_pieces(request, texts, run(request, texts).y[0])] == [False, True, False]
+
+    def test_parts_without_marks_are_the_same_request(self, texts: Bundle) -> None:
+        request = text_request(texts, ["Once upon a ", 4, " there lived ", 3, "."], seeds=[1])
+        assert request == text_request(texts, TEXT, seeds=[1])
+        old = request.model_dump(mode="json")
+        del old["source"]["parts"]  # as requests were stored before there were parts
+        assert GenerationRequest.from_json(json.dumps(old)) == request
+
+    def test_kept_tokens_are_given(self, texts: Bundle) -> None:
+        request = text_request(texts, TEXT, kept=[{1: 42}, {0: 7, 2: 9}], seeds=[1, 2])
+        result = run(request, texts)
+        (first, second) = plan_of(request, texts).positions
+        tokens = texts.subtokens.decode(result.y)
+        assert (tokens[:, first.start + 1] == 42).all() and (tokens[:, second][:, [0, 2]] == [7, 9]).all()
+        assert np.isnan(result.confidence[:, first.start + 1]).all()
+        with pytest.raises(StudioError, match="Nothing to fill"):
+            text_request(texts, "a [[1]]", kept=[{0: 3}])
+
+    def test_alternatives_are_the_networks_own_probabilities(self, texts: Bundle) -> None:
+        request = text_request(texts, TEXT, seeds=[1])
+        denoise = OnnxDenoiser(texts, "cpu")
+        y = run(request, texts).y[0]
+        found = alternatives(request, texts, denoise, y, gap=1, index=1, count=300)
+        position = plan_of(request, texts).positions[1].start + 1
+        asked = y.copy()
+        asked[position] = texts.subtokens.mask_id
+        logits = denoise(asked[None], np.array([position]))[0].astype(np.float64)
+        chances = np.exp(logits) / np.exp(logits).sum()
+        assert [one.token for one in found] == np.argsort(-chances, kind="stable").tolist()
+        assert np.allclose([one.probability for one in found], np.sort(chances)[::-1])
+        first = alternatives(request, texts, denoise, y, gap=0, index=0)
+        # The space before the gap is the writer's, the word's own is not shown again.
+        assert len(first) == 10 and not any(one.text.startswith(" ") for one in first)
+        assert all(text_tokenizer(texts).pieces[one.token].startswith(b" ") for one in first)
+
+    def test_a_story_ends_with_the_result(self, texts: Bundle) -> None:
+        request = text_request(texts, TEXT, seeds=[1, 2], granularity=3)
+        frames = list(generate(request, texts, OnnxDenoiser(texts, "cpu")))
+        story = story_of(request, texts, frames)
+        assert story.texts() == finish(request, texts, frames[-1]).texts
+        assert [step.step for step in story.steps] == list(range(7)) and story.steps[-1].calls == frames[-1].calls
+        seen = [word for step in story.steps for draft in step.drafts for gap in draft for word in gap]
+        partly = [word for word in seen if 0 < word.known < 3 and not word.settled]
+        assert partly and all(word.text for word in partly), "a partly known word has a likeliest reading"
+
     def test_partial_states_are_shown(self, texts: Bundle) -> None:
         request = text_request(texts, TEXT)
         assert texts_of(request, texts, request.given.unpack()[None])[0].count("░") == 7
@@ -370,7 +426,8 @@ class TestTexts:
 def test_every_shipped_sample_is_whole() -> None:
     from studio.commands.common import samples_folder
     from studio.media.images import load_mask, load_picture
-    from studio.media.texts import load_text, parse_gaps
+    from studio.media.textplan import parse_gaps
+    from studio.media.texts import load_text
 
     masks = sorted(samples_folder().glob("*-mask.png"))
     assert len(masks) >= 4

@@ -10,10 +10,13 @@ from studio.generation.request import (
     PictureSource,
     TextSource,
 )
-from studio.generation.running import Denoiser, Result, finish, generate, parts_of, pictures_of, text_pieces, texts_of
-from studio.generation.tokenizers import picture_tokenizer, text_tokenizer
+from studio.generation.running import Result, finish, generate, parts_of, pictures_of
+from studio.generation.texts import Alternative, alternatives, plan_of, story_of, text_pieces, texts_of, words_of
+from studio.generation.tokenizers import picture_tokenizer, text_plan, text_tokenizer
+from studio.prime.sampling import Denoiser
 
 __all__ = [
+    "Alternative",
     "Denoiser",
     "FreeSource",
     "GenerationRequest",
@@ -22,6 +25,7 @@ __all__ = [
     "PictureSource",
     "Result",
     "TextSource",
+    "alternatives",
     "branch_request",
     "check",
     "filled_picture",
@@ -33,10 +37,14 @@ __all__ = [
     "picture_request",
     "picture_tokenizer",
     "pictures_of",
+    "plan_of",
     "read_request",
     "save_picture",
+    "story_of",
     "text_pieces",
+    "text_plan",
     "text_request",
     "text_tokenizer",
     "texts_of",
+    "words_of",
 ]

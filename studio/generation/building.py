@@ -1,6 +1,6 @@
 """Requests from what people have: a picture with a mask, a text with gaps, or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Unpack, cast
 
 import numpy as np
@@ -24,6 +24,7 @@ from studio.prime.policies import POLICIES
 from studio.prime.schedules import SCHEDULES, alpha_grid
 
 if TYPE_CHECKING:
+    from studio.media.textplan import Parts
     from studio.runtime.bundle import Bundle
 
 
@@ -55,12 +56,32 @@ def picture_request(
 
 
 def text_request(
-    bundle: "Bundle", text: str, *, seeds: Sequence[int] = (0,), **options: Unpack[Options]
+    bundle: "Bundle",
+    text: "str | Parts",
+    *,
+    kept: Sequence[Mapping[int, int]] | None = None,
+    seeds: Sequence[int] = (0,),
+    **options: Unpack[Options],
 ) -> GenerationRequest:
-    """Fill the gaps, written [[6]] for six tokens, of a text of any length. StudioError for what cannot be filled."""
+    """Fill the gaps of a text of any length. StudioError for what cannot be filled.
+
+    text: with gaps written [[6]] for six tokens, or given text and lengths of gaps in order, of which the text may
+    then have such marks of its own. kept: for each gap the tokens in it that are given too, by their place.
+    """
+    from studio.media.textplan import join_gaps, marks_suffice
+
     plan = text_plan(bundle, text)
-    source = TextSource(text=text, windows=tuple(len(window.y) for window in plan.windows))
-    return _request(bundle, source, np.concatenate([window.y for window in plan.windows]), seeds, options)
+    written = text if isinstance(text, str) else join_gaps(text)
+    source = TextSource(
+        text=written,
+        windows=tuple(len(window.y) for window in plan.windows),
+        parts=None if isinstance(text, str) or marks_suffice(plan.parts) else plan.parts,
+    )
+    given = np.concatenate([window.y for window in plan.windows])
+    for place, tokens in zip(plan.positions, kept or [{}] * len(plan.positions), strict=True):
+        for index, token in tokens.items():
+            given[place][index] = bundle.subtokens.encode(token)
+    return _request(bundle, source, given, seeds, options)
 
 
 def branch_request(

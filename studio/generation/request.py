@@ -81,11 +81,20 @@ class PictureSource(_Model):
 
 
 class TextSource(_Model):
-    """A text with gaps as its user wrote it, and how many tokens each window of it has (`plan_text`)."""
+    """A text with gaps as its user wrote it, and how many tokens each window of it has (`plan_text`).
+
+    parts: given text and the lengths of gaps in order; None where `text`, with its gaps written [[6]], says the same.
+    """
 
     kind: Literal["text"] = "text"
     text: str
     windows: tuple[int, ...]
+    parts: tuple[str | Annotated[int, Field(ge=1)], ...] | None = None
+
+    @property
+    def content(self) -> str | tuple[str | int, ...]:
+        """What `plan_text` takes."""
+        return self.text if self.parts is None else self.parts
 
 
 class FreeSource(_Model):

@@ -1,6 +1,6 @@
 """From a request to its frames and its result."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from studio.errors import StudioError
 from studio.generation.building import check
 from studio.generation.request import GenerationRequest, PictureSource, TextSource, inside
-from studio.generation.tokenizers import picture_tokenizer, text_plan, text_tokenizer
+from studio.generation.texts import TextWindows, texts_of
+from studio.generation.tokenizers import picture_tokenizer
 from studio.media.frames import WorkingFrame, stitch
-from studio.prime.sampling import Frame, sample
+from studio.prime.sampling import Denoiser, Frame, sample
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
-
-Denoiser = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +39,7 @@ def generate(request: GenerationRequest, bundle: "Bundle", denoise: Denoiser) ->
     """Check the request, then return the stream of its frames; y is (B, L, ℓ), B = number of seeds."""
     check(request, bundle)
     given = request.given.unpack()
-    windows = _Windows(denoise, request.source, bundle) if isinstance(request.source, TextSource) else None
+    windows = TextWindows(denoise, request.source, bundle) if isinstance(request.source, TextSource) else None
     frames = sample(
         windows or denoise,
         bundle.subtokens,
@@ -69,42 +68,6 @@ def generate(request: GenerationRequest, bundle: "Bundle", denoise: Denoiser) ->
                 raise StudioError(f"The model {bundle.name} does not work: {error}; import it again.") from error
 
     return stream()
-
-
-class _Windows:
-    """A denoiser for the windows of a text side by side: each is shown to the network on its own, and a token
-    that must begin a word gets only pieces that do."""
-
-    def __init__(self, denoise: Denoiser, source: TextSource, bundle: "Bundle"):
-        self.denoise = denoise
-        self.subtokens = bundle.subtokens
-        self.edges = np.concatenate([[0], np.cumsum(source.windows)])
-        plan = text_plan(bundle, source.text)
-        if tuple(len(window.y) for window in plan.windows) != source.windows:
-            raise StudioError("The windows of this text are no longer laid out so: make the request again.")
-        self.allowed = {
-            int(start) + position: classes
-            for start, window in zip(self.edges, plan.windows, strict=False)
-            for position, classes in window.allowed
-        }
-        self.calls = 0
-
-    def __call__(self, y: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        samples, positions = np.divmod(rows, y.shape[1])
-        owners = np.searchsorted(self.edges, positions, side="right") - 1
-        logits = np.empty((len(rows), self.subtokens.vocab_size), dtype=np.float32)
-        for owner in np.unique(owners):
-            start, stop = self.edges[owner : owner + 2]
-            here = owners == owner
-            shown, local = np.unique(samples[here], return_inverse=True)
-            logits[here] = self.denoise(y[shown, start:stop], local * (stop - start) + positions[here] - start)
-            self.calls += 1
-        for row, position in enumerate(positions):
-            classes = self.allowed.get(int(position))
-            # A digit that the user pinned may leave no such class; then the pin counts.
-            if classes is not None and (classes & self.subtokens.compatible(y[samples[row], position])).any():
-                logits[row, ~classes] = -np.inf
-        return logits
 
 
 def pictures_of(
@@ -139,42 +102,6 @@ def parts_of(
     return np.stack(
         [stitch(part, filled, mask, here) for filled in picture_tokenizer(bundle).rough(y, bundle.subtokens)]
     )
-
-
-def texts_of(request: GenerationRequest, bundle: "Bundle", y: NDArray[np.int64]) -> list[str]:
-    """States (B, L, ℓ), whole or partial, as texts: "░" for an unknown token, ‹n› for one of n that it can be."""
-    from studio.media.texts import rough_text
-
-    masked = (y == bundle.subtokens.mask_id).any()
-    source, tokenizer = request.source, text_tokenizer(bundle)
-    if not isinstance(source, TextSource):
-        if masked:
-            return ["".join(rough_text(sample, bundle.subtokens, tokenizer)) for sample in y]
-        return [tokenizer.decode(tokens).strip("\n") for tokens in bundle.subtokens.decode(y)]
-    plan, edges = text_plan(bundle, source.text), np.cumsum(source.windows)[:-1]
-    if masked:
-        return [plan.rough(np.split(sample, edges), bundle.subtokens) for sample in y]
-    return [plan.assemble(np.split(tokens, edges)) for tokens in bundle.subtokens.decode(y)]
-
-
-def text_pieces(request: GenerationRequest, bundle: "Bundle", y: NDArray[np.int64]) -> list[tuple[str, bool]]:
-    """One filled text, y (L, ℓ), in pieces: each with whether it was made (True) or given."""
-    assert isinstance(request.source, TextSource)
-    text = texts_of(request, bundle, y[None])[0]
-    plan = text_plan(bundle, request.source.text)
-    rows = np.split(bundle.subtokens.decode(y), np.cumsum(request.source.windows)[:-1])
-    gaps = (row[a:b] for row, window in zip(rows, plan.windows, strict=True) for a, b in window.gaps)
-    pieces, position = [], 0
-    for part in plan.parts:
-        if isinstance(part, int):
-            fill = plan.tokenizer.decode(next(gaps))
-            # Where the user wrote the space before a gap, the fill comes without its own.
-            piece = fill if text.startswith(fill, position) else fill[1:]
-        else:
-            piece = part
-        pieces.append((piece, isinstance(part, int)))
-        position += len(piece)
-    return pieces
 
 
 def finish(

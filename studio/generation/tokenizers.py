@@ -8,7 +8,9 @@ from studio.errors import StudioError
 from studio.media.images import ImageTokenizer, image_tokenizer
 
 if TYPE_CHECKING:
-    from studio.media.texts import TextPlan, TextTokenizer
+    from studio.media.textplan import Parts, TextPlan
+    from studio.media.texts import TextTokenizer
+    from studio.prime.subtokens import Subtokens
     from studio.runtime.bundle import Bundle
 
 
@@ -44,7 +46,16 @@ def _text_tokenizer(file: Path, digest: str) -> "TextTokenizer":
     return TextTokenizer(file)
 
 
-def text_plan(bundle: "Bundle", text: str) -> "TextPlan":
-    from studio.media.texts import plan_text
+def text_plan(bundle: "Bundle", text: "str | Parts") -> "TextPlan":
+    """The text with its gaps laid out for the model, made once for the same text. StudioError as `plan_text` raises."""
+    content = text if isinstance(text, str) else tuple(text)
+    return _text_plan(content, text_tokenizer(bundle), bundle.subtokens, bundle.num_tokens)
 
-    return plan_text(text, text_tokenizer(bundle), bundle.subtokens, bundle.num_tokens)
+
+@lru_cache(maxsize=4)
+def _text_plan(
+    content: "str | tuple[str | int, ...]", tokenizer: "TextTokenizer", subtokens: "Subtokens", num_tokens: int
+) -> "TextPlan":
+    from studio.media.textplan import plan_text
+
+    return plan_text(content, tokenizer, subtokens, num_tokens)

@@ -183,18 +183,24 @@ def surprise(
 
     context: the most tokens that the network takes; of a longer sequence each token is shown with those around it.
     """
+    found = [nats for _, nats in surprises(denoise, subtokens, tokens, context=context, batch=batch)]
+    return np.concatenate([np.empty(0), *found])
+
+
+def surprises(
+    denoise: Denoiser, subtokens: Subtokens, tokens: ArrayLike, *, context: int | None = None, batch: int = 8
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """`surprise` bit by bit, one network call at a time: (places, nats) of up to `batch` tokens each, in order."""
     digits = subtokens.encode(tokens)
     length = len(digits)
     window = length if context is None else min(context, length)
-    nats = np.empty(length)
     for begin in range(0, length, batch):
         places = np.arange(begin, min(begin + batch, length))
         starts = np.clip(places - window // 2, 0, length - window)
         masked = np.zeros((len(places), window, 1), dtype=np.bool_)
         masked[np.arange(len(places)), places - starts] = True
         shown = digits[starts[:, None] + np.arange(window)]
-        nats[places] = _charges(denoise, subtokens, shown, masked, masked[None]).sum(axis=1)
-    return nats
+        yield places, _charges(denoise, subtokens, shown, masked, masked[None]).sum(axis=1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,8 @@ class Frame:
     step: 1 … steps. calls: network calls so far. y: int64 (B, L, ℓ), a valid start of another `sample`.
     revealed: bool (B, L, ℓ), the digits revealed in this step. confidence: float32 (B, L), the probability that
     the network gave the class drawn when the token's digits were last revealed, NaN where nothing was drawn;
-    None before the first draw.
+    None before the first draw. likeliest: int64 (B, L), of a token that is partly known the class that the network
+    found most probable among those that agree with its digits, when it last revealed one; −1 elsewhere.
     """
 
     step: int
@@ -31,6 +32,7 @@ class Frame:
     y: NDArray[np.int64]
     revealed: NDArray[np.bool_]
     confidence: NDArray[np.float32] | None
+    likeliest: NDArray[np.int64]
 
 
 def sample(
@@ -114,6 +116,7 @@ def sample(
         given = y[~editable]
         masked = units.copy()
         log_prob = np.full(y.shape[:2], np.nan, dtype=np.float32)
+        likeliest = np.full(y.shape[:2], -1)
         calls = 0
         for step in range(1, steps + 1):
             known = units & ~masked
@@ -151,6 +154,10 @@ def sample(
                 y[samples, tokens] = np.where(copied, subtokens.digits[classes], y[samples, tokens])
                 fresh = copied.any(axis=-1)
                 log_prob[samples[fresh], tokens[fresh]] = drawn_log_prob[fresh]
+                if groups > 1:
+                    likeliest[samples[fresh], tokens[fresh]] = _likeliest(
+                        logits[fresh], subtokens, y[samples[fresh], tokens[fresh]]
+                    )
 
             if rates[step] and step < steps:
                 for i, rule in enumerate(policies):
@@ -160,6 +167,20 @@ def sample(
 
             if not np.array_equal(y[~editable], given):
                 raise RuntimeError("a given digit was changed")
-            yield Frame(step, steps, calls, y.copy(), revealed, np.exp(log_prob) if calls else None)
+            partly = (y == mask_id).any(axis=-1) & (y != mask_id).any(axis=-1)
+            yield Frame(
+                step,
+                steps,
+                calls,
+                y.copy(),
+                revealed,
+                np.exp(log_prob) if calls else None,
+                np.where(partly, likeliest, -1),
+            )
 
     return frames()
+
+
+def _likeliest(logits: NDArray[np.float32], subtokens: Subtokens, y: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The most probable class (n,) that agrees with the digits of y (n, ℓ); logits (n, C)."""
+    return np.where(subtokens.compatible(y), logits, np.float32(-np.inf)).argmax(axis=-1)

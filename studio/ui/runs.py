@@ -39,7 +39,8 @@ class Kept:
     """A frame as it is kept: exact, in the smallest types.
 
     step 0 is the start. y: unsigned (B, L, ℓ). revealed: bool (B, L, ℓ) packed into bits. confidence: float16
-    (B, L), NaN where nothing was drawn, or None. calls and seconds: spent since the run began.
+    (B, L), NaN where nothing was drawn, or None. calls and seconds: spent since the run began. likeliest: int32
+    (B, L) as in `Frame`, or None where no token is partly known.
     """
 
     step: int
@@ -49,6 +50,7 @@ class Kept:
     y: NDArray[np.unsignedinteger]
     packed: NDArray[np.uint8]
     confidence: NDArray[np.float16] | None
+    likeliest: NDArray[np.int32] | None = None
 
     @property
     def state(self) -> NDArray[np.int64]:
@@ -245,6 +247,7 @@ class Run:
                 last.y if np.array_equal(y, last.y) else y,
                 np.packbits(frame.revealed),
                 None if frame.confidence is None else frame.confidence.astype(np.float16),
+                frame.likeliest.astype(np.int32) if (frame.likeliest >= 0).any() else None,
             )
         )
         return frame.step < frame.steps

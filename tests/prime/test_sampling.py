@@ -76,6 +76,13 @@ def test_what_is_given_stays_and_all_else_is_made(run: tuple[Subtokens, NDArray[
         if not (options["remask"] or options["corrector"][0]):
             assert steady.sum() == (before != subtokens.mask_id).sum()
         assert (frame.confidence is None) == (frame.calls == 0)
+        # A partly known token that the network was asked for has a likeliest class, which agrees with its digits.
+        known = frame.y != subtokens.mask_id
+        guessed = frame.likeliest >= 0
+        assert not (guessed & (known.all(axis=-1) | ~known.any(axis=-1))).any()
+        assert guessed[known.any(axis=-1) & ~known.all(axis=-1) & frame.revealed.any(axis=-1)].all()
+        fits = np.take_along_axis(subtokens.compatible(frame.y), np.maximum(frame.likeliest, 0)[..., None], axis=-1)
+        assert fits[..., 0][guessed].all()
         before = frame.y
     subtokens.decode(frames[-1].y)
     last = frames[-1].confidence
@@ -244,7 +251,7 @@ def test_frames_and_inputs_are_nobody_else_s():
 
         made = []
         for frame in sample(denoise, S, start, steps=6, seeds=[0], policy="confidence", remask=0.5):
-            made.append(Frame(frame.step, 6, frame.calls, frame.y.copy(), frame.revealed.copy(), None))
+            made.append(Frame(frame.step, 6, frame.calls, frame.y.copy(), frame.revealed.copy(), None, frame.likeliest))
             if meddle:
                 frame.y[:] = 0
                 frame.revealed[:] = True

@@ -1,0 +1,290 @@
+"""A text with gaps as its writer edits it: given characters and gaps, in order; the truth behind the editor."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from studio.errors import StudioError
+from studio.media.texts import TextTokenizer, unix_lines
+
+
+@dataclass(frozen=True)
+class Fill:
+    """What was made for a gap: its tokens, the text they add, with what probability each was drawn (None: not drawn)
+    and which of them are to stay when the rest is made again."""
+
+    tokens: tuple[int, ...]
+    words: tuple[str, ...]
+    confidence: tuple[float | None, ...]
+    pinned: frozenset[int] = frozenset()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.words)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A place for `length` tokens. id: its own in its text, for good. was: the words it was made from."""
+
+    id: int
+    length: int
+    was: str = ""
+    fill: Fill | None = None
+
+
+Pieces = tuple[str | Gap, ...]
+"""Given text and gaps in order; no empty text, no two texts side by side."""
+
+
+@dataclass(frozen=True)
+class Edit:
+    """At `start`, `removed` is replaced by `added`. All that ever happens to a text is one of these."""
+
+    start: int
+    removed: Pieces
+    added: Pieces
+
+    @property
+    def inverse(self) -> "Edit":
+        return Edit(self.start, self.added, self.removed)
+
+
+def joined(pieces: Iterable[str | Gap]) -> Pieces:
+    """The pieces without empty texts, neighbouring texts made one."""
+    whole: list[str | Gap] = []
+    for piece in pieces:
+        if isinstance(piece, str) and whole and isinstance(whole[-1], str):
+            whole[-1] += piece
+        elif piece != "":
+            whole.append(piece)
+    return tuple(whole)
+
+
+def size(pieces: Iterable[str | Gap]) -> int:
+    """Length in places: a character is one, and so is a gap, whatever is in it."""
+    return sum(len(piece) if isinstance(piece, str) else 1 for piece in pieces)
+
+
+def valid(text: str) -> str:
+    """The text with halves of surrogate pairs joined, and single ones, which are no characters, as U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _HALVES.search(text) else text
+
+
+_HALVES = re.compile("[\ud800-\udfff]")
+
+
+class GappedText:
+    """Given text and gaps. Places count characters, and a gap as one; nothing but `apply` changes it.
+
+    What is given is never altered by what is done to gaps: not its white space, not its line ends, not a character
+    that takes several tokens. The methods that answer with an `Edit` change nothing by themselves.
+    """
+
+    def __init__(self, pieces: Iterable[str | Gap] = ()):
+        self._pieces: list[str | Gap] = list(joined(pieces))
+        self._next = 1 + max((gap.id for gap in self.gaps), default=0)
+
+    def __len__(self) -> int:
+        return size(self._pieces)
+
+    @property
+    def pieces(self) -> Pieces:
+        return tuple(self._pieces)
+
+    @property
+    def gaps(self) -> list[Gap]:
+        return [piece for piece in self._pieces if isinstance(piece, Gap)]
+
+    @property
+    def parts(self) -> tuple[str | int, ...]:
+        """What `text_request` takes: given text and the lengths of the gaps, in order."""
+        return tuple(piece.length if isinstance(piece, Gap) else piece for piece in self._pieces)
+
+    @property
+    def kept(self) -> list[dict[int, int]]:
+        """For each gap the pinned tokens by their place in it, as `text_request` takes them."""
+        return [
+            {} if gap.fill is None else {index: gap.fill.tokens[index] for index in sorted(gap.fill.pinned)}
+            for gap in self.gaps
+        ]
+
+    @property
+    def text(self) -> str:
+        """The text as it reads: gaps as what is filled in, else as what they were made from."""
+        return "".join(reading(piece) for piece in self._pieces)
+
+    def placed(self) -> Iterator[tuple[int, str | Gap]]:
+        """Each piece with the place where it begins."""
+        place = 0
+        for piece in self._pieces:
+            yield place, piece
+            place += len(piece) if isinstance(piece, str) else 1
+
+    def find(self, gap_id: int) -> tuple[int, Gap]:
+        """Place and gap. KeyError where there is none of this id."""
+        for place, piece in self.placed():
+            if isinstance(piece, Gap) and piece.id == gap_id:
+                return place, piece
+        raise KeyError(gap_id)
+
+    def between(self, start: int, stop: int) -> Pieces:
+        """What stands from place `start` up to `stop`."""
+        found: list[str | Gap] = []
+        for place, piece in self.placed():
+            if place >= stop:
+                break
+            if isinstance(piece, Gap):
+                found += [piece] if place >= start else []
+            elif place + len(piece) > start:
+                found.append(piece[max(start - place, 0) : stop - place])
+        return joined(found)
+
+    def apply(self, edit: Edit) -> None:
+        """Do an edit. ValueError where what it removes is not what stands there: then nothing is changed."""
+        stop = edit.start + size(edit.removed)
+        if not 0 <= edit.start <= len(self) or self.between(edit.start, stop) != edit.removed:
+            raise ValueError(f"the text at {edit.start} is not what the edit removes")
+        after = self.between(stop, len(self))
+        self._pieces = list(joined([*self.between(0, edit.start), *edit.added, *after]))
+        self._next = max([self._next, *(piece.id + 1 for piece in edit.added if isinstance(piece, Gap))])
+
+    def replace(self, start: int, stop: int, added: Sequence[str | Gap] | str) -> Edit:
+        """Put text, or pieces, in place of what stands there. Gaps get new ids where theirs are taken."""
+        added = (valid(added),) if isinstance(added, str) else added
+        staying = {gap.id for gap in self.gaps} - {gap.id for gap in self.between(start, stop) if isinstance(gap, Gap)}
+        fresh, own = [], self._next
+        for piece in added:
+            if isinstance(piece, Gap) and piece.id in staying:
+                piece, own = replace(piece, id=own), own + 1
+            if isinstance(piece, Gap):
+                staying.add(piece.id)
+            fresh.append(piece)
+        return Edit(start, self.between(start, stop), joined(fresh))
+
+    def make_gap(self, start: int, stop: int, tokenizer: TextTokenizer, longest: int) -> Edit:
+        """Turn what stands there into a gap of as many tokens as it has; gaps within it become part of it.
+
+        White space at both ends stays given, unless there is nothing else. StudioError for an empty selection and
+        for one of more than `longest` tokens.
+        """
+        pieces = self.between(start, stop)
+        if pieces and isinstance(pieces[0], str) and not (len(pieces) == 1 and pieces[0].isspace()):
+            start += len(pieces[0]) - len(pieces[0].lstrip())
+        if pieces and isinstance(pieces[-1], str) and not (len(pieces) == 1 and pieces[0] and pieces[-1].isspace()):
+            stop -= len(pieces[-1]) - len(pieces[-1].rstrip())
+        pieces = self.between(start, stop)
+        if not pieces:
+            raise StudioError("Nothing is selected: select the words to be made anew, or insert a gap.")
+        before = "".join(piece for piece in self.between(start - 1, start) if isinstance(piece, str)) if start else ""
+        length = 0
+        for piece in pieces:
+            if isinstance(piece, Gap):
+                length += piece.length
+            elif len(piece) > longest * 64:
+                length = longest + 1  # far beyond what fits: not worth encoding
+            else:
+                # A word carries the space before it, which counts for nothing by itself.
+                spaced = " " + piece if before == " " and piece is pieces[0] else piece
+                length += len(tokenizer.encode(unix_lines(spaced)))
+        _check_length(length, longest)
+        was = "".join(reading(piece) for piece in pieces)
+        return Edit(start, pieces, (Gap(self._next, length, was),))
+
+    def insert_gap(self, place: int, length: int, longest: int) -> Edit:
+        """Put an empty gap there. StudioError for a length that cannot be."""
+        _check_length(length, longest)
+        return Edit(place, (), (Gap(self._next, length),))
+
+    def resize(self, gap_id: int, length: int, longest: int) -> Edit:
+        """Make a gap longer or shorter; what was filled in goes. StudioError for a length that cannot be."""
+        _check_length(length, longest)
+        place, gap = self.find(gap_id)
+        return Edit(place, (gap,), (replace(gap, length=length, fill=gap.fill if gap.length == length else None),))
+
+    def remove(self, gap_id: int) -> Edit:
+        """Take a gap and what is in it away."""
+        place, gap = self.find(gap_id)
+        return Edit(place, (gap,), ())
+
+    def give_back(self, gap_id: int) -> Edit:
+        """Put the words that a gap was made from back in its place."""
+        place, gap = self.find(gap_id)
+        return Edit(place, (gap,), joined([gap.was]))
+
+    def accept(self, gap_id: int) -> Edit:
+        """Make what was filled in part of the given text. StudioError where nothing was."""
+        place, gap = self.find(gap_id)
+        if gap.fill is None:
+            raise StudioError("This gap is not filled yet: generate first.")
+        return Edit(place, (gap,), joined([gap.fill.text]))
+
+    def fill(self, fills: Mapping[int, Fill | None]) -> list[Edit]:
+        """Put fills, by the ids of their gaps, into these gaps (None empties one); one edit a gap."""
+        edits = []
+        for place, piece in self.placed():
+            if isinstance(piece, Gap) and piece.id in fills and fills[piece.id] != piece.fill:
+                edits.append(Edit(place, (piece,), (replace(piece, fill=fills[piece.id]),)))
+        return edits
+
+    def dump(self) -> list[Any]:
+        """For JSON; `load` reads it."""
+        return [piece if isinstance(piece, str) else _dumped(piece) for piece in self._pieces]
+
+    @classmethod
+    def load(cls, stored: Any) -> "GappedText":
+        """Read what `dump` gave. ValueError for anything else."""
+        try:
+            pieces = [valid(piece) if isinstance(piece, str) else _loaded(piece) for piece in stored]
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError("no stored text") from error
+        gaps = [piece.id for piece in pieces if isinstance(piece, Gap)]
+        if len(set(gaps)) != len(gaps):
+            raise ValueError("two gaps have the same id")
+        return cls(pieces)
+
+
+def reading(piece: str | Gap) -> str:
+    """A piece as it reads: a gap as what is filled in, else as what it was made from."""
+    return piece if isinstance(piece, str) else piece.was if piece.fill is None else piece.fill.text
+
+
+def _check_length(length: int, longest: int) -> None:
+    if length < 1:
+        raise StudioError(f"A gap of {length} tokens cannot be filled: let it have at least one.")
+    if length > longest:
+        raise StudioError(f"A gap of {length:,} tokens is too long: the model takes at most {longest}.")
+
+
+def _dumped(gap: Gap) -> dict[str, Any]:
+    stored: dict[str, Any] = {"id": gap.id, "length": gap.length, "was": gap.was}
+    if gap.fill is not None:
+        fill = gap.fill
+        stored["fill"] = {
+            "tokens": list(fill.tokens),
+            "words": list(fill.words),
+            "confidence": list(fill.confidence),
+            "pinned": sorted(fill.pinned),
+        }
+    return stored
+
+
+def _loaded(stored: Any) -> Gap:
+    fill = None
+    if stored.get("fill") is not None:
+        kept = stored["fill"]
+        fill = Fill(
+            tuple(int(token) for token in kept["tokens"]),
+            tuple(valid(str(word)) for word in kept["words"]),
+            tuple(None if chance is None else float(chance) for chance in kept["confidence"]),
+            frozenset(int(index) for index in kept["pinned"]),
+        )
+    gap = Gap(int(stored["id"]), int(stored["length"]), valid(str(stored["was"])), fill)
+    sizes = {gap.length} if fill is None else {gap.length, len(fill.tokens), len(fill.words), len(fill.confidence)}
+    if gap.length < 1 or gap.id < 1 or len(sizes) > 1 or any(not 0 <= i < gap.length for i in (fill or _NONE).pinned):
+        raise ValueError("a stored gap is damaged")
+    return gap
+
+
+_NONE = Fill((), (), ())

@@ -1,0 +1,230 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio.errors import StudioError
+from studio.media.gapped import Edit, Fill, Gap, GappedText, joined, reading, size, valid
+from studio.media.textplan import plan_text
+from studio.prime.subtokens import Subtokens
+from tests.media.conftest import PIECES
+
+LONGEST = 14
+SUBTOKENS = Subtokens(PIECES, 3)
+HARD = "the king \t\r\n\n\u2028\u2029\u00a0é e\u0301 👩‍👩‍👧 שלום مرحبا [[3]] \ufeff\x00 東京"
+
+
+def filled(gap: Gap, tokenizer, seed: int = 0) -> Fill:
+    tokens = tuple((seed * 31 + 7 * i) % PIECES for i in range(gap.length))
+    return Fill(tokens, tuple(tokenizer.decode([token]) for token in tokens), (0.5,) * gap.length, frozenset({0}))
+
+
+def places(pieces) -> list[str | int]:
+    """One item a place: a character, or the id of a gap."""
+    return [item for piece in pieces for item in (list(piece) if isinstance(piece, str) else [piece.id])]
+
+
+def test_places_count_characters_and_gaps():
+    text = GappedText(["a👩", "é", Gap(4, 2), "", "b"])
+    assert text.pieces == ("a👩é", Gap(4, 2), "b") and len(text) == 5
+    assert text.parts == ("a👩é", 2, "b") and text.find(4) == (3, Gap(4, 2))
+    assert text.between(1, 4) == ("👩é", Gap(4, 2)) and text.between(4, 99) == ("b",)
+    assert size(text.between(2, 5)) == 3
+    with pytest.raises(KeyError):
+        text.find(1)
+
+
+def test_a_selection_becomes_a_gap_of_as_many_tokens(tokenizer):
+    text = GappedText([HARD])
+    start = HARD.index("king")
+    edit = text.make_gap(start, start + 4, tokenizer, LONGEST)
+    (gap,) = edit.added
+    assert isinstance(gap, Gap) and gap.was == "king" and gap.length == len(tokenizer.encode(" king"))
+    text.apply(edit)
+    assert text.text == HARD and text.parts == (HARD[:start], gap.length, HARD[start + 4 :])
+    text.apply(text.give_back(gap.id))
+    assert text.pieces == (HARD,)
+
+
+def test_white_space_at_the_ends_of_a_selection_stays_given(tokenizer):
+    text = GappedText(["the king \n had"])
+    text.apply(text.make_gap(3, 11, tokenizer, LONGEST))
+    assert [piece if isinstance(piece, str) else piece.was for piece in text.pieces] == ["the ", "king", " \n had"]
+    text = GappedText(["the king \n had"])
+    text.apply(text.make_gap(8, 10, tokenizer, LONGEST))
+    assert text.gaps[0].was == " \n"
+
+
+def test_gaps_in_a_selection_become_part_of_it(tokenizer):
+    text = GappedText(["a ", Gap(1, 3, "one"), " and ", Gap(2, 4, "two"), "."])
+    edit = text.make_gap(2, 9, tokenizer, LONGEST)
+    assert edit.added == (Gap(3, 7 + len(tokenizer.encode(" and ")), "one and two"),)
+    text.apply(edit)
+    assert text.text == "a one and two."
+    text.apply(edit.inverse)
+    assert [gap.id for gap in text.gaps] == [1, 2]
+
+
+def test_neighbouring_gaps_stay_two(tokenizer):
+    text = GappedText([Gap(1, 3), "x", Gap(2, 2)])
+    text.apply(text.replace(1, 2, ""))
+    assert text.parts == (3, 2)
+
+
+@pytest.mark.parametrize("length", [0, -1, LONGEST + 1, 10**9])
+def test_lengths_that_cannot_be(length):
+    text = GappedText(["a", Gap(1, 2)])
+    for edit in (lambda: text.insert_gap(0, length, LONGEST), lambda: text.resize(1, length, LONGEST)):
+        with pytest.raises(StudioError, match="token"):
+            edit()
+
+
+def test_selections_that_cannot_be_gaps(tokenizer):
+    text = GappedText(["the king " * 20_000])
+    with pytest.raises(StudioError, match="Nothing is selected"):
+        text.make_gap(3, 3, tokenizer, LONGEST)
+    for stop in (200, 180_000):
+        with pytest.raises(StudioError, match="at most 14"):
+            text.make_gap(0, stop, tokenizer, LONGEST)
+
+
+def test_fills_come_and_go(tokenizer):
+    text = GappedText(["a ", Gap(1, 3, "was"), " b"])
+    with pytest.raises(StudioError, match="not filled"):
+        text.accept(1)
+    fill = filled(text.gaps[0], tokenizer)
+    (edit,) = text.fill({1: fill})
+    text.apply(edit)
+    assert text.text == f"a {fill.text} b" and text.kept == [{0: fill.tokens[0]}]
+    assert text.fill({1: fill}) == []
+    text.apply(text.resize(1, 2, LONGEST))
+    assert text.gaps == [Gap(1, 2, "was")] and text.kept == [{}]
+    text.apply(text.fill({1: filled(text.gaps[0], tokenizer)})[0])
+    text.apply(text.accept(1))
+    assert text.gaps == [] and text.parts == text.pieces
+
+
+def test_an_edit_that_does_not_fit_changes_nothing():
+    text = GappedText(["abc"])
+    for edit in (Edit(1, ("x",), ()), Edit(4, (), ("x",)), Edit(2, ("cd",), ())):
+        with pytest.raises(ValueError):
+            text.apply(edit)
+    assert text.pieces == ("abc",)
+
+
+def test_what_is_pasted_is_text_and_its_gaps_have_ids_of_their_own():
+    text = GappedText(["a", Gap(1, 2)])
+    text.apply(text.replace(0, 1, [Gap(1, 3), "\ud83d"[:0]]))
+    assert sorted(gap.id for gap in text.gaps) == [1, 2]
+    assert valid("\ud83d\ude00 \ud83d") == "😀 \ufffd" and valid(HARD) == HARD
+    text.apply(text.replace(0, 0, "\ud83d!"))
+    assert text.text.startswith("\ufffd!")
+
+
+def test_it_is_stored(tokenizer):
+    text = GappedText([HARD, Gap(7, 3, "was"), "[[2]]"])
+    text.apply(text.fill({7: filled(text.gaps[0], tokenizer)})[0])
+    again = GappedText.load(text.dump())
+    assert again.pieces == text.pieces and again.insert_gap(0, 1, LONGEST).added == (Gap(8, 1),)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        3,
+        None,
+        [3],
+        [{}],
+        [{"id": 1, "length": 0, "was": ""}],
+        [{"id": 1, "length": 2, "was": ""}] * 2,
+        [{"id": 1, "length": 2, "was": "", "fill": {"tokens": [1], "words": ["a"], "confidence": [1], "pinned": []}}],
+        [{"id": 1, "length": 1, "was": "", "fill": {"tokens": [1], "words": ["a"], "confidence": [1], "pinned": [1]}}],
+        [{"id": 1, "length": "x", "was": ""}],
+    ],
+)
+def test_what_is_damaged_is_refused(stored):
+    with pytest.raises(ValueError):
+        GappedText.load(stored)
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["type", "delete", "gap", "insert", "resize", "remove", "give back", "fill", "accept", "undo"]),
+        st.floats(0, 1),
+        st.floats(0, 1),
+        st.text(st.sampled_from(HARD), max_size=5),
+        st.integers(0, 16),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(start=st.text(st.sampled_from(HARD), max_size=80), actions=actions)
+def test_given_text_survives_whatever_is_done(tokenizer, start, actions):
+    """A list with one item a place is edited beside it; then everything is undone and done again."""
+    text = GappedText([start])
+    model: list[str | int] = list(start)
+    done: list[tuple[Edit, list[str | int]]] = []
+    for action, first, second, typed, number in actions:
+        low, high = sorted((round(first * len(text)), round(second * len(text))))
+        gap = text.gaps[number % len(text.gaps)] if text.gaps else None
+        before = list(model)
+        try:
+            if action == "type":
+                edit = text.replace(low, low, typed)
+            elif action == "delete":
+                edit = text.replace(low, high, "")
+            elif action == "gap":
+                edit = text.make_gap(low, high, tokenizer, LONGEST)
+            elif action == "insert":
+                edit = text.insert_gap(low, number, LONGEST)
+            elif action == "undo" and done:
+                last, before_last = done.pop()
+                text.apply(last.inverse)
+                model = before_last
+                assert places(text.pieces) == model
+                continue
+            elif gap is None or action == "undo":
+                continue
+            elif action == "resize":
+                edit = text.resize(gap.id, number, LONGEST)
+            elif action == "fill":
+                edit = text.fill({gap.id: filled(gap, tokenizer, number)})[0]
+            else:
+                edit = {"remove": text.remove, "give back": text.give_back, "accept": text.accept}[action](gap.id)
+        except StudioError:
+            assert places(text.pieces) == before
+            continue
+        except IndexError:
+            continue  # filled with the same
+        # What an edit removes and adds are the only places that change.
+        assert places(edit.removed) == model[edit.start : edit.start + size(edit.removed)]
+        if action not in ("type", "delete"):
+            assert all(isinstance(piece, Gap) for piece in (*edit.added, *edit.removed)) or action in (
+                "gap",
+                "give back",
+                "accept",
+            )
+        model[edit.start : edit.start + size(edit.removed)] = places(edit.added)
+        text.apply(edit)
+        done.append((edit, before))
+        assert places(text.pieces) == model and len(text) == len(model)
+        assert text.pieces == joined(text.pieces) and text.text == "".join(map(reading, text.pieces))
+        assert GappedText.load(text.dump()).pieces == text.pieces
+        assert len({gap.id for gap in text.gaps}) == len(text.gaps)
+
+    # The request has every given character, whatever is filled in.
+    if text.gaps:
+        plan = plan_text(text.parts, tokenizer, SUBTOKENS, LONGEST + 2)
+        assert plan.parts == text.parts
+        gaps = [f"<{i}>" for i in range(len(text.gaps))]
+        ids = {gap.id: mark for gap, mark in zip(text.gaps, gaps, strict=True)}
+        assert plan.join(gaps) == "".join(ids[place] if isinstance(place, int) else place for place in model)
+
+    pieces = text.pieces
+    for edit, _ in reversed(done):
+        text.apply(edit.inverse)
+    assert text.pieces == joined([start])
+    for edit, _ in done:
+        text.apply(edit)
+    assert text.pieces == pieces
