@@ -20,9 +20,9 @@ QLabel[role="mono"] { font-family: "JetBrains Mono"; font-size: 12px; color: @mu
 
 QFrame[surface="canvas"] { background: @canvas; border: none; }
 QFrame[surface="raised"] { background: @raised; border: none; }
-QFrame[notice="info"] { background: @info-soft; border: 1px solid @info; border-radius: 8px; }
-QFrame[notice="success"] { background: @success-soft; border: 1px solid @success; border-radius: 8px; }
-QFrame[notice="warning"] { background: @warning-soft; border: 1px solid @warning; border-radius: 8px; }
+QFrame[notice="info"] { background: @info-soft; border: 1px solid @border; border-radius: 8px; }
+QFrame[notice="success"] { background: @success-soft; border: 1px solid @border; border-radius: 8px; }
+QFrame[notice="warning"] { background: @warning-soft; border: 1px solid @border; border-radius: 8px; }
 QFrame[notice="error"] { background: @danger-soft; border: 1px solid @danger; border-radius: 8px; }
 QFrame[surface="card"] { background: @raised; border: 1px solid @border; border-radius: 8px; }
 
@@ -45,6 +45,24 @@ QPushButton[kind="danger"]:focus { border-color: @focus; }
 QPushButton[kind="quiet"] { background: transparent; border-color: transparent; }
 QPushButton[kind="quiet"]:hover { background: @hover; }
 QPushButton[kind="quiet"]:focus { border-color: @focus; }
+
+QFrame[segments="true"] { background: @pressed; border: 1px solid @outline; border-radius: 6px; }
+QPushButton[segment="true"] {
+    background: transparent; border: 2px solid transparent; border-radius: 5px; padding: 0 6px; min-height: 20px;
+}
+QPushButton[segment="true"]:hover { background: @hover; }
+QPushButton[segment="true"]:checked { background: @accent; color: @on-accent; }
+QPushButton[segment="true"]:focus { border-color: @focus; }
+QPushButton[segment="true"]:checked:focus { border-color: @text; }
+QPushButton[segment="true"]:disabled { color: @disabled; }
+QPushButton[segment="true"]:checked:disabled { background: @border; color: @disabled; }
+
+QToolButton[section="true"] {
+    border: 2px solid transparent; border-radius: 6px; padding: 4px 4px 4px 0; font-weight: 600;
+}
+QToolButton[section="true"]:checked { background: transparent; }
+QToolButton[section="true"]:hover { background: @hover; }
+QToolButton[section="true"]:focus { border-color: @focus; }
 
 QToolButton {
     background: transparent; color: @text; border: 2px solid transparent; border-radius: 6px; padding: 2px;
@@ -71,8 +89,8 @@ QLineEdit, QAbstractSpinBox, QKeySequenceEdit QLineEdit {
 QLineEdit:focus, QAbstractSpinBox:focus { border: 2px solid @focus; padding: 0 6px; min-height: 24px; }
 QLineEdit:disabled, QAbstractSpinBox:disabled { background: @surface; color: @disabled; border-color: @border; }
 QLineEdit[invalid="true"] { border: 2px solid @danger; padding: 0 6px; min-height: 24px; }
-QAbstractSpinBox { padding-right: 20px; }
-QAbstractSpinBox:focus { padding-right: 19px; }
+QAbstractSpinBox { padding-right: 20px; min-height: 24px; max-height: 24px; }
+QAbstractSpinBox:focus { padding-right: 19px; min-height: 22px; max-height: 22px; }
 QAbstractSpinBox QLineEdit { border: none; padding: 0; min-height: 0; background: transparent; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { background: transparent; border: none; width: 18px; }
 QAbstractSpinBox::up-button { subcontrol-position: top right; margin: 3px 3px 0 0; }
@@ -106,7 +124,7 @@ QSlider { min-height: 24px; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @outline; margin: 0 2px; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @focus; margin: 0 2px; }
 QSlider::handle:horizontal {
-    width: 14px; height: 14px; margin: -6px -2px; border-radius: 8px;
+    width: 12px; height: 12px; margin: -6px -2px; border-radius: 8px;
     background: @control; border: 2px solid @focus;
 }
 QSlider::handle:horizontal:hover { background: @hover; }
@@ -133,12 +151,15 @@ QAbstractItemView {
     selection-background-color: @selection; selection-color: @text;
 }
 QAbstractItemView:focus { border-color: @focus; }
-QListView::item, QTreeView::item { padding: 4px 8px; border-radius: 4px; }
+QListView, QTreeView { padding: 4px; }
+QListView::item, QTreeView::item { padding: 4px 6px; border-radius: 4px; }
+QTableView::item { padding: 4px 8px; }
 QListView::item:hover, QTreeView::item:hover { background: @hover; }
-QListView::item:selected, QTreeView::item:selected { background: @selection; color: @text; }
-QHeaderView { background: transparent; }
+QListView::item:selected, QTreeView::item:selected, QTableView::item:selected { background: @selection; color: @text; }
+QHeaderView { background: @raised; border: none; border-radius: 0; }
 QHeaderView::section {
     background: @raised; color: @muted; border: none; border-bottom: 1px solid @border; padding: 6px 8px;
+    text-align: left;
 }
 QTableCornerButton::section { background: @raised; border: none; }
 
