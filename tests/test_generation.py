@@ -110,6 +110,22 @@ class TestRequest:
         assert again.seeds == (0, 2**64 - 1)
         assert request != picture_request(images, picture, mask, seeds=[1])
 
+    def test_planes_for_each_pixel(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        frame, subtokens = WorkingFrame(8, 6, 8), images.subtokens
+        everywhere = np.full(mask.shape, 0b1001, dtype=np.uint16)
+        mixed = picture_request(images, picture, mask, frame=frame, planes=everywhere)
+        assert mixed.given == picture_request(images, picture, mask, frame=frame, planes=[0, 3]).given
+        bits = everywhere.copy()
+        bits[:, :11] = 0b0110
+        request = picture_request(images, picture, mask, frame=frame, planes=bits)
+        masked = (request.given.unpack() == subtokens.mask_id).reshape(GRID, GRID, 4)
+        assert masked[1, 1].tolist() == [False, True, True, False]
+        assert masked[1, 4].tolist() == [True, False, False, True]
+        assert masked.any(axis=2).sum() == mask.sum()
+        assert isinstance(request.source, PictureSource) and request.source.plane_bits is not None
+        assert np.array_equal(request.source.plane_bits.unpack(), np.where(mask, bits, 0)[6:14, 8:16])
+        assert GenerationRequest.from_json(request.model_dump_json()) == request
+
     def test_defaults_come_from_the_manifest(self, images: Bundle) -> None:
         request = free_request(images, [1], temperature=None, steps=3)
         assert (request.steps, request.policy, request.temperature) == (3, "confidence", 0.9)

@@ -19,7 +19,7 @@ from studio.generation.request import (
     inside,
 )
 from studio.generation.tokenizers import picture_tokenizer, text_plan
-from studio.media.frames import WorkingFrame, crop, frame_around, given_state
+from studio.media.frames import WorkingFrame, crop, crop_planes, frame_around, given_state
 from studio.prime.policies import POLICIES
 from studio.prime.schedules import SCHEDULES, alpha_grid
 
@@ -34,23 +34,34 @@ def picture_request(
     mask: NDArray[np.bool_],
     *,
     frame: WorkingFrame | None = None,
-    planes: Sequence[int] | None = None,
+    planes: Sequence[int] | NDArray[np.unsignedinteger] | None = None,
     seeds: Sequence[int] = (0,),
     **options: Unpack[Options],
 ) -> GenerationRequest:
     """Fill the masked part, bool (H, W), of a picture, uint8 (H, W, 3); the frame is the square around the mask
-    unless given, `planes` the digit places to fill (all). StudioError for what the model cannot do."""
+    unless given, `planes` the digit places to fill (all), or for each pixel, unsigned (H, W), which: bit j for place j.
+    StudioError for what the model cannot do."""
     tokenizer = picture_tokenizer(bundle)
     height, width = mask.shape
     frame = frame or frame_around(mask, tokenizer.height)
     square, cells = crop(picture, mask, frame, tokenizer.height)
-    given = given_state(tokenizer.encode(square), tokenizer.token_mask(cells), bundle.subtokens, planes)
+    tokens, token_mask, bits = tokenizer.encode(square), tokenizer.token_mask(cells), None
+    if isinstance(planes, np.ndarray):
+        bits = np.where(mask, planes, 0).astype(np.uint32)
+        of_cells = crop_planes(bits, frame, tokenizer.height)
+        order = range(bundle.subtokens.length)
+        chosen = np.stack([tokenizer.token_mask((of_cells >> place) & 1 > 0) for place in order], axis=1)
+        given, planes = given_state(tokens, token_mask, bundle.subtokens, chosen), None
+    else:
+        given = given_state(tokens, token_mask, bundle.subtokens, planes)
+    here = inside(frame, width, height)
     source = PictureSource(
         width=width,
         height=height,
         frame=(frame.x, frame.y, frame.size),
-        mask=PackedArray.pack(mask[inside(frame, width, height)]),
+        mask=PackedArray.pack(mask[here]),
         planes=None if planes is None else tuple(planes),
+        plane_bits=None if bits is None else PackedArray.pack(bits[here]),
     )
     return _request(bundle, source, given, seeds, options)
 

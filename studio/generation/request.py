@@ -56,7 +56,10 @@ class PackedArray(_Model):
 
 
 class PictureSource(_Model):
-    """Where in a picture the model works: picture size, frame (x, y, size) and the mask inside the frame."""
+    """Where in a picture the model works: picture size, frame (x, y, size) and the mask inside the frame.
+
+    planes: the digit places to fill, None for all; or plane_bits, for each pixel inside the frame: bit j for place j.
+    """
 
     kind: Literal["picture"] = "picture"
     width: int = Field(gt=0)
@@ -64,6 +67,7 @@ class PictureSource(_Model):
     frame: tuple[int, int, int]
     mask: PackedArray
     planes: tuple[int, ...] | None = None
+    plane_bits: PackedArray | None = None
 
     def part_mask(self) -> NDArray[np.bool_]:
         """The mask inside the frame, bool (h, w). StudioError where it does not fit its frame."""

@@ -155,12 +155,35 @@ def parse_planes(text: str, length: int) -> list[int]:
     return places
 
 
+def crop_planes(bits: NDArray[np.unsignedinteger], frame: WorkingFrame, grid: int) -> NDArray[np.unsignedinteger]:
+    """Which digits of each cell to fill, (grid, grid), where bits (H, W) says it for each pixel: bit j for place j.
+
+    A cell's digit is to be filled if it is in any of the cell's pixels; see `crop`.
+    """
+    inside, reach = _overlap(frame, bits.shape)
+    square = np.pad(bits[inside], reach, mode="edge")
+    if frame.size == grid:
+        return square
+    used = [np.flatnonzero(weights) for weights in _area_weights(frame.size, grid)]
+    bands = np.stack([np.bitwise_or.reduce(square[pixels], axis=0) for pixels in used])
+    return np.stack([np.bitwise_or.reduce(bands[:, pixels], axis=1) for pixels in used], axis=1)
+
+
 def given_state(
-    tokens: ArrayLike, token_mask: NDArray[np.bool_], subtokens: Subtokens, planes: Sequence[int] | None = None
+    tokens: ArrayLike,
+    token_mask: NDArray[np.bool_],
+    subtokens: Subtokens,
+    planes: Sequence[int] | NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Tokens (..., L) to the state (..., L, ℓ) to start from: masked in the chosen digit places where to fill."""
+    """Tokens (..., L) to the state (..., L, ℓ) to start from: masked in the chosen digit places where to fill.
+
+    planes: the places, 0 the most significant; or an array, bool (L, ℓ), of what to mask of each token; None for all.
+    """
     y = subtokens.encode(tokens)
-    chosen = np.zeros(subtokens.length, dtype=bool)
-    chosen[list(range(subtokens.length) if planes is None else planes)] = True
+    if isinstance(planes, np.ndarray):
+        chosen = planes
+    else:
+        chosen = np.zeros(subtokens.length, dtype=bool)
+        chosen[list(range(subtokens.length) if planes is None else planes)] = True
     y[..., token_mask[:, None] & chosen] = subtokens.mask_id
     return y

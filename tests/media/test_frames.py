@@ -7,6 +7,7 @@ from studio.errors import StudioError
 from studio.media.frames import (
     WorkingFrame,
     crop,
+    crop_planes,
     frame_around,
     given_state,
     parse_frame,
@@ -161,3 +162,25 @@ def test_given_state_masks_only_the_chosen_digits():
     low = given_state(tokens, token_mask, subtokens, [2, 3])
     assert np.array_equal(low[..., :2], subtokens.encode(tokens)[..., :2])
     assert (low[:, :3, 2:] == subtokens.mask_id).all() and (low[:, 3:] != subtokens.mask_id).all()
+
+
+@settings(max_examples=80, deadline=None)
+@given(**cases)
+def test_planes_of_cells_are_those_of_their_pixels(seed, height, width):
+    picture, mask, _ = random_case(seed, height, width)
+    bits = np.random.default_rng(seed).integers(0, 16, mask.shape, dtype=np.uint16) * mask
+    frame = frame_around(mask, GRID)
+    cells = crop_planes(bits, frame, GRID)
+    for place in range(4):
+        assert np.array_equal((cells >> place) & 1 > 0, crop(picture, (bits >> place) & 1 > 0, frame, GRID)[1])
+
+
+def test_given_state_with_planes_for_each_token():
+    subtokens = Subtokens(16, 4)
+    tokens = np.arange(16).reshape(2, 8)
+    planes = np.random.default_rng(0).random((8, 4)) < 0.5
+    token_mask = np.arange(8) < 5
+    y = given_state(tokens, token_mask, subtokens, planes)
+    chosen = planes & token_mask[:, None]
+    assert np.array_equal(y == subtokens.mask_id, np.broadcast_to(chosen, y.shape))
+    assert np.array_equal(y[:, ~chosen], subtokens.encode(tokens)[:, ~chosen])
