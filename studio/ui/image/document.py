@@ -1,0 +1,399 @@
+"""The picture on the canvas with its mask, its working frame and its pins; no widgets."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QRect, Signal
+
+from studio.errors import StudioError
+from studio.media.frames import WorkingFrame, frame_around, parse_planes
+from studio.media.images import Picture
+from studio.ui.image import shapes
+from studio.ui.image.edits import BoundedUndo, Edit, Layers, Patch, PatchCommand, SwapCommand, bounds_of, slices, union
+
+ALL = 0xFFFF
+"""Every digit of a pixel; the other bits of a mask are: bit j for the digit at place j."""
+
+Ink = Literal["mask", "unmask", "pin", "unpin", "color"]
+
+
+class ImageDocument(QObject):
+    """What is open in the image workspace. Everything that changes it can be undone, one action at a time.
+
+    While `editing_state` is set, a paused sample is being touched: the brush marks what is to be masked again
+    (`erased`) and the paint tool what is to be known (`painted`), and mask and picture stay as they are.
+    """
+
+    picture_changed = Signal(QRect)
+    mask_changed = Signal(QRect)
+    pins_changed = Signal(QRect)
+    state_edits_changed = Signal(QRect)
+    frame_changed = Signal()
+    """The working frame, the model's grid or its digits."""
+    planes_changed = Signal()
+    replaced = Signal()
+    """Another picture, maybe of another size, is open; everything is to be drawn anew."""
+    edit_cancelled = Signal()
+    edited = Signal()
+    """An action was finished, undone or redone: time to save the session."""
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self.undo_stack = BoundedUndo(self)
+        self.editing_state = False
+        self._edit: Edit | None = None
+        self._frame: WorkingFrame | None = None
+        self._grid, self._digits = 32, 8
+        self._planes = "all"
+        self._layers: Layers = {}
+        self._bounds: QRect | None = None
+        self._signals = {"mask": self.mask_changed, "pins": self.pins_changed}
+        self._signals |= dict.fromkeys(("stored", "alpha"), self.picture_changed)
+        self._signals |= dict.fromkeys(("erased", "painted"), self.state_edits_changed)
+        self._install(Picture(np.full((32, 32, 3), 255, dtype=np.uint8)))
+
+    # The picture
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.stored.shape[1], self.stored.shape[0]
+
+    @property
+    def bounds(self) -> QRect:
+        return QRect(0, 0, *self.size)
+
+    @property
+    def stored(self) -> NDArray[np.uint8]:
+        """Colours as the file has them, uint8 (H, W, 3). Live: not to be written to, not to be kept."""
+        return self._layer("stored")
+
+    @property
+    def alpha(self) -> NDArray[np.uint8] | None:
+        """Opacity, uint8 (H, W), or None where all is opaque. Live."""
+        return self._layers["alpha"]
+
+    @property
+    def picture(self) -> Picture:
+        """A copy of the picture, which may go to another thread."""
+        return Picture(self.stored.copy(), None if self.alpha is None else self.alpha.copy())
+
+    def set_picture(self, picture: Picture, keep_mask: bool = False, text: str = "Open picture") -> None:
+        """Put another picture in place, as an action. With `keep_mask` a mask of the same size stays."""
+        self.cancel_edit()
+        before = {**self._layers, "frame": self._frame}
+        old_mask, same = self.mask, picture.size == self.size
+        bits = self.mask_bits
+        self._install(picture)
+        if keep_mask and same and old_mask.any():
+            self._layers["mask"] = bits.copy()
+            self._frame = before["frame"]
+        self._bounds = None
+        after = {**self._layers, "frame": self._frame}
+        self.undo_stack.add(SwapCommand(text, before, after, self._swap))
+        self._announce_all()
+
+    def load(self, picture: Picture) -> None:
+        """Begin anew with this picture: no mask, nothing to undo."""
+        self.cancel_edit()
+        self._install(picture)
+        self.undo_stack.clear()
+        self._announce_all()
+
+    def accept(self, made: NDArray[np.uint8], mask: NDArray[np.bool_] | None = None) -> None:
+        """Take a result, uint8 (H, W, 3), as the new original where it was filled: in `mask` (this mask)."""
+        mask = self.mask if mask is None else mask
+        with self.action("Use result") as edit:
+            if mask.any():
+                rect = bounds_of(mask)
+                here = slices(rect)
+                self._put(edit, rect, mask[here], {"stored": made[here], "alpha": 255})
+            self.clear(edit, "pins", "erased", "painted")
+
+    # Mask, pins and edits of a paused sample
+
+    @property
+    def mask_bits(self) -> NDArray[np.uint16]:
+        """The digits to fill, uint16 (H, W): 0 none, ALL every one, else bit j for place j. Live."""
+        return self._layer("mask")
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The pixels to fill, bool (H, W): a copy."""
+        return self.mask_bits != 0
+
+    def plane_bits(self) -> NDArray[np.uint16] | None:
+        """`mask_bits` for `studio.generation.picture_request`: a copy within the model's digits; None if every masked
+        pixel is to be filled in all of them."""
+        whole = (1 << self._digits) - 1
+        bits = self.mask_bits & np.uint16(whole)
+        # What was painted for a model with more digits and would mask none of this one's is filled whole.
+        bits[(bits == 0) & (self.mask_bits != 0)] = whole
+        return None if np.isin(bits, (0, whole)).all() else bits
+
+    @property
+    def pins(self) -> NDArray[np.bool_]:
+        """The pixels to keep as they have been made, bool (H, W). Live."""
+        return self._layer("pins")
+
+    @property
+    def erased(self) -> NDArray[np.uint16]:
+        """The digits of a paused sample to mask again, as `mask_bits`. Live."""
+        return self._layer("erased")
+
+    @property
+    def painted(self) -> NDArray[np.uint8]:
+        """Colours painted into a paused sample, uint8 (H, W, 4), opaque where painted. Live."""
+        return self._layer("painted")
+
+    @property
+    def has_state_edits(self) -> bool:
+        return bool(self.erased.any() or self.painted[..., 3].any())
+
+    def mask_bounds(self) -> QRect:
+        """The smallest rectangle that holds the mask; empty without one."""
+        if self._bounds is None:
+            self._bounds = bounds_of(self.mask_bits)
+        return self._bounds
+
+    # The model's grid, digit planes and the working frame
+
+    def set_model(self, grid: int, digits: int) -> None:
+        """The model's side in pixels and its digits a token. No action of the user, so nothing to undo."""
+        if (grid, digits) != (self._grid, self._digits):
+            self._grid, self._digits = grid, digits
+            self.frame_changed.emit()
+
+    @property
+    def grid(self) -> int:
+        return self._grid
+
+    @property
+    def digits(self) -> int:
+        return self._digits
+
+    @property
+    def planes(self) -> str:
+        """The digits that strokes mask: "all", "high", "low" or places such as "0,3". A setting of the brush."""
+        return self._planes
+
+    def set_planes(self, planes: str) -> None:
+        """StudioError for planes that the model has not."""
+        parse_planes(planes, self._digits)
+        self._planes = planes
+        self.planes_changed.emit()
+
+    def stroke_bits(self) -> int:
+        """What a stroke writes into the mask."""
+        try:
+            places = parse_planes(self._planes, self._digits)
+        except StudioError:  # chosen for a model with more digits
+            return ALL
+        return ALL if len(places) == self._digits else sum(1 << place for place in places)
+
+    def apply_planes(self) -> None:
+        """Give the whole mask the planes that strokes now mask."""
+        with self.action("Change digit planes") as edit:
+            if not self.mask_bounds().isEmpty():
+                view = edit.touch("mask", self.mask_bounds())
+                np.putmask(view, view != 0, self.stroke_bits())
+
+    @property
+    def frame(self) -> WorkingFrame | None:
+        """The frame as chosen; None: the square around the mask."""
+        return self._frame
+
+    @property
+    def working_frame(self) -> WorkingFrame | None:
+        """Where the model works: the chosen frame, which is moved or enlarged if need be to hold the whole mask, or
+        the square around the mask; None where there is neither."""
+        if self._frame is not None:
+            return self.clamped(self._frame)
+        return None if self.mask_bounds().isEmpty() else frame_around(self.mask, self._grid)
+
+    def clamped(self, frame: WorkingFrame) -> WorkingFrame:
+        """The frame nearest to this one that `parse_frame` allows and that does not leave the picture needlessly."""
+        width, height = self.size
+        mask = self.mask_bounds()
+        largest = max(width, height, self._grid)
+        size = min(max(frame.size, self._grid, mask.width(), mask.height()), largest)
+        x, y = frame.x, frame.y
+        if not mask.isEmpty():
+            x = min(max(x, mask.x() + mask.width() - size), mask.x())
+            y = min(max(y, mask.y() + mask.height() - size), mask.y())
+        return WorkingFrame(_placed(x, size, width), _placed(y, size, height), size)
+
+    def set_frame(self, frame: WorkingFrame | None) -> None:
+        """Choose the frame, within the rules, or None for the square around the mask."""
+        self.change_frame(self._frame, frame)
+
+    def show_frame(self, frame: WorkingFrame | None) -> None:
+        """Choose it for the moment, while it is dragged; `change_frame` makes the whole drag one action."""
+        self._frame = None if frame is None else self.clamped(frame)
+        self.frame_changed.emit()
+
+    def change_frame(self, before: WorkingFrame | None, after: WorkingFrame | None) -> None:
+        """Choose a frame as one action that leads back to `before`."""
+        self.cancel_edit()
+        after = None if after is None else self.clamped(after)
+        self._swap({"frame": after})
+        if after != before:
+            self.undo_stack.add(SwapCommand("Move frame", {"frame": before}, {"frame": after}, self._swap))
+
+    # Actions
+
+    @contextmanager
+    def action(self, text: str) -> Iterator[Edit]:
+        """All that is done with the edit within is one action; an exception takes it back."""
+        edit = self.begin(text)
+        try:
+            yield edit
+        except BaseException:
+            if edit.open:
+                self.cancel_edit()
+            raise
+        self.commit(edit)
+
+    def begin(self, text: str) -> Edit:
+        """Begin an action that goes on over several events; end it with `commit` or `cancel_edit`."""
+        self.cancel_edit()
+        self._edit = Edit(self._layers, text)
+        return self._edit
+
+    def commit(self, edit: Edit) -> None:
+        """End an action; it can be undone if it changed anything."""
+        if edit is not self._edit:
+            return
+        self._edit = None
+        patches = edit.close()
+        if patches:
+            self.undo_stack.add(PatchCommand(edit.text, patches, self._apply))
+        masked = any(patch.layer == "mask" for patch in patches)
+        self._announce([patch for patch in patches if patch.layer not in edit.shown], masked)
+        if patches:
+            self.edited.emit()
+
+    def cancel_edit(self) -> None:
+        """Take back the action under way, if any."""
+        if self._edit is not None:
+            edit, self._edit = self._edit, None
+            self._announce(edit.roll_back(), True)
+            self.edit_cancelled.emit()
+
+    def stroke(
+        self, edit: Edit, start: shapes.Point, end: shapes.Point, size: int, ink: Ink, color: Sequence[int] = (0, 0, 0)
+    ) -> None:
+        """Draw from one point to another with a round brush of `size` pixels."""
+        rect, covered = shapes.stroke(start, end, size, self.bounds)
+        self.paint(edit, rect, covered, ink, color)
+
+    def paint(
+        self, edit: Edit, rect: QRect, covered: NDArray[np.bool_], ink: Ink, color: Sequence[int] = (0, 0, 0)
+    ) -> None:
+        """Put ink on the covered pixels, bool (height, width), of a rectangle within the picture."""
+        if rect.isEmpty():
+            return
+        self._put(edit, rect, covered, self._inked(ink, color))
+        if not self.editing_state and ink in ("mask", "unmask"):
+            self._bounds = None
+        for signal in dict.fromkeys(self._signals[layer] for layer in edit.touched):
+            signal.emit(rect)
+        edit.shown |= edit.touched
+
+    def clear_pins(self) -> None:
+        with self.action("Remove pins") as edit:
+            self.clear(edit, "pins")
+
+    def clear_state_edits(self) -> None:
+        """Forget what was erased and painted in a paused sample."""
+        with self.action("Discard changes") as edit:
+            self.clear(edit, "erased", "painted")
+
+    def clear(self, edit: Edit, *layers: str) -> None:
+        """Make layers blank."""
+        for layer in layers:
+            array = self._layer(layer)
+            rect = bounds_of(array if array.ndim == 2 else array[..., 3])
+            if not rect.isEmpty():
+                edit.touch(layer, rect)[:] = 0
+
+    # Inside
+
+    def _layer(self, name: str) -> NDArray:
+        layer = self._layers[name]
+        assert layer is not None
+        return layer
+
+    def _install(self, picture: Picture) -> None:
+        """Make the picture's layers new, the others blank. Blank memory costs nothing until it is written to."""
+        shape = picture.stored.shape[:2]
+        self._layers.update(
+            stored=picture.stored.copy(),
+            alpha=None if picture.alpha is None else picture.alpha.copy(),
+            mask=np.zeros(shape, dtype=np.uint16),
+            pins=np.zeros(shape, dtype=bool),
+            erased=np.zeros(shape, dtype=np.uint16),
+            painted=np.zeros((*shape, 4), dtype=np.uint8),
+        )
+        self._frame, self._bounds = None, None
+
+    def _inked(self, ink: Ink, color: Sequence[int]) -> dict[str, Any]:
+        """What an ink puts into which layers."""
+        bits = self.stroke_bits() if ink == "mask" else 0
+        match ink, self.editing_state:
+            case (("pin" | "unpin"), _):
+                return {"pins": ink == "pin"}
+            case "color", False:
+                return {"stored": np.array(color, dtype=np.uint8), "alpha": 255}
+            case "color", True:
+                return {"erased": 0, "painted": np.array([*color, 255], dtype=np.uint8)}
+            case _, False:
+                return {"mask": bits}
+            case _:
+                return {"erased": bits, "painted": 0}
+
+    def _put(self, edit: Edit, rect: QRect, covered: NDArray[np.bool_], values: dict[str, Any]) -> None:
+        for layer, value in values.items():
+            if self._layers[layer] is not None:
+                view = edit.touch(layer, rect)
+                np.copyto(view, value, where=covered if view.ndim == 2 else covered[..., None])
+
+    def _apply(self, patches: list[Patch]) -> None:
+        self.cancel_edit()
+        for patch in patches:
+            patch.apply(self._layers)
+        self._announce(patches, any(patch.layer == "mask" for patch in patches))
+        self.edited.emit()
+
+    def _swap(self, values: dict) -> None:
+        self.cancel_edit()
+        self._frame = values["frame"]
+        if len(values) > 1:
+            self._layers.update({name: value for name, value in values.items() if name != "frame"})
+            self._bounds = None
+            self._announce_all()
+        else:
+            self.frame_changed.emit()
+        self.edited.emit()
+
+    def _announce(self, patches: list[Patch], frame: bool) -> None:
+        if frame:
+            self._bounds = None
+        for signal in dict.fromkeys(self._signals[patch.layer] for patch in patches):
+            signal.emit(union([patch.rect for patch in patches if self._signals[patch.layer] is signal]))
+        if frame:
+            self.frame_changed.emit()
+
+    def _announce_all(self) -> None:
+        self.replaced.emit()
+        self.frame_changed.emit()
+        self.edited.emit()
+
+
+def _placed(start: int, size: int, available: int) -> int:
+    """Where a frame begins: inside the picture if it fits, else around it."""
+    low, high = sorted((0, available - size))
+    return min(max(start, low), high)

@@ -1,0 +1,196 @@
+"""The item of the scene that shows the picture, what is being made in it, an overlay, the mask and the pins."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, QRect, QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPixmap
+from PySide6.QtWidgets import QGraphicsItem
+
+from studio.media.frames import WorkingFrame
+from studio.ui.image.colors import CanvasColors
+from studio.ui.image.digits import DigitPainter
+from studio.ui.image.document import ImageDocument
+from studio.ui.image.edits import bounds_of, slices
+from studio.ui.image.raster import Raster, qimage
+from studio.ui.image.veil import Pattern, Pooled, Screen
+
+
+class Made:
+    """What a run shows in its frame: pixels at the model's grid, or a finished picture, seen through a mask."""
+
+    def __init__(self, frame: WorkingFrame, mask: NDArray[np.bool_]):
+        self.frame, self.mask = frame, mask
+        height, width = mask.shape
+        self.rect = QRect(frame.x, frame.y, frame.size, frame.size).intersected(QRect(0, 0, width, height))
+        self._pooled: Pooled | None = None
+        self._raster: Raster | None = None
+        self._image: QImage | None = None
+
+    def show(self, pixels: NDArray[np.uint8]) -> None:
+        """Show the frame as the model has it, uint8 (grid, grid, 3)."""
+        if len(pixels) == self.frame.size:
+            rows, columns = slices(self.rect.translated(-self.frame.x, -self.frame.y))
+            self._write(pixels[rows, columns])
+        else:
+            # Enlarged as it is drawn: what a large frame costs depends on the screen alone.
+            self._image, self._raster = qimage(pixels), None
+            if self._pooled is None:
+                self._pooled = Pooled(self.mask[slices(self.rect)].copy(), self.rect.x(), self.rect.y())
+
+    def show_exact(self, picture: NDArray[np.uint8]) -> None:
+        """Show a finished picture, uint8 (H, W, 3)."""
+        self._image = None
+        self._write(picture[slices(self.rect)])
+
+    def _write(self, part: NDArray[np.uint8]) -> None:
+        if self.rect.isEmpty():
+            return
+        if self._raster is None:
+            self._raster = Raster(self.rect.width(), self.rect.height(), opaque=False)
+        alpha = self.mask[slices(self.rect)].view(np.uint8)[..., None] * np.uint8(255)
+        self._raster.write(QPoint(0, 0), np.concatenate([part, alpha], axis=2))
+
+    def draw(self, painter: QPainter, screen: Screen) -> None:
+        if self._raster is not None:
+            self._raster.draw(painter, QRectF(self.rect), screen.zoom)
+        elif self._image is not None and self._pooled is not None:
+            part = screen.part(QRectF(self.rect))
+            if part.rect.isEmpty():
+                return
+            shown = QImage(part.rect.size(), QImage.Format.Format_ARGB32_Premultiplied)
+            shown.fill(0)
+            inner = QPainter(shown)
+            inner.translate(part.dx - part.rect.x(), part.dy - part.rect.y())
+            inner.scale(part.zoom, part.zoom)
+            inner.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            frame = self.frame
+            inner.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), self._image)
+            inner.end()
+            colors = np.frombuffer(shown.bits(), dtype=np.uint32).reshape(part.rect.height(), part.rect.width())
+            np.putmask(colors, ~part.sample(self._pooled), 0)
+            part.draw(painter, shown)
+
+
+class PictureItem(QGraphicsItem):
+    """Draws an `ImageDocument`, changed rectangles only. The canvas tells it what changed."""
+
+    def __init__(self, document: ImageDocument, colors: CanvasColors):
+        super().__init__()
+        self.document = document
+        self.made: Made | None = None
+        self.overlay: QImage | None = None
+        self.digits: DigitPainter | None = None
+        self.show_original = False
+        self.show_mask = True
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
+        self.margin = 4.0
+        """How far, in pixels of the picture, an outline reaches beyond what changed."""
+        self.set_colors(colors)
+        self.rebuild()
+
+    def set_colors(self, colors: CanvasColors) -> None:
+        self.colors = colors
+        self._mask_pattern = Pattern(colors.tint, colors.stripe, colors.dark, colors.light)
+        self._erased_pattern = Pattern(colors.erased, colors.erased_stripe, colors.dark, colors.light)
+        self._pin_pattern = Pattern(colors.pin, colors.pin_stripe, colors.dark, colors.pin_stripe)
+        self._checker = _checkerboard(*colors.checker)
+        self.update()
+
+    def rebuild(self) -> None:
+        """Another picture: take everything anew."""
+        document = self.document
+        self.prepareGeometryChange()
+        self._size = document.size
+        self._opaque = document.alpha is None
+        self._raster = Raster(*document.size, opaque=self._opaque)
+        self._painted: Raster | None = None
+        self._mask, self._pins, self._erased = (
+            Pooled(document.mask_bits),
+            Pooled(document.pins),
+            Pooled(document.erased),
+        )
+        self.made = self.overlay = self.digits = None
+        self.refresh_picture(document.bounds)
+        painted = bounds_of(document.painted[..., 3])
+        if not painted.isEmpty():
+            self.refresh_edits(painted)
+
+    def refresh_picture(self, rect: QRect) -> None:
+        document, here = self.document, slices(rect)
+        stored = document.stored[here]
+        if document.alpha is not None:
+            stored = np.concatenate([stored, document.alpha[here][..., None]], axis=2)
+        self._raster.write(rect.topLeft(), stored)
+        self.refresh(rect)
+
+    def refresh_mask(self, rect: QRect) -> None:
+        self._mask.update(rect)
+        self.refresh(rect)
+
+    def refresh_pins(self, rect: QRect) -> None:
+        self._pins.update(rect)
+        self.refresh(rect)
+
+    def refresh_edits(self, rect: QRect) -> None:
+        self._erased.update(rect)
+        painted = self.document.painted[slices(rect)]
+        if self._painted is None and painted[..., 3].any():
+            self._painted = Raster(*self._size, opaque=False)
+        if self._painted is not None:
+            self._painted.write(rect.topLeft(), painted)
+        self.refresh(rect)
+
+    def refresh(self, rect: QRect) -> None:
+        """Draw a rectangle again, with the outline of the mask around it."""
+        self.update(QRectF(rect).adjusted(-self.margin, -self.margin, self.margin, self.margin))
+
+    def boundingRect(self) -> QRectF:
+        return QRectF(0, 0, *self._size)
+
+    def paint(self, painter: QPainter, option, widget=None) -> None:
+        exposed = option.exposedRect.intersected(self.boundingRect())
+        screen = Screen.of(painter, exposed)
+        if screen.rect.isEmpty():
+            return
+        whole = self.boundingRect()
+        if not self._opaque:
+            self._paint_checkerboard(painter, exposed)
+        self._raster.draw(painter, whole, screen.zoom)
+        if self.show_original:
+            return
+        if self.made is not None:
+            self.made.draw(painter, screen)
+        if self._painted is not None:
+            self._painted.draw(painter, whole, screen.zoom)
+        if self.overlay is not None and self.made is not None:
+            frame = self.made.frame
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+            painter.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), self.overlay)
+        if self.digits is not None:
+            self.digits.draw(painter, screen)
+        if self.show_mask:
+            self._mask_pattern.draw(painter, screen, self._mask, hatch=self.made is None)
+            self._erased_pattern.draw(painter, screen, self._erased)
+            self._pin_pattern.draw(painter, screen, self._pins)
+
+    def _paint_checkerboard(self, painter: QPainter, exposed: QRectF) -> None:
+        """Squares of the same size on the screen at every zoom."""
+        painter.save()
+        area = painter.worldTransform().mapRect(exposed)
+        origin = painter.worldTransform().map(QPoint(0, 0))
+        painter.resetTransform()
+        painter.setBrushOrigin(origin)
+        painter.fillRect(area, self._checker)
+        painter.restore()
+
+
+def _checkerboard(light: QColor, dark: QColor) -> QBrush:
+    tile = QPixmap(16, 16)
+    tile.fill(light)
+    painter = QPainter(tile)
+    for at in (0, 8):
+        painter.fillRect(at, at, 8, 8, dark)
+    painter.end()
+    brush = QBrush(tile)
+    brush.setStyle(Qt.BrushStyle.TexturePattern)
+    return brush

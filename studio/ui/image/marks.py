@@ -1,0 +1,178 @@
+"""What is drawn over the picture without being of it: working frame, brush outline, keyboard cursor, rubber band."""
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import QGraphicsItem
+
+from studio.media.frames import WorkingFrame
+from studio.ui.image.colors import CanvasColors
+
+HANDLE = 9
+"""Side of a handle, in pixels of the view."""
+GRID_FROM = 8
+"""The model's grid is drawn where its cells are at least this wide, in pixels of the view."""
+
+
+class Mark(QGraphicsItem):
+    """Drawn in two colours, so that it is seen on any picture; lines keep their width at every zoom."""
+
+    def __init__(self, colors: CanvasColors):
+        super().__init__()
+        self.colors = colors
+        self.scale_ = 1.0
+        """Pixels of the view a pixel of the picture."""
+        self.setAcceptedMouseButtons(Qt.MouseButton.NoButton)
+
+    def set_scale(self, scale: float) -> None:
+        self.prepareGeometryChange()
+        self.scale_ = scale
+
+    def set_colors(self, colors: CanvasColors) -> None:
+        self.colors = colors
+        self.update()
+
+    def two_tone(self, painter: QPainter, path: QPainterPath, dashed: bool = False) -> None:
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(_pen(self.colors.dark, 3 if not dashed else 1))
+        painter.drawPath(path)
+        pen = _pen(self.colors.light, 1)
+        if dashed:
+            pen.setDashPattern([4, 4])
+        painter.setPen(pen)
+        painter.drawPath(path)
+
+
+class FrameMark(Mark):
+    """The working frame with the model's grid; with handles while it can be dragged."""
+
+    def __init__(self, colors: CanvasColors):
+        super().__init__(colors)
+        self.frame: WorkingFrame | None = None
+        self.grid = 32
+        self.automatic = True
+        self.handles = False
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
+
+    def set_frame(self, frame: WorkingFrame | None, grid: int, automatic: bool) -> None:
+        self.prepareGeometryChange()
+        self.frame, self.grid, self.automatic = frame, grid, automatic
+
+    def set_handles(self, shown: bool) -> None:
+        if shown != self.handles:
+            self.handles = shown
+            self.update()
+
+    @property
+    def rect(self) -> QRectF:
+        frame = self.frame
+        return QRectF() if frame is None else QRectF(frame.x, frame.y, frame.size, frame.size)
+
+    def boundingRect(self) -> QRectF:
+        margin = (HANDLE / 2 + 2) / self.scale_
+        return self.rect.adjusted(-margin, -margin, margin, margin) if self.frame else QRectF()
+
+    def paint(self, painter: QPainter, option, widget=None) -> None:
+        if self.frame is None:
+            return
+        rect = self.rect
+        cell = self.frame.size / self.grid
+        if cell * self.scale_ >= GRID_FROM:
+            self._paint_grid(painter, rect, cell, option.exposedRect)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.setPen(_pen(self.colors.dark, 3))
+        painter.drawRect(rect)
+        pen = _pen(self.colors.light, 1)
+        if self.automatic:  # dashes: it follows the mask
+            pen.setDashPattern([5, 3])
+        painter.setPen(pen)
+        painter.drawRect(rect)
+        if self.handles:
+            self._paint_handles(painter, rect)
+
+    def _paint_grid(self, painter: QPainter, rect: QRectF, cell: float, exposed: QRectF) -> None:
+        color = QColor(self.colors.dark)
+        # It comes in gently: thin lines are a veil where cells are small.
+        color.setAlpha(min(12 + int(cell * self.scale_), 40))
+        painter.setPen(_pen(color, 1))
+        for i in range(1, self.grid):
+            x, y = rect.x() + i * cell, rect.y() + i * cell
+            if exposed.left() - 1 <= x <= exposed.right() + 1:
+                painter.drawLine(QPointF(x, rect.top()), QPointF(x, rect.bottom()))
+            if exposed.top() - 1 <= y <= exposed.bottom() + 1:
+                painter.drawLine(QPointF(rect.left(), y), QPointF(rect.right(), y))
+
+    def _paint_handles(self, painter: QPainter, rect: QRectF) -> None:
+        side = HANDLE / self.scale_
+        painter.setPen(_pen(self.colors.dark, 1))
+        painter.setBrush(self.colors.light)
+        for x in (rect.left(), rect.center().x(), rect.right()):
+            for y in (rect.top(), rect.center().y(), rect.bottom()):
+                if QPointF(x, y) != rect.center():
+                    painter.drawRect(QRectF(x - side / 2, y - side / 2, side, side))
+
+
+class CursorMark(Mark):
+    """The outline of the brush where the pointer is, and the cursor that the arrow keys move."""
+
+    def __init__(self, colors: CanvasColors):
+        super().__init__(colors)
+        self.at: QPointF | None = None
+        self.size = 0
+        """Diameter in pixels of the picture; 0 draws no brush."""
+        self.keyboard = False
+        self.down = False
+
+    def move(self, at: QPointF | None, size: int, keyboard: bool, down: bool = False) -> None:
+        if (at, size, keyboard, down) != (self.at, self.size, self.keyboard, self.down):
+            self.prepareGeometryChange()
+            self.at, self.size, self.keyboard, self.down = at, size, keyboard, down
+
+    def boundingRect(self) -> QRectF:
+        if self.at is None or not (self.size or self.keyboard):
+            return QRectF()
+        reach = max(self.size / 2, (22 if self.keyboard else 0) / self.scale_) + 3 / self.scale_
+        return QRectF(self.at.x() - reach, self.at.y() - reach, 2 * reach, 2 * reach)
+
+    def paint(self, painter: QPainter, option, widget=None) -> None:
+        if self.at is None:
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        path = QPainterPath()
+        if self.size and self.size * self.scale_ >= 4:
+            path.addEllipse(self.at, self.size / 2, self.size / 2)
+        if self.keyboard:
+            gap, arm = 6 / self.scale_, 20 / self.scale_
+            for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
+                path.moveTo(self.at + QPointF(gap * dx, gap * dy))
+                path.lineTo(self.at + QPointF(arm * dx, arm * dy))
+            if self.down:
+                path.addEllipse(self.at, 3 / self.scale_, 3 / self.scale_)
+        self.two_tone(painter, path)
+
+
+class OutlineMark(Mark):
+    """The rubber band of a rectangle or a lasso."""
+
+    def __init__(self, colors: CanvasColors):
+        super().__init__(colors)
+        self.path: QPainterPath | None = None
+
+    def set_path(self, path: QPainterPath | None) -> None:
+        self.prepareGeometryChange()
+        self.path = path
+
+    def boundingRect(self) -> QRectF:
+        if self.path is None:
+            return QRectF()
+        margin = 3 / self.scale_
+        return self.path.boundingRect().adjusted(-margin, -margin, margin, margin)
+
+    def paint(self, painter: QPainter, option, widget=None) -> None:
+        if self.path is not None:
+            self.two_tone(painter, self.path, dashed=True)
+
+
+def _pen(color: QColor, width: int) -> QPen:
+    pen = QPen(color, width)
+    pen.setCosmetic(True)
+    return pen

@@ -1,0 +1,68 @@
+"""A picture as the screen takes it, quick to draw at every zoom."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPoint, QRect, QRectF
+from PySide6.QtGui import QImage, QPainter
+
+SMALLEST = 512
+"""Halving stops here, in pixels of the longer side."""
+
+
+def qimage(pixels: NDArray[np.uint8]) -> QImage:
+    """uint8 (H, W, 3), or (H, W, 4) with straight alpha, as a QImage of its own: it needs the array no longer."""
+    pixels = np.ascontiguousarray(pixels)
+    height, width, channels = pixels.shape
+    known = {3: QImage.Format.Format_RGB888, 4: QImage.Format.Format_RGBA8888}[channels]
+    shown = {3: QImage.Format.Format_RGB32, 4: QImage.Format.Format_ARGB32_Premultiplied}[channels]
+    return QImage(pixels.data, width, height, channels * width, known).convertToFormat(shown)
+
+
+class Raster:
+    """A picture at full size, and halved again and again, so that a far view of a large one costs no more than a near
+    one. It is `width` × `height` pixels, and changes by rectangles."""
+
+    def __init__(self, width: int, height: int, opaque: bool):
+        shown = QImage.Format.Format_RGB32 if opaque else QImage.Format.Format_ARGB32_Premultiplied
+        self.levels = [QImage(width, height, shown)]
+        while max(width, height) > SMALLEST:
+            width, height = max(width // 2, 1), max(height // 2, 1)
+            self.levels.append(QImage(width, height, shown))
+        for level in self.levels:
+            level.fill(0)
+
+    def write(self, at: QPoint, pixels: NDArray[np.uint8]) -> None:
+        """Put pixels, uint8 (h, w, 3 or 4), at a place of it."""
+        self._draw_into(self.levels[0], QRect(at, _size(pixels)), qimage(pixels), None)
+        changed = QRectF(QRect(at, _size(pixels)))
+        for below, level in zip(self.levels, self.levels[1:], strict=False):
+            across, down = level.width() / below.width(), level.height() / below.height()
+            changed = QRectF(
+                changed.x() * across, changed.y() * down, changed.width() * across, changed.height() * down
+            )
+            # A pixel more: its average takes in what changed beside it.
+            self._draw_into(
+                level, QRect(QPoint(0, 0), level.size()), below, changed.toAlignedRect().adjusted(-1, -1, 1, 1)
+            )
+
+    @staticmethod
+    def _draw_into(level: QImage, target: QRect, image: QImage, clip: QRect | None) -> None:
+        painter = QPainter(level)
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, clip is not None)
+        if clip is not None:
+            painter.setClipRect(clip)
+        painter.drawImage(target, image)
+        painter.end()
+
+    def draw(self, painter: QPainter, target: QRectF, zoom: float) -> None:
+        """Draw it onto a rectangle, at `zoom` pixels of the screen a pixel of it: sharp from 2 on."""
+        level = min(max(math.floor(math.log2(1 / zoom)), 0), len(self.levels) - 1) if zoom < 1 else 0
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, zoom < 2 and zoom != 1)
+        painter.drawImage(target, self.levels[level])
+
+
+def _size(pixels: NDArray):
+    return QRect(0, 0, pixels.shape[1], pixels.shape[0]).size()
