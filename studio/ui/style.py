@@ -156,6 +156,13 @@ QListView::item, QTreeView::item { padding: 4px 6px; border-radius: 4px; }
 QTableView::item { padding: 4px 8px; }
 QListView::item:hover, QTreeView::item:hover { background: @hover; }
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected { background: @selection; color: @text; }
+QFrame[command="true"] { background: @raised; border: 1px solid @outline; border-radius: 12px; }
+QLineEdit[command="true"] {
+    background: transparent; border: none; border-bottom: 1px solid @border; border-radius: 0;
+    font-size: 16px; padding: 2px 6px 6px 6px; min-height: 28px;
+}
+QListView[command="true"] { background: transparent; border: none; padding: 0; }
+
 QHeaderView { background: @raised; border: none; border-radius: 0; }
 QHeaderView::section {
     background: @raised; color: @muted; border: none; border-bottom: 1px solid @border; padding: 6px 8px;
