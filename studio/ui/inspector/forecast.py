@@ -1,7 +1,7 @@
 """What a run will cost, told before it runs: calls, the idle steps that it is spared, seconds on this device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from studio.generation import GenerationRequest
 from studio.generation.request import TextSource
-from studio.prime.policies import expected_calls, idle_steps, remask_rate
-from studio.prime.schedules import alpha_grid
+from studio.prime.policies import NO_CORRECTOR, corrector_hazard, corrector_rates, expected_calls, remask_rate
+from studio.prime.schedules import NO_WARP, Triple, alpha_grid, time_grid
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -50,45 +50,66 @@ def units_of_request(request: GenerationRequest, bundle: "Bundle") -> Units:
     return units_of(request.given.unpack(), bundle.subtokens.mask_id, request.granularity, windows)
 
 
-def forecast(policy: str, steps: int, schedule: str, remask: float, units: Units, batch: int) -> Forecast | None:
+@dataclass(frozen=True)
+class Sampling:
+    """Those of the sampling options that calls depend on."""
+
+    policy: str
+    steps: int
+    schedule: str = "linear"
+    remask: float = 0.0
+    warp: Triple = NO_WARP
+    corrector: Triple = NO_CORRECTOR
+
+
+def forecast(sampling: Sampling, units: Units, batch: int) -> Forecast | None:
     """Calls from theory, without seconds; None where nothing is to be made."""
     busy = [number for number in units if number]
     if not busy:
         return None
-    total = sum(busy)
+    policy, steps, total = sampling.policy, sampling.steps, sum(busy)
     at_most = False
     if policy == "ancestral":
-        quiet = 1 - reveal_probabilities(schedule, steps, remask)
+        quiet = 1 - reveal_probabilities(sampling)
         calls = sum(float((1 - quiet ** (number * batch)).sum()) for number in busy)
         shown = sum(float((1 - quiet**number).sum()) for number in busy) * batch
     else:
         # A masked unit is left for every later step, so there are as many calls as steps; what is masked again can
         # take up the steps for which there were too few. Which windows still have work is known only as it goes.
-        most = steps if remask else expected_calls(policy, steps, total, schedule)
-        at_most = policy == "entropy" or len(busy) > 1 or (remask > 0 and total < steps)
+        again = sampling.remask > 0 or sampling.corrector[0] > 0
+        most = steps if again else expected_calls(policy, steps, total, sampling.schedule)
+        at_most = policy == "entropy" or len(busy) > 1 or (again and total < steps)
         calls = float(most * len(busy))
         shown = calls * batch
-    idle = sum(idle_steps(steps, number, schedule) for number in busy)
+    # The published sampler has the corrector, but not `remask`.
+    published = 1 - reveal_probabilities(replace(sampling, remask=0.0))
+    idle = sum(float((published**number).sum()) for number in busy)
     return Forecast(calls, at_most, idle, steps * len(busy), shown, None)
 
 
-def reveal_probabilities(schedule: str, steps: int, remask: float) -> NDArray[np.float64]:
+def reveal_probabilities(sampling: Sampling) -> NDArray[np.float64]:
     """The probability with which `ancestral` reveals a unit in each step, float64 (steps,); units are independent.
 
-    Without remasking α_k − α_{k−1}. With it the unit is a chain of two states: masked, it is revealed with
-    probability (α_k − α_{k−1}) / (1 − α_{k−1}); known before a step, it is masked again after it.
+    α_k − α_{k−1} where nothing is masked again. Else a unit is a chain of two states: masked, it is revealed with a
+    share that for `remask` is (α_k − α_{k−1}) / (1 − α_{k−1}); known before a step, it may be masked again in it.
     """
-    alpha = alpha_grid(schedule, steps)
-    if not remask:
+    steps, remask = sampling.steps, sampling.remask
+    alpha = alpha_grid(sampling.schedule, steps, sampling.warp)
+    if sampling.corrector[0]:
+        rates = corrector_rates(sampling.corrector, time_grid(steps, sampling.warp), alpha)
+        shares = 1 - np.exp(-np.diff(corrector_hazard(rates, alpha)))
+    elif remask:
+        rates = [remask_rate(remask, float(a)) for a in alpha]
+        # A grid that is at 1 too early leaves nothing to a later step but what is masked again.
+        shares = np.ones(steps)
+        np.divide(np.diff(alpha), 1 - alpha[:-1], out=shares, where=alpha[:-1] < 1)
+    else:
         return np.diff(alpha)
-    # A grid that is at 1 too early leaves nothing to a later step but what is masked again.
-    hazard = np.ones(steps)
-    np.divide(np.diff(alpha), 1 - alpha[:-1], out=hazard, where=alpha[:-1] < 1)
     revealed = np.empty(steps)
     masked = 1.0
     for k in range(steps):
-        revealed[k] = masked * hazard[k]
-        masked += (1 - masked) * remask_rate(remask, float(alpha[k + 1])) - revealed[k]
+        revealed[k] = masked * shares[k]
+        masked += (1 - masked) * rates[k + 1] - revealed[k]
     return revealed
 
 
@@ -101,16 +122,18 @@ class Forecaster:
 
     def of(self, settings: "SamplingSettings", units: Units) -> Forecast | None:
         """What a run with these settings will cost; None without a model or with nothing to be made."""
-        if settings.bundle is None:
+        bundle, get = settings.bundle, settings.get
+        if bundle is None:
             return None
-        get = settings.get
-        return self._of(
-            settings.bundle, get("policy"), get("steps"), get("schedule"), get("remask"), units, get("variations")
-        )
+        kept = bundle.manifest.defaults
+        sampling = Sampling(get("policy"), get("steps"), get("schedule"), get("remask"), kept.warp, kept.corrector)
+        return self._of(bundle, sampling, units, get("variations"))
 
     def of_request(self, request: GenerationRequest, bundle: "Bundle") -> Forecast | None:
-        options = (request.policy, request.steps, request.schedule, request.remask)
-        return self._of(bundle, *options, units_of_request(request, bundle), len(request.seeds))
+        sampling = Sampling(
+            request.policy, request.steps, request.schedule, request.remask, request.warp, request.corrector
+        )
+        return self._of(bundle, sampling, units_of_request(request, bundle), len(request.seeds))
 
     def learn(self, run: "Run") -> None:
         """Take in how long a run took that came to its end; others tell nothing."""
@@ -122,10 +145,8 @@ class Forecaster:
         latest = factor * run.frames[-1].seconds / expected.seconds
         self._factors[key] = latest if key not in self._factors else TRUST * latest + (1 - TRUST) * factor
 
-    def _of(
-        self, bundle: "Bundle", policy: str, steps: int, schedule: str, remask: float, units: Units, batch: int
-    ) -> Forecast | None:
-        found = forecast(policy, steps, schedule, remask, units, batch)
+    def _of(self, bundle: "Bundle", sampling: Sampling, units: Units, batch: int) -> Forecast | None:
+        found = forecast(sampling, units, batch)
         if found is None:
             return None
         # Only the samples with work in a step are shown to the network.
@@ -133,5 +154,5 @@ class Forecaster:
         call = self._lane.call_seconds(bundle, together)
         if call is None:
             return found
-        seconds = found.shown * call / together * self._factors.get((bundle.digest, policy), 1.0)
-        return Forecast(found.calls, found.at_most, found.idle, found.published, found.shown, seconds)
+        factor = self._factors.get((bundle.digest, sampling.policy), 1.0)
+        return replace(found, seconds=found.shown * call / together * factor)

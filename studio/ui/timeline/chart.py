@@ -3,7 +3,7 @@
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPen, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
@@ -116,18 +116,23 @@ class Chart(pg.GraphicsView):
     def wheelEvent(self, ev: QWheelEvent) -> None:
         """Nothing is zoomed: the whole run is on view."""
 
+    def event(self, ev: QEvent) -> bool:
+        # Lines are drawn in device pixels: on another screen they are as wide as before.
+        if ev.type() == QEvent.Type.DevicePixelRatioChange and hasattr(self, "_line"):
+            self._paint()
+        return super().event(ev)
+
     def _paint(self) -> None:
         """Take the colours of the theme; the second curve is dashed, so that it is told without colour too."""
         self.setBackground(theme.color("surface"))
         for level in self._levels:
-            level.setPen(_pen("border", 1))
-        self._known.setPen(_pen("curve-1", 1.6))
+            level.setPen(self._pen("border", 1))
+        self._known.setPen(self._pen("curve-1", 1.6))
         fill = theme.color("curve-1")
         fill.setAlpha(36)
         self._known.setBrush(fill)
-        self._other.setPen(_pen("curve-2", 1.6, Qt.PenStyle.DashLine))
-        self._line.setPen(_pen("text", 1))
+        self._other.setPen(self._pen("curve-2", 1.6, Qt.PenStyle.DashLine))
+        self._line.setPen(self._pen("text", 1))
 
-
-def _pen(role: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
-    return pg.mkPen(theme.color(role), width=width, style=style)
+    def _pen(self, role: str, width: float, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+        return pg.mkPen(theme.color(role), width=width * self.devicePixelRatioF(), style=style)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from studio.ui.runs import Kept, Run
 
-POINTS = 512
+POINTS = 300
 """Most pairs of points of a curve that are drawn."""
 BUDGET_S = 0.0015
 """Time that one look at the new frames may take; what is left waits for the next."""
@@ -85,9 +85,14 @@ def thinned(values: NDArray[np.generic], points: int = POINTS) -> tuple[NDArray[
     places = np.flatnonzero(np.isfinite(values))
     if len(places) <= 2 * points:
         return places, values[places]
+    finite = values[places]
     size = -(-len(places) // points)
-    parts = np.pad(values[places], (0, -len(places) % size), mode="edge").reshape(-1, size)
+    whole = len(places) // size * size
+    keep = np.zeros(len(places), dtype=np.bool_)
+    keep[[0, -1]] = True
+    parts, rest = finite[:whole].reshape(-1, size), finite[whole:]
     starts = np.arange(len(parts)) * size
-    chosen = np.concatenate([[0], starts + parts.argmin(axis=1), starts + parts.argmax(axis=1), [len(places) - 1]])
-    kept = places[np.unique(np.minimum(chosen, len(places) - 1))]
-    return kept, values[kept]
+    keep[starts + parts.argmin(axis=1)] = keep[starts + parts.argmax(axis=1)] = True
+    if rest.size:
+        keep[whole + rest.argmin()] = keep[whole + rest.argmax()] = True
+    return places[keep], finite[keep]

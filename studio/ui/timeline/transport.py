@@ -49,22 +49,24 @@ class Transport(QObject):
         else:
             self.playhead.show(index)
 
-    def back(self, frames: int = 1) -> None:
-        """Some frames back; a run that goes on is paused first."""
+    def back(self) -> None:
+        """The frame before; a run that goes on is paused first."""
         self.pause()
-        self.playhead.show(self.playhead.index - frames)
+        self.playhead.show(self.playhead.index - 1)
 
-    def forward(self, frames: int = 1) -> None:
-        """Some frames on; at the end of a paused run one more is made."""
+    def forward(self) -> None:
+        """The next frame; at the end of a paused run it is made."""
         if self.playhead.index < self.playhead.last:
-            self.show(self.playhead.index + frames)
+            self.show(self.playhead.index + 1)
         else:
             self.step()
 
     def play_or_rest(self) -> None:
-        """Play the record from here, or stop playing it."""
+        """What one button does: play the record from here, or let rest what is moving, the record or the run."""
         if self.playhead.playing:
             self.playhead.stop_playing()
+        elif self.live:
+            self.pause()
         else:
             self.playhead.play()
 

@@ -1,5 +1,6 @@
 """Forecasts agree with theory, and with what real runs of a tiny model then take."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from studio.prime.subtokens import Subtokens
 from studio.runtime.bundle import Bundle
 from studio.ui.inspector.forecast import (
     Forecaster,
+    Sampling,
     forecast,
     reveal_probabilities,
     units_of,
@@ -44,51 +46,58 @@ def test_units_are_the_groups_with_a_masked_digit() -> None:
 
 def test_calls_and_idle_steps_are_those_of_theory() -> None:
     for policy in ("ancestral", "even", "confidence", "sequential"):
-        found = forecast(policy, 32, "cosine", 0.0, (25,), 1)
+        found = forecast(Sampling(policy, 32, "cosine"), (25,), 1)
         assert found and not found.at_most
         assert found.calls == pytest.approx(expected_calls(policy, 32, 25, "cosine"))
-        assert found.idle == idle_steps(32, 25, "cosine")
-    published = forecast("ancestral", 1024, "linear", 0.0, (1024,), 1)
+        assert found.idle == pytest.approx(idle_steps(32, 25, "cosine"))
+    published = forecast(Sampling("ancestral", 1024, "linear", 0.0), (1024,), 1)
     assert published and published.idle / 1024 == pytest.approx(0.368, abs=5e-4)
     assert published.calls + published.idle == pytest.approx(published.published)
 
 
 def test_a_batch_counts_with_all_its_units() -> None:
-    one, four = (forecast("ancestral", 64, "linear", 0.0, (20,), batch) for batch in (1, 4))
+    one, four = (forecast(Sampling("ancestral", 64, "linear", 0.0), (20,), batch) for batch in (1, 4))
     assert one and four and four.calls == pytest.approx(expected_calls("ancestral", 64, 80))
     assert four.shown == pytest.approx(4 * one.calls) and four.idle == one.idle
-    even = forecast("even", 64, "linear", 0.0, (20,), 4)
+    even = forecast(Sampling("even", 64, "linear", 0.0), (20,), 4)
     assert even and (even.calls, even.shown) == (20, 80)
 
 
 def test_nothing_to_make_has_no_forecast() -> None:
-    assert forecast("even", 10, "linear", 0.0, (), 1) is None
-    assert forecast("even", 10, "linear", 0.0, (0, 0), 1) is None
+    assert forecast(Sampling("even", 10, "linear", 0.0), (), 1) is None
+    assert forecast(Sampling("even", 10, "linear", 0.0), (0, 0), 1) is None
 
 
 def test_what_is_known_only_as_it_goes_is_given_as_the_most() -> None:
-    entropy = forecast("entropy", 10, "linear", 0.0, (50,), 1)
+    entropy = forecast(Sampling("entropy", 10, "linear", 0.0), (50,), 1)
     assert entropy and entropy.at_most and entropy.calls == 10
-    again = forecast("confidence", 10, "linear", 0.5, (4,), 1)
+    again = forecast(Sampling("confidence", 10, "linear", 0.5), (4,), 1)
     assert again and again.at_most and again.calls == 10
-    windows = forecast("confidence", 10, "linear", 0.0, (50, 0, 3), 1)
+    windows = forecast(Sampling("confidence", 10, "linear", 0.0), (50, 0, 3), 1)
     assert windows and windows.at_most and windows.calls == 20 == windows.published
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "poly3", "poly0.00000000000000000001"])
 def test_without_remasking_a_unit_is_revealed_as_the_schedule_rises(schedule: str) -> None:
-    assert reveal_probabilities(schedule, 40, 0.0) == pytest.approx(np.diff(alpha_grid(schedule, 40)))
-    again = reveal_probabilities(schedule, 40, 0.4)
+    assert reveal_probabilities(Sampling("ancestral", 40, schedule)) == pytest.approx(np.diff(alpha_grid(schedule, 40)))
+    again = reveal_probabilities(Sampling("ancestral", 40, schedule, 0.4))
     assert np.isfinite(again).all() and again.sum() >= 1 - 1e-9 and (again <= 1).all()
 
 
 @pytest.mark.parametrize(
-    ("policy", "remask", "batch"),
-    [("ancestral", 0.0, 1), ("ancestral", 0.0, 3), ("ancestral", 0.6, 2), ("even", 0.0, 2), ("even", 0.5, 1)],
+    ("sampling", "batch"),
+    [
+        (Sampling("ancestral", 24), 1),
+        (Sampling("ancestral", 24, "poly3"), 3),
+        (Sampling("ancestral", 24, remask=0.6), 2),
+        (Sampling("ancestral", 24, "poly3", warp=(1.0, 2.0, 0.0), corrector=(4.0, 0.25, 0.25)), 2),
+        (Sampling("even", 24), 2),
+        (Sampling("even", 24, remask=0.5), 1),
+    ],
 )
-def test_the_sampler_calls_as_often_as_was_forecast(policy: str, remask: float, batch: int) -> None:
+def test_the_sampler_calls_as_often_as_was_forecast(sampling: Sampling, batch: int) -> None:
     """Means over 300 runs of real `sample` within four standard errors; exactly where the forecast is exact."""
-    subtokens, steps, shown = Subtokens(16, 4), 24, []
+    subtokens, options, shown = Subtokens(16, 4), asdict(sampling), []
     y = np.full((batch, 7, 4), subtokens.mask_id)
 
     def denoise(y: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -99,10 +108,8 @@ def test_the_sampler_calls_as_often_as_was_forecast(policy: str, remask: float, 
     for repeat in range(300):
         shown.append(0)
         seeds = [repeat * batch + i for i in range(batch)]
-        calls.append(
-            list(sample(denoise, subtokens, y, steps=steps, seeds=seeds, policy=policy, remask=remask))[-1].calls
-        )
-    found = forecast(policy, steps, "linear", remask, (28,), batch)
+        calls.append(list(sample(denoise, subtokens, y, seeds=seeds, **options))[-1].calls)
+    found = forecast(sampling, (28,), batch)
     assert found and not found.at_most
     for expected, real in ((found.calls, np.array(calls)), (found.shown, np.array(shown))):
         assert abs(real.mean() - expected) <= 4 * real.std() / np.sqrt(len(real)) + 1e-9

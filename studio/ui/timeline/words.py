@@ -1,0 +1,26 @@
+"""Figures of a run in words."""
+
+from studio.ui.runs import Kept
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 40 ms, 1.4 s, 2 min 5 s."""
+    if seconds < 0.1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def count(number: float, one: str, several: str = "") -> str:
+    """1 call, 12 calls."""
+    return f"{number:g} {one if number == 1 else several or one + 's'}"
+
+
+def counter(frame: Kept) -> str:
+    """Where a frame stands: step, calls and seconds so far."""
+    spent = f"{count(frame.calls, 'call')} · {duration(frame.seconds)}"
+    return f"Step {frame.step} of {frame.steps} · {spent}" if frame.step else f"Start · {count(frame.steps, 'step')}"
