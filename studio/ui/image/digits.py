@@ -45,6 +45,10 @@ class DigitPainter:
         tiles = self._drawn_tiles(width, height, screen.ratio)
         words = tiles[np.where(seen < 0, len(tiles) - 1, np.minimum(seen, len(tiles) - 2))]
         image = words.transpose(0, 2, 1, 3).reshape(seen.shape[0] * height, seen.shape[1] * width)
+        # Between pixels their colour shows, which keeps the digits of each together.
+        gap = max(round(1.5 * screen.ratio), 1)
+        pixels = image.reshape(bottom - top, self.rows * height, right - left, self.columns * width)
+        pixels[:, :gap] = pixels[:, -gap:] = pixels[..., :gap] = pixels[..., -gap:] = 0
         target = QRectF(
             self.frame.x + left * pixel, self.frame.y + top * pixel, (right - left) * pixel, (bottom - top) * pixel
         )

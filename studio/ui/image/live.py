@@ -18,6 +18,8 @@ from studio.ui.image.raster import qimage
 OVERLAYS = ("picture", "states", "confidence", "difference")
 PATTERN_FROM, DIGITS_FROM = 10, 40
 """Pixels of the screen a cell needs to be shown with a pattern, and with every digit."""
+WIDEST = 1280
+"""Pixels of a side of an overlay at most; it is enlarged from there on."""
 
 
 class LiveView:
@@ -27,7 +29,7 @@ class LiveView:
         self.item, self.document = item, document
         self.overlay = "picture"
         self._zoom = zoom
-        self._drawn_for = ""
+        self._drawn_for = 0
         self._forget()
 
     def _forget(self) -> None:
@@ -87,24 +89,28 @@ class LiveView:
             self.item.refresh(_square(old.frame))
         self._draw_overlay()
 
-    def _detail(self) -> str:
+    def _detail(self) -> int:
+        """Pixels of a cell's side in the overlay: 0 for none, DIGITS_FROM where each digit is drawn, else as many as it
+        has on the screen."""
         if self._pixels is None or self.overlay == "picture":
-            return "none"
+            return 0
         cell = self._zoom() * self._next.frame.size / len(self._pixels)
         if cell >= DIGITS_FROM and self.overlay == "states":
-            return "digits"
-        return "pattern" if cell >= PATTERN_FROM else "color"
+            return DIGITS_FROM
+        if cell < PATTERN_FROM:
+            return 1
+        return min(round(cell), DIGITS_FROM - 1, max(WIDEST // len(self._pixels), PATTERN_FROM))
 
     def _draw_overlay(self) -> None:
         self._drawn_for = self._detail()
         self.item.overlay, self.item.digits = None, None
         if not self.shown:
             return
-        if self._drawn_for == "digits":
+        if self._drawn_for == DIGITS_FROM:
             assert self._y is not None and self._pixels is not None and self._subtokens is not None
             self.item.digits = DigitPainter(self._next.frame, self._y, self._subtokens, len(self._pixels), self._tokens)
-        elif self._drawn_for != "none":
-            rgba = self._rgba(8 if self._drawn_for == "pattern" else 1)
+        elif self._drawn_for:
+            rgba = self._rgba(self._drawn_for)
             self.item.overlay = None if rgba is None else qimage(rgba)
         self.item.refresh(_square(self._next.frame))
 

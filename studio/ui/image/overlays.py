@@ -14,7 +14,7 @@ from studio.prime.subtokens import Subtokens
 VIRIDIS = "440154 482878 3e4989 31688e 26828e 1f9e89 35b779 6ece58 b5de2b fde725"
 CIVIDIS = "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838"
 UNKNOWN = (43, 46, 56)
-UNKNOWN_LINE = (134, 142, 150)
+UNKNOWN_LINE = (96, 102, 114)
 GAP = (24, 26, 32)
 
 
@@ -41,15 +41,14 @@ def states_rgba(
     without a known digit is crossed out. y: (L, ℓ); made: bool (L,), which tokens to show (all)."""
     known = (y != subtokens.mask_id).sum(axis=1)
     length = subtokens.length
-    share = np.arange(length + 1) / length
-    colors = KNOWN_COLORS[np.rint(share * 255).astype(int)]
+    share, colors = np.arange(length + 1) / length, _known_colors(length)
     if side == 1:
         return _cells(np.append(colors, np.full((length + 1, 1), 255, dtype="u1"), axis=1), known, grid, made)
-    tall = _tile_height(side, length)
-    filled = np.arange(tall)[::-1] < np.rint(share * tall)[:, None]
+    # The last row is the gap to the next cell.
+    filled = np.arange(side)[::-1] <= np.rint(share * (side - 1))[:, None]
     tiles = np.where(filled[:, :, None, None], colors[:, None, None], np.array(UNKNOWN, dtype="u1"))
-    tiles = np.repeat(tiles, tall, axis=2)
-    tiles[0] = _crossed(tall)
+    tiles = np.repeat(tiles, side, axis=2)
+    tiles[0] = _crossed(side)
     return _tiled(tiles, known, grid, made)
 
 
@@ -89,9 +88,7 @@ def difference_rgba(
 def legend(name: str, length: int) -> list[tuple[str, tuple[int, int, int]]]:
     """What the colours of an overlay mean, in words, from least to most."""
     if name == "states":
-        return [
-            (f"{known} of {length}", _rgb(KNOWN_COLORS[round(255 * known / length)])) for known in range(length + 1)
-        ]
+        return [(f"{known} of {length}", _rgb(_known_colors(length)[known])) for known in range(length + 1)]
     steps = {"confidence": "sure", "difference": "different"}
     if name not in steps:
         return []
@@ -100,6 +97,12 @@ def legend(name: str, length: int) -> list[tuple[str, tuple[int, int, int]]]:
         (f"{share if name == 'confidence' else share**2:.0%} {steps[name]}", _rgb(CONFIDENCE_COLORS[i]))
         for i, share in shown
     ]
+
+
+def _known_colors(length: int) -> NDArray[np.uint8]:
+    """A colour for 0 … ℓ known digits, each of them seen against the one for none: uint8 (ℓ + 1, 3)."""
+    lit = 0.35 + 0.65 * np.arange(1, length + 1) / length
+    return np.concatenate([[UNKNOWN], KNOWN_COLORS[np.rint(255 * lit).astype(int)]]).astype(np.uint8)
 
 
 def _rgb(color: NDArray[np.uint8]) -> tuple[int, int, int]:
@@ -168,11 +171,6 @@ def _tiled(
     words = table.view(np.uint32)[..., 0][chosen.reshape(grid, grid * a_pixel)]
     image = words.transpose(0, 2, 1, 3).reshape(grid * side, grid * a_pixel * width)
     return np.ascontiguousarray(image).view(np.uint8).reshape(*image.shape, 4)
-
-
-def _tile_height(side: int, length: int) -> int:
-    """A side near `side` that can be filled in ℓ equal steps, if that is not too large, with a row for the gap."""
-    return length * max(side // length, 1) + 1 if length <= 2 * side else side
 
 
 def _crossed(side: int) -> NDArray[np.uint8]:

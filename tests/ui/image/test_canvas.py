@@ -3,75 +3,20 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
-from pytestqt.qtbot import QtBot
 
 from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
 from studio.ui.image import masking
 from studio.ui.image.canvas import Canvas
-from studio.ui.image.document import ImageDocument
-from studio.ui.image.tools import ToolSettings
+from tests.ui.image.looking import at, drag, on_screen, rendered, tinted
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
-
-
-@pytest.fixture
-def canvas(qtbot: QtBot) -> Iterator[Canvas]:
-    document = ImageDocument()
-    canvas = Canvas(document, ToolSettings(document))
-    document.setParent(canvas)
-    qtbot.addWidget(canvas)
-    canvas.resize(400, 300)
-    document.load(Picture(np.full((21, 33, 3), 200, dtype=np.uint8)))
-    canvas.show()
-    qtbot.waitExposed(canvas)
-    canvas.fit()
-    yield canvas
-    canvas.close()
-
-
-def at(canvas: Canvas, x: float, y: float) -> QPoint:
-    """Where a place of the picture is in the view."""
-    return canvas.viewportTransform().map(QPointF(x, y)).toPoint()
-
-
-def drag(canvas: Canvas, *points: tuple[float, float], button: Qt.MouseButton = LEFT) -> None:
-    view = canvas.viewport()
-    QTest.mousePress(view, button, pos=at(canvas, *points[0]))
-    for point in points[1:]:
-        QTest.mouseMove(view, at(canvas, *point))
-        QTest.qWait(1)
-    QTest.mouseRelease(view, button, pos=at(canvas, *points[-1]))
-
-
-def rendered(canvas: Canvas) -> np.ndarray:
-    """What is on the screen, uint8 (height, width, 3)."""
-    image = canvas.viewport().grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
-    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
-    return rows[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
-
-
-def on_screen(canvas: Canvas) -> np.ndarray:
-    """What has been drawn so far, without asking for it to be drawn again."""
-    image = canvas.screen().grabWindow(canvas.winId()).toImage().convertToFormat(QImage.Format.Format_RGB32)
-    return np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.width(), 4)[..., :3].copy()
-
-
-def tinted(canvas: Canvas) -> np.ndarray:
-    """Which pixels of the picture are drawn otherwise than plain at their middles: bool (H, W)."""
-    shown, ratio = rendered(canvas), canvas.ratio()
-    width, height = canvas.document.size
-    middles = [[at(canvas, x + 0.5, y + 0.5) * ratio for x in range(width)] for y in range(height)]
-    values = np.array([[shown[p.y(), p.x()] for p in row] for row in middles])
-    return (values != canvas.document.stored).any(axis=2)
 
 
 def test_a_stroke_masks_what_is_under_it_and_is_seen(canvas: Canvas) -> None:
