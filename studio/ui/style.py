@@ -74,10 +74,11 @@ QToolButton:focus { border-color: @focus; }
 QToolButton:disabled { color: @disabled; }
 QToolButton::menu-indicator { image: none; }
 
+QComboBox { combobox-popup: 0; }
 QComboBox::drop-down { border: none; width: 24px; }
 QComboBox::down-arrow { image: url("@assets/style/chevron-down.svg"); width: 14px; height: 14px; }
 QComboBox QAbstractItemView {
-    background: @raised; border: 1px solid @border; padding: 4px; outline: none;
+    background: @raised; border: 1px solid @outline; border-radius: 0; padding: 4px; outline: none;
     selection-background-color: @selection; selection-color: @text;
 }
 
@@ -91,7 +92,7 @@ QLineEdit:disabled, QAbstractSpinBox:disabled { background: @surface; color: @di
 QLineEdit[invalid="true"] { border: 2px solid @danger; padding: 0 6px; min-height: 24px; }
 QAbstractSpinBox { padding-right: 20px; min-height: 24px; max-height: 24px; }
 QAbstractSpinBox:focus { padding-right: 19px; min-height: 22px; max-height: 22px; }
-QAbstractSpinBox QLineEdit { border: none; padding: 0; min-height: 0; background: transparent; }
+QAbstractSpinBox QLineEdit { border: none; padding: 0 0 0 6px; min-height: 0; background: transparent; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { background: transparent; border: none; width: 18px; }
 QAbstractSpinBox::up-button { subcontrol-position: top right; margin: 3px 3px 0 0; }
 QAbstractSpinBox::down-button { subcontrol-position: bottom right; margin: 0 3px 3px 0; }
@@ -151,6 +152,7 @@ QAbstractItemView {
     selection-background-color: @selection; selection-color: @text;
 }
 QAbstractItemView:focus { border-color: @focus; }
+QComboBox QAbstractItemView:focus { border-color: @outline; }
 QListView, QTreeView { padding: 4px; }
 QListView::item, QTreeView::item { padding: 4px 6px; border-radius: 4px; }
 QTableView::item { padding: 4px 8px; }
@@ -190,6 +192,7 @@ QMenu::separator { height: 1px; background: @border; margin: 4px 6px; }
 
 QStatusBar { background: @surface; color: @muted; border-top: 1px solid @border; }
 QStatusBar::item { border: none; }
+QDialogButtonBox { dialogbuttonbox-buttons-have-icons: 0; }
 QSplitter::handle { background: @border; }
 QSplitter::handle:hover { background: @focus; }
 QSplitter::handle:horizontal { width: 1px; }
