@@ -243,6 +243,9 @@ class _Delegate(QStyledItemDelegate):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(theme.color("selection" if chosen else "hover"))
             painter.drawRoundedRect(QRectF(rect).adjusted(0, 1, 0, -1), 6, 6)
+        if chosen:
+            painter.setBrush(theme.color("focus"))
+            painter.drawRoundedRect(QRectF(rect.left(), rect.top() + 9, 3, rect.height() - 18), 1.5, 1.5)
         icon = found.entry.action.icon()
         if not icon.isNull():
             mode = icon.Mode.Normal if found.available else icon.Mode.Disabled

@@ -6,6 +6,7 @@ dropped, its default taken, and said.
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,9 +79,11 @@ class Settings(QObject):
     """The values, and the file they live in.
 
     `changed` names the value that was set. `dropped` holds one sentence for everything that could not be read.
+    Changes are written by a thread, as a disk may take its time; `save` waits for it.
     """
 
     changed = Signal(str)
+    _written = Signal(str)
 
     def __init__(self, folder: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -88,8 +91,11 @@ class Settings(QObject):
         self.dropped: list[str] = []
         self._values = self._read()
         self._unsaved = False
+        self._failed = ""
         self._timer = QTimer(self, singleShot=True, interval=DELAY)
-        self._timer.timeout.connect(self._save_later)
+        self._timer.timeout.connect(self._save_beside)
+        self._writer: threading.Thread | None = None
+        self._written.connect(self._ended)
         self.problem = ""
         """Why the last write failed, or ""; the window shows it, and the values stay in memory."""
 
@@ -128,20 +134,43 @@ class Settings(QObject):
         self._timer.start()
         self.changed.emit(name)
 
-    def _save_later(self) -> None:
-        try:
-            self.save()
-        except StudioError as error:
-            self.problem = str(error)
-            self.changed.emit("problem")
-
     def save(self) -> None:
         """Write now what has changed; call it when the window closes. StudioError where that fails."""
         self._timer.stop()
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+            if self._failed:
+                self._unsaved = True
         if not self._unsaved:
             return
-        write_atomic(self.path, self._values.model_dump_json(indent=2, exclude_defaults=True).encode())
-        self._unsaved, self.problem = False, ""
+        write_atomic(self.path, self._json())
+        self._unsaved, self._failed, self.problem = False, "", ""
+
+    def _json(self) -> bytes:
+        return self._values.model_dump_json(indent=2, exclude_defaults=True).encode()
+
+    def _save_beside(self) -> None:
+        if self._writer is not None and self._writer.is_alive():
+            self._timer.start()
+            return
+        self._unsaved, self._failed = False, ""
+        self._writer = threading.Thread(target=self._write, args=(self._json(),), name="settings", daemon=True)
+        self._writer.start()
+
+    def _write(self, data: bytes) -> None:
+        try:
+            write_atomic(self.path, data)
+        except StudioError as error:
+            self._failed = str(error)
+        self._written.emit(self._failed)
+
+    def _ended(self, problem: str) -> None:
+        """On the main thread again. What could not be written is tried with the next change, and at the end."""
+        self._unsaved = self._unsaved or bool(problem)
+        if problem != self.problem:
+            self.problem = problem
+            self.changed.emit("problem")
 
     def _read(self) -> Values:
         values = Values()

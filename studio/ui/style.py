@@ -60,17 +60,20 @@ QPushButton[segment="true"]:checked:disabled { background: @border; color: @disa
 QToolButton[section="true"] {
     border: 2px solid transparent; border-radius: 6px; padding: 4px 4px 4px 0; font-weight: 600;
 }
-QToolButton[section="true"]:checked { background: transparent; }
+QToolButton[section="true"]:checked {
+    background: transparent; border: 2px solid transparent; padding: 4px 4px 4px 0;
+}
 QToolButton[section="true"]:hover { background: @hover; }
-QToolButton[section="true"]:focus { border-color: @focus; }
+QToolButton[section="true"]:focus { border: 2px solid @focus; padding: 4px 4px 4px 0; }
 
 QToolButton {
     background: transparent; color: @text; border: 2px solid transparent; border-radius: 6px; padding: 2px;
 }
 QToolButton:hover { background: @hover; }
 QToolButton:pressed { background: @pressed; }
-QToolButton:checked { background: @selection; }
-QToolButton:focus { border-color: @focus; }
+QToolButton:checked { background: @selection; border: 1px solid @focus; padding: 3px; }
+QToolButton:focus { border: 2px solid @focus; padding: 2px; }
+QToolButton:checked:focus { border-color: @text; }
 QToolButton:disabled { color: @disabled; }
 QToolButton::menu-indicator { image: none; }
 
@@ -155,6 +158,8 @@ QAbstractItemView:focus { border-color: @focus; }
 QComboBox QAbstractItemView:focus { border-color: @outline; }
 QListView, QTreeView { padding: 4px; }
 QListView::item, QTreeView::item { padding: 4px 6px; border-radius: 4px; }
+QListView::item { border: 1px solid transparent; padding: 3px 5px; }
+QListView::item:selected { border-color: @focus; }
 QTableView::item { padding: 4px 8px; }
 QListView::item:hover, QTreeView::item:hover { background: @hover; }
 QListView::item:selected, QTreeView::item:selected, QTableView::item:selected { background: @selection; color: @text; }

@@ -1,6 +1,9 @@
 """Every icon draws, in the colour of the theme, at every scale."""
 
 import gc
+import os
+import subprocess
+import sys
 
 import pytest
 from PySide6.QtCore import QRect, QSize, Qt
@@ -85,6 +88,40 @@ def test_it_is_crisp_at_every_scale(ratio: float) -> None:
     icon.paint(painter, QRect(0, 0, 24, 24))
     painter.end()
     assert target == pixmap.toImage().convertToFormat(target.format())
+
+
+SCALED = """
+import sys
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QApplication
+from studio.ui import icons, theme
+from studio.ui.widgets.icon_button import IconButton
+app = QApplication(sys.argv)
+theme.install(app, "dark")
+ratio = app.devicePixelRatio()
+button = IconButton("plus", "Add")
+button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+button.show()
+seen = button.grab().toImage()
+assert seen.devicePixelRatio() == ratio == float(sys.argv[1]), (ratio, sys.argv)
+assert seen.size() == QSize(28, 28) * ratio
+# Drawn at this scale and not stretched: the strokes are as sharp as the drawing's own.
+inked = sorted(seen.pixelColor(x, y).lightness() for x in range(seen.width()) for y in range(seen.height()))
+ideal = icons.draw("plus", QSize(18, 18), theme.color("text"), ratio).toImage()
+full = sum(ideal.pixelColor(x, y).alpha() > 250 for x in range(ideal.width()) for y in range(ideal.height()))
+bright = sum(value > 220 for value in inked)
+assert bright >= 0.9 * full > 0, (bright, full)
+"""
+
+
+@pytest.mark.parametrize("scale", ["1", "1.5", "2", "3"])
+def test_buttons_are_crisp_on_every_screen(scale: str) -> None:
+    command = [sys.executable, "-c", SCALED, scale]
+    result = subprocess.run(
+        command, env=os.environ | {"QT_SCALE_FACTOR": scale}, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
 
 
 def test_engines_outlive_their_makers() -> None:

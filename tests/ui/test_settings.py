@@ -1,6 +1,7 @@
 """Settings survive everything: a bad value, a damaged file, a full disk, a kill."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -105,17 +106,40 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, qapp: object) -> Non
 
 
 def test_a_write_that_fails_is_told_and_tried_again(tmp_path: Path, qtbot: QtBot) -> None:
+    problems = []
     blocked = tmp_path / "folder"
     blocked.write_text("a file where the folder should be")
     settings = Settings(blocked / "inner")
+    settings.changed.connect(problems.append)
     settings.set("theme", "light")
     qtbot.waitUntil(lambda: settings.problem != "", timeout=3000)
-    assert "Cannot write" in settings.problem
+    assert "Cannot write" in settings.problem and problems == ["theme", "problem"]
     with pytest.raises(StudioError):
         settings.save()
     blocked.unlink()
     settings.save()
     assert stored(blocked / "inner") == {"theme": "light"} and settings.problem == ""
+
+
+def test_a_slow_disk_does_not_stop_the_window(tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The debounced write runs beside; what changes meanwhile is written after it, and the end waits for both."""
+    go, writes = threading.Event(), []
+
+    def slow(path: Path, data: bytes) -> None:
+        go.wait(10)
+        writes.append(json.loads(data))
+
+    monkeypatch.setattr("studio.ui.settings.write_atomic", slow)
+    monkeypatch.setattr("studio.ui.settings.DELAY", 1)
+    settings = Settings(tmp_path)
+    settings.set("theme", "dark")
+    qtbot.wait(50)
+    assert writes == []
+    settings.set("theme", "light")
+    qtbot.wait(20)
+    go.set()
+    settings.save()
+    assert writes == [{"theme": "dark"}, {"theme": "light"}]
 
 
 def test_a_wrong_value_from_the_program_is_a_bug(tmp_path: Path, qapp: object) -> None:

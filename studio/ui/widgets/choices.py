@@ -26,12 +26,12 @@ Options = Sequence[tuple[Any, str]]
 
 
 class Check(QCheckBox):
-    """A check box with the `value()` and `changed` of the other controls."""
+    """A check box with the `value()` and `changed` of the other controls; `text=False` where a Field has its label."""
 
     changed = Signal(object)
 
-    def __init__(self, name: str, value: bool = False, parent: QWidget | None = None) -> None:
-        super().__init__(name, parent)
+    def __init__(self, name: str, value: bool = False, *, text: bool = True, parent: QWidget | None = None) -> None:
+        super().__init__(name if text else "", parent)
         self.setAccessibleName(name)
         self.setChecked(value)
         self.clicked.connect(self._clicked)
