@@ -43,7 +43,7 @@ def measure_strokes(side: int = 4096, brush: int = 256, moves: int = 300, zoom: 
         middle, reach = view.rect().center(), 0.4 * min(view.width(), view.height())
         angles = np.linspace(0, 6 * np.pi, moves + 1)
         places = [
-            QPointF(middle) + reach * (0.3 + 0.7 * i / moves) * QPointF(np.cos(angle), np.sin(angle))
+            QPointF(middle) + QPointF(np.cos(angle), np.sin(angle)) * (reach * (0.3 + 0.7 * i / moves))
             for i, angle in enumerate(angles)
         ]
         _send(canvas, QEvent.Type.MouseButtonPress, places[0])

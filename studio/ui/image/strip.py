@@ -1,0 +1,160 @@
+"""The pictures of a folder as a film strip."""
+
+import re
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from studio.errors import StudioError
+from studio.media.images import load_picture
+from studio.ui.image.raster import qimage
+from studio.ui.image.tiles import Tile, TileView
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
+SIDE = 72
+KEPT = 300
+"""Thumbnails in memory at most, of about 80 kB each on a screen of double density."""
+MOST = 10_000
+"""Pictures of a folder that are listed at most."""
+
+
+class FilmStrip(QWidget):
+    """The pictures of a folder in a row; `chosen` tells the path of the one to open.
+
+    One worker lists the folder and makes thumbnails of what is seen, the last seen first. `close_down` ends it.
+    """
+
+    chosen = Signal(Path)
+    listed = Signal(int)
+    """The folder has been read: how many pictures it holds."""
+    failed = Signal(str)
+    _listing = Signal(int, list)
+    _thumbnail = Signal(int, int, QImage)
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.paths: list[Path] = []
+        self._folder = 0  # counts the folders opened: what comes late from another is dropped
+        self._wanted: OrderedDict[int, None] = OrderedDict()
+        self._kept: OrderedDict[int, None] = OrderedDict()
+        self._busy = False
+        self._start_with: Path | None = None
+        self._worker: ThreadPoolExecutor | None = None
+        self.view = TileView("Pictures of the folder", "row", SIDE)
+        self.view.tiles.wanted = self._want
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.view)
+        self.view.picked.connect(self._pick)
+        self.view.clicked.connect(self._clicked)
+        queued = Qt.ConnectionType.QueuedConnection
+        self._listing.connect(self._take_listing, queued)
+        self._thumbnail.connect(self._take_thumbnail, queued)
+
+    def open_folder(self, folder: Path, start_with: Path | None = None) -> None:
+        """List the pictures of a folder; `start_with` is marked as the one that is open."""
+        self._folder += 1
+        self.paths = []
+        self._wanted.clear()
+        self._kept.clear()
+        self._start_with = start_with
+        self.view.set_tiles([])
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="film strip")
+        self._worker.submit(self._list, self._folder, folder)
+
+    def close_down(self) -> None:
+        """End the worker; thumbnails that are not begun are not made."""
+        self._folder += 1
+        self._wanted.clear()
+        if self._worker is not None:
+            self._worker.shutdown(wait=True, cancel_futures=True)
+            self._worker = None
+
+    def step(self, by: int) -> None:
+        """Open the next picture, or another that is `by` further."""
+        row = self.view.current + by
+        if 0 <= row < len(self.paths):
+            self.view.set_current(row)
+            self._pick(row)
+
+    # On the worker
+
+    def _list(self, number: int, folder: Path) -> None:
+        try:
+            found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
+        except OSError as error:
+            self.failed.emit(f"Cannot read the folder {folder}: {error.strerror}. Choose another one.")
+            found = []
+        self._listing.emit(number, sorted(found, key=_natural)[:MOST])
+
+    def _make(self, number: int, row: int, path: Path) -> None:
+        image = QImage()
+        if number == self._folder:
+            try:
+                pixels = qimage(load_picture(path).rgb)
+            except (StudioError, MemoryError):
+                pass
+            else:
+                # Twice the side, for screens of double density; small ones stay as they are, to be seen sharp.
+                image = pixels
+                if max(pixels.width(), pixels.height()) > 2 * SIDE:
+                    smooth = Qt.TransformationMode.SmoothTransformation
+                    image = pixels.scaled(QSize(2 * SIDE, 2 * SIDE), Qt.AspectRatioMode.KeepAspectRatio, smooth)
+        self._thumbnail.emit(number, row, image)
+
+    # In the window
+
+    def _take_listing(self, number: int, paths: list[Path]) -> None:
+        if number != self._folder:
+            return
+        self.paths = paths
+        self.view.set_tiles([Tile(path.name) for path in paths])
+        if self._start_with in paths:
+            self.view.set_current(paths.index(self._start_with))
+        self.listed.emit(len(paths))
+
+    def _want(self, row: int) -> None:
+        self._wanted[row] = None
+        self._wanted.move_to_end(row)
+        self._make_next()
+
+    def _make_next(self) -> None:
+        if not self._busy and self._wanted and self._worker is not None:
+            row, _ = self._wanted.popitem()
+            self._busy = True
+            self._worker.submit(self._make, self._folder, row, self.paths[row])
+
+    def _take_thumbnail(self, number: int, row: int, image: QImage) -> None:
+        self._busy = False
+        if number == self._folder and row < len(self.paths):
+            tile = self.view.tiles.tiles[row]
+            tile.image, tile.failed = (None, True) if image.isNull() else (image, False)
+            self._wanted.pop(row, None)
+            self._keep(row)
+            self.view.tiles.changed(row)
+        self._make_next()
+
+    def _keep(self, row: int) -> None:
+        self._kept[row] = None
+        self._kept.move_to_end(row)
+        while len(self._kept) > KEPT:
+            old, _ = self._kept.popitem(last=False)
+            self.view.tiles.tiles[old].image = None  # made again when it is seen again
+
+    def _clicked(self) -> None:
+        self._pick(self.view.current)
+
+    def _pick(self, row: int) -> None:
+        if 0 <= row < len(self.paths):
+            self.chosen.emit(self.paths[row])
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sorts 2 before 10."""
+    parts = re.split(r"(\d+)", path.name.lower())
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
