@@ -40,7 +40,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             temporary.unlink()
 
 
-def write_atomic(path: str | Path, data: bytes) -> None:
+def write_atomic(path: str | Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` whole or not at all. Raises StudioError as `atomic_path` does."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)

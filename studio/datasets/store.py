@@ -166,6 +166,13 @@ class Dataset:
         return self.table["counts"]
 
     @cached_property
+    def digest(self) -> str:
+        """Tells this dataset from any other: of its table and of the hashes of all that is in it."""
+        digest = hashlib.sha256((self.folder / TABLE).read_bytes())
+        digest.update(np.ascontiguousarray(self.hashes).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
     def pixels(self) -> NDArray[np.uint8]:
         """uint8 (N, H, W, 3), mapped."""
         height, width = self.table["grid"]

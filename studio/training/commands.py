@@ -3,12 +3,13 @@
 import argparse
 import dataclasses
 import signal
-import threading
 from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
-from studio.training.recipe import Recipe, load_recipe
+from studio.training.control import Control
+from studio.training.recipe import Recipe, check_recipe, load_recipe
+from studio.training.run_folder import Lock
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,9 @@ def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
         data = recipe.data
         files = {name: str(Path(args.data) / Path(getattr(data, name)).name) for name in ("train", "valid")}
         recipe = dataclasses.replace(recipe, data=dataclasses.replace(data, **files))
+    if args.init is not None:
+        recipe = dataclasses.replace(recipe, init=str(args.init))
+    check_recipe(recipe)
     return recipe, Path(args.output or Path("runs") / recipe.name)
 
 
@@ -48,26 +52,29 @@ def train(args: argparse.Namespace) -> int:
 
     recipe, folder = recipe_from(args)
     console = Console(stderr=True)
-    stop = threading.Event()
+    control = Control()
 
     def interrupt(number: int, frame: Any) -> None:
-        stop.set()
+        control.ask("stop")
         signal.signal(signal.SIGINT, signal.default_int_handler)
         console.print("Stopping after this step; a checkpoint is written.")
 
     previous = signal.signal(signal.SIGINT, interrupt)
+    lock = Lock(folder)
+    control.listen(folder, lambda line: console.print(f"No such command: {line}", highlight=False))
     try:
         with _ProgressLine(console, args.max_minutes) as line:
             checkpoint = trainer.train(
                 recipe,
                 folder,
                 resume=args.resume,
-                init=args.init,
                 max_minutes=args.max_minutes,
                 report=line.show,
-                stop=stop.is_set,
+                control=control,
             )
     finally:
+        control.closed.set()
+        lock.release()
         signal.signal(signal.SIGINT, previous)
     print(checkpoint)
     return 0
@@ -84,7 +91,7 @@ class _ProgressLine:
         self.progress = Progress(
             BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), console=console
         )
-        self.task = self.progress.add_task("training", total=None, figures="reading the data …")
+        self.task = self.progress.add_task("training", total=None, figures="starting …")
 
     def __enter__(self) -> "_ProgressLine":
         if self.console.is_terminal:
@@ -110,6 +117,16 @@ class _ProgressLine:
                     self.console.print(f"step {event['step']}/{event['steps']} · {figures}", highlight=False)
             case "evaluation":
                 self.held_out = event["held_out"]
+                best = ", the best so far" if event["best"] else ""
+                self.console.print(
+                    f"step {event['step']}: bound {event['bound']:.3f} bits a token{best}", highlight=False
+                )
+            case "preparing":
+                part = f": {event['done']}" if "done" in event else ""
+                part += f" of {event['of']}" if "of" in event else ""
+                self.progress.update(self.task, figures=f"{event['what']}{part}")
+            case "log":
+                self.console.print(event["message"], highlight=False)
             case "checkpoint":
                 self.console.print(f"checkpoint at step {event['step']}: {event['path']}", highlight=False)
 

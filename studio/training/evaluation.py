@@ -3,9 +3,14 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Generator, Tensor, nn
 
+from studio.prime.likelihood import Bound, marginal_bound
+from studio.prime.sampling import Denoiser
+from studio.prime.subtokens import Subtokens
 from studio.training.masks import mask_digits
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import masked_cross_entropy
@@ -52,6 +57,29 @@ def cross_entropy_table(
             row[f"{share:g}"] = round(total / max(1, count) / math.log(2), 4)
         result[str(granularity)] = row
     return result
+
+
+def held_out_bound(
+    network: nn.Module, subtokens: Subtokens, tokens: Tensor, granularity: int, samples: int = 64
+) -> Bound:
+    """An upper bound on −log p of held-out tokens (N, L), of at most `samples` of them, spread evenly.
+
+    The masks are the same whenever it is measured, so that a difference is one of the weights.
+    """
+    device = next(network.parameters()).device
+    spread = np.linspace(0, len(tokens) - 1, min(len(tokens), samples)).astype(int)
+    denoise = numpy_denoiser(network, device)
+    return marginal_bound(denoise, subtokens, tokens.numpy()[spread], granularity=granularity)
+
+
+def numpy_denoiser(network: nn.Module, device: torch.device) -> Denoiser:
+    """A network as `studio.prime` takes it."""
+
+    @torch.no_grad()
+    def denoise(y: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        return network(torch.from_numpy(y).to(device), torch.from_numpy(rows).to(device)).float().cpu().numpy()
+
+    return denoise
 
 
 @torch.no_grad()

@@ -1,6 +1,9 @@
 """A checkpoint to a model bundle, checked against the network and measured on held-out data."""
 
+import dataclasses
+import hashlib
 import json
+import math
 import shutil
 from datetime import date
 from pathlib import Path
@@ -8,27 +11,36 @@ from typing import Any
 
 import torch
 
+from studio.prime.subtokens import Subtokens
 from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
-from studio.training.evaluation import cross_entropy_table, fill_accuracy
+from studio.training.evaluation import cross_entropy_table, fill_accuracy, held_out_bound
 from studio.training.networks import Network, network_settings
 from studio.training.networks.digits import Compatibility
 from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
 from studio.training.optim import MovingAverage
 from studio.training.prepare import TOKENIZER_FILES, prepare
-from studio.training.recipe import Recipe, parse_recipe
-from studio.training.trainer import load_checkpoint
+from studio.training.recipe import Recipe, check_recipe, parse_recipe
+from studio.training.run_folder import CHECKPOINTS
+from studio.training.saving import load_checkpoint
 
 
-def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluate: bool = True) -> Path:
-    """Write a bundle made from `checkpoint` to the folder `output`, which it replaces.
+def export(
+    checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluate: bool = True, name: str | None = None
+) -> Path:
+    """Write a bundle made from `checkpoint`, a file in the run's folder or in checkpoints/, to the folder `output`.
 
-    The averaged weights are used. `recipe` overrides the one in the checkpoint (texts, paths and defaults may
-    have changed since). Raises StudioError where the graph and the network disagree by more than 2e-4.
+    The averaged weights are used. What was at `output` is replaced. `recipe` overrides the one in the checkpoint
+    (texts, paths and defaults may have changed since), and `name` its name. Raises StudioError where the graph and
+    the network disagree by more than 2e-4.
     """
     check_replaceable(output)
     state = load_checkpoint(checkpoint)
     recipe = recipe or parse_recipe(json.loads(state["recipe"]))
-    prepared = prepare(recipe, checkpoint.parent)
+    if name is not None:
+        recipe = dataclasses.replace(recipe, name=name)
+        check_recipe(recipe)
+    run = checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else checkpoint.parent
+    prepared = prepare(recipe, run)
     network = prepared.network
     network.load_state_dict(state["model"])
     average = MovingAverage(network, recipe.training.ema)
@@ -41,11 +53,13 @@ def export(checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluat
         write_graph(network, folder, recipe.num_tokens, any_length=recipe.modality == "text")
         difference = verify_graph(network, folder, recipe.num_tokens)
         if tokenizer_file := TOKENIZER_FILES[recipe.tokens.tokenizer]:
-            shutil.copyfile(checkpoint.parent / tokenizer_file, folder / tokenizer_file)
+            shutil.copyfile(run / tokenizer_file, folder / tokenizer_file)
         evaluation: dict[str, Any] = {"onnx_difference": float(f"{difference:.1e}")}
+        likelihood = None
         if evaluate:
             evaluation |= _evaluate(network, recipe, prepared.valid, prepared.subtokens)
-        write_manifest(folder, _manifest(recipe, network, state, evaluation))
+            likelihood = _likelihood(network, recipe, prepared.valid, prepared.subtokens)
+        write_manifest(folder, _manifest(recipe, network, state, evaluation) | {"likelihood": likelihood})
     return output
 
 
@@ -54,7 +68,7 @@ def _evaluate(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, sub
     digits = torch.from_numpy(subtokens.digits)[valid]
     compatible = Compatibility(tokens.vocab_size, tokens.length, tokens.base)
     figures: dict[str, Any] = {
-        "data": Path(recipe.data.valid).name,
+        "data": held_out_name(recipe),
         "samples": len(valid),
         "what": "bits a masked token: joint cross-entropy by granularity and share of digits known; not a likelihood",
         "masked_cross_entropy": cross_entropy_table(
@@ -64,6 +78,37 @@ def _evaluate(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, sub
     if recipe.modality == "text":
         figures["top1_accuracy_15_percent_masked"] = fill_accuracy(network, digits, valid, subtokens.mask_id)
     return figures
+
+
+def held_out_name(recipe: Recipe) -> str:
+    """What the figures are measured on."""
+    share = f"{recipe.data.valid_share:.1%} of the training data, held out by content"
+    return Path(recipe.data.valid).name or share
+
+
+def _likelihood(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, subtokens: Subtokens) -> dict[str, Any]:
+    """The valid figure on held-out data, a bound with its name, as `prime-studio evaluate --write` stores it."""
+    granularities = {min(recipe.tokens.granularities), recipe.defaults.get("granularity", 1)}
+    figures = []
+    for granularity in sorted(granularities & set(recipe.tokens.granularities)):
+        bound = held_out_bound(network, subtokens, valid, granularity, samples=len(valid))
+        figures.append(
+            {
+                "bound": "marginal",
+                "what": bound.what,
+                "granularity": granularity,
+                "nats": round(bound.nats, 4),
+                "nats_error": round(bound.standard_error, 4) if math.isfinite(bound.standard_error) else None,
+                "nats_per_token": round(bound.nats_per_token, 5),
+                "bits_per_token": round(bound.bits_per_token, 5),
+                "perplexity_per_token": round(bound.perplexity, 5),
+                "samples": bound.count,
+                "pairs": 1,
+                "seed": 0,
+            }
+        )
+    digest = hashlib.sha256(valid.numpy().astype("<u4").tobytes()).hexdigest()
+    return {"data": held_out_name(recipe), "sha256": digest, "of": "tokens, as the model has them", "figures": figures}
 
 
 def _manifest(recipe: Recipe, network: Network, state: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
@@ -91,9 +136,9 @@ def _manifest(recipe: Recipe, network: Network, state: dict[str, Any], evaluatio
             "samples_seen": state["samples"],
             "minutes": round(state["seconds"] / 60),
             "device": state["device"],
+            "started_from": Path(recipe.init).name or None,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
             "exported": date.today().isoformat(),
         },
         "evaluation": evaluation,
-        "likelihood": None,
     }

@@ -5,6 +5,7 @@ conditional; its integral over time is *not* a bound on the likelihood and is ne
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +41,26 @@ class Corruption:
             region = text_regions(batch, tokens, generator)
         everywhere = torch.rand((batch, 1), generator=generator, device=device) >= self.region_share
         return torch.where(masked & (region | everywhere)[..., None], mask_id, digits)
+
+
+def backward(
+    accelerator: Any, network: nn.Module, compatible: nn.Module, tokens: Tensor, y: Tensor, mask_id: int, parts: int
+) -> Tensor:
+    """Gradients of the mean loss over all masked tokens of the batch, of all processes; returns this one's share.
+
+    parts: pieces of the batch that go through the network one after the other, where memory is short. The result is
+    the same up to rounding. The share is scaled so that the mean over the processes is the mean loss, in nats.
+    """
+    count = (y == mask_id).any(-1).sum()
+    if accelerator.num_processes > 1:  # gradients are averaged over processes, whatever each of them has masked
+        count = accelerator.reduce(count, "mean")
+    losses = []
+    for part_tokens, part_y in zip(tokens.tensor_split(parts), y.tensor_split(parts), strict=True):
+        with accelerator.autocast():
+            loss = masked_cross_entropy(network, compatible, part_tokens, part_y, mask_id).sum() / count.clamp(min=1)
+        accelerator.backward(loss)
+        losses.append(loss.detach())
+    return torch.stack(losses).sum()
 
 
 def masked_cross_entropy(network: nn.Module, compatible: nn.Module, tokens: Tensor, y: Tensor, mask_id: int) -> Tensor:

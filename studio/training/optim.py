@@ -1,10 +1,13 @@
 """Optimisers, their learning-rate schedule and the moving average of the weights."""
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from studio.errors import StudioError
 from studio.training.recipe import TrainingSettings
 
 # What looks a row up or ends in logits is no hidden matrix; Muon's whitening would hurt it.
@@ -44,8 +47,6 @@ class Optimizers:
     """AdamW for everything, or for what is left when the hidden matrices go to Muon; one learning rate."""
 
     def __init__(self, network: nn.Module, settings: TrainingSettings):
-        if settings.optimizer not in ("adamw", "muon"):
-            raise StudioError(f"Unknown optimizer {settings.optimizer!r}: use 'adamw' or 'muon'.")
         self.settings = settings
         hidden, rest = [], []
         for name, parameter in network.named_parameters():
@@ -66,12 +67,16 @@ class Optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
         self.adamw.step()
-        self.adamw.zero_grad()
         if self.muon is not None:
             self.muon.step()
-            for weight in self.muon.weights:
-                weight.grad = None
+        self.clear()
         return rate
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        self.adamw.zero_grad()
+        for weight in self.muon.weights if self.muon is not None else ():
+            weight.grad = None
 
     def state_dict(self) -> list[dict]:
         return [optimizer.state_dict() for optimizer in self._all()]
@@ -82,10 +87,12 @@ class Optimizers:
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:
-    """Linear rise, constant, then a linear fall to zero at the last step."""
+    """Linear rise, constant, then a fall to zero at the last step, linear or as half a cosine wave."""
     rise = (step + 1) / max(1, settings.warmup)
-    fall = (settings.steps - step) / max(1.0, settings.decay * settings.steps)
-    return settings.learning_rate * min(1.0, rise, max(0.0, fall))
+    fall = min(1.0, max(0.0, (settings.steps - step) / max(1.0, settings.decay * settings.steps)))
+    if settings.schedule == "cosine":
+        fall = (1 - math.cos(math.pi * fall)) / 2
+    return settings.learning_rate * min(1.0, rise, fall)
 
 
 class MovingAverage:
@@ -108,6 +115,20 @@ class MovingAverage:
         with torch.no_grad():
             for name, parameter in network.named_parameters():
                 parameter.copy_(self.shadow[name])
+
+    @contextmanager
+    def applied(self, network: nn.Module) -> Iterator[nn.Module]:
+        """The network, to be evaluated, with the averaged weights; afterwards it is as it was."""
+        weights = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+        self.copy_to(network)
+        network.eval()
+        try:
+            yield network
+        finally:
+            network.train()
+            with torch.no_grad():
+                for name, parameter in network.named_parameters():
+                    parameter.copy_(weights[name])
 
     def state_dict(self) -> dict:
         return {"updates": self.updates, "shadow": self.shadow}

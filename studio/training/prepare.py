@@ -1,7 +1,11 @@
 """From a recipe to what a run needs: the tokenizer's file, the data as tokens, the network."""
 
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,20 +15,30 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from studio.datasets.collecting import open_or_collect
+from studio.datasets.store import Dataset
 from studio.errors import StudioError
-from studio.files import write_atomic
+from studio.files import atomic_path, write_atomic
 from studio.media.images import load_palette, save_palette
 from studio.media.palette import build_palette, nearest
 from studio.media.texts import train_tokenizer
 from studio.prime.subtokens import Subtokens
-from studio.training.data import PictureData, TextData, read_pictures, read_text
+from studio.training.data import PictureData, TextData
 from studio.training.networks import Network, build_network
 from studio.training.objective import Corruption
 from studio.training.recipe import Recipe
 from studio.training.wordtree import renumber, tree_order, usage_vectors
 
 TOKENIZER_FILES = {"palette": "palette.json", "rgb": None, "bpe": "tokenizer.json"}
-VALID_WINDOWS = 64  # held-out windows of text that are looked at while training
+VALID_WINDOWS = 64  # held-out windows of text that are looked at
+VALID_PICTURES = 256  # and pictures
+PALETTE_PIXELS = 1 << 22
+TOKENIZER_BYTES = 1 << 26
+CHUNK = 4096  # pictures that are turned into tokens at a time
+TEXTS = 256  # and texts
+
+Report = Callable[[dict[str, Any]], None]
+Places = NDArray[np.int64]
 
 
 @dataclass
@@ -34,16 +48,26 @@ class Prepared:
     subtokens: Subtokens
     corruption: Corruption
     network: Network
+    source: Path  # the dataset's folder; a run cannot go on without it
 
 
-def prepare(recipe: Recipe, folder: Path) -> Prepared:
-    """Read the data, make the tokenizer once (it is kept in `folder`), build the network."""
+def prepare(recipe: Recipe, folder: Path, report: Report = lambda event: None) -> Prepared:
+    """Make data and tokenizer ready, once (they are kept in `folder`), and build the network.
+
+    report: called with events "preparing" (what; done and of, where known).
+    """
     tokens = recipe.tokens
-    if tokens.tokenizer not in TOKENIZER_FILES:
-        raise StudioError(f"Unknown tokenizer {tokens.tokenizer!r}: use {', '.join(TOKENIZER_FILES)}.")
     torch.manual_seed(recipe.training.seed)
     network = build_network(recipe.network_settings())
-    corruption = Corruption(
+    data, valid, dataset = (_pictures if recipe.modality == "image" else _text)(recipe, folder, network, report)
+    subtokens = Subtokens(tokens.vocab_size, tokens.length, tokens.base)
+    return Prepared(data, valid, subtokens, corruption_of(recipe), network, dataset.folder)
+
+
+def corruption_of(recipe: Recipe) -> Corruption:
+    """How the recipe's samples are hidden."""
+    tokens = recipe.tokens
+    return Corruption(
         granularities=tokens.granularities,
         weights=tokens.weights or (1.0,) * len(tokens.granularities),
         alpha_exponent=recipe.training.alpha_exponent,
@@ -51,9 +75,6 @@ def prepare(recipe: Recipe, folder: Path) -> Prepared:
         grid=tokens.grid if recipe.modality == "image" else (),
         colors=recipe.colors,
     )
-    data, valid = (_pictures if recipe.modality == "image" else _text)(recipe, folder, network)
-    subtokens = Subtokens(tokens.vocab_size, tokens.length, tokens.base)
-    return Prepared(data, valid, subtokens, corruption, network)
 
 
 def take_tokenizer(bundle: Path, recipe: Recipe, folder: Path) -> None:
@@ -79,17 +100,21 @@ def take_weights(bundle: Path, network: Network) -> None:
     network.load_state_dict({name: weight.float() for name, weight in weights.items()}, strict=False)
 
 
-def _pictures(recipe: Recipe, folder: Path, network: Network) -> tuple[PictureData, Tensor]:
+def _pictures(recipe: Recipe, folder: Path, network: Network, report: Report) -> tuple[PictureData, Tensor, Dataset]:
     height, width = recipe.tokens.grid
-    train = read_pictures(Path(recipe.data.train), height, width)
-    valid = read_pictures(Path(recipe.data.valid), height, width)
+    train, places, valid_set, valid_places = _split(recipe, folder, report)
+    spread = np.linspace(0, len(valid_places) - 1, min(len(valid_places), VALID_PICTURES)).astype(int)
+    valid = valid_set.pixels[valid_places[spread]]
     palette = None
+    tokens = train.pixels.reshape(len(train), -1)  # rgb: the pixels are the tokens
     if recipe.tokens.tokenizer == "palette":
-        palette = _palette(recipe, folder, train)
+        palette = _palette(recipe, folder, train, places)
         _show_colors(network, palette)
-        train, valid = nearest(palette, train), nearest(palette, valid)
+        tokens = _palette_tokens(folder, train, palette, report)
+        valid = nearest(palette, valid)
     data = PictureData(
-        tokens=torch.from_numpy(train.reshape(len(train), -1).astype(np.int16)),
+        tokens=tokens,
+        places=places,
         grid=(height, width),
         colors=recipe.colors,
         palette=None if palette is None else torch.from_numpy(palette).float(),
@@ -97,17 +122,73 @@ def _pictures(recipe: Recipe, folder: Path, network: Network) -> tuple[PictureDa
         flip=recipe.data.flip,
         color_jitter=recipe.data.color_jitter,
     )
-    return data, torch.from_numpy(valid.reshape(len(valid), -1).astype(np.int64))
+    return data, torch.from_numpy(valid.reshape(len(valid), -1).astype(np.int64)), train
 
 
-def _palette(recipe: Recipe, folder: Path, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _split(recipe: Recipe, folder: Path, report: Report) -> tuple[Dataset, Places, Dataset, Places]:
+    """(training data, places in it, held-out data, places in it); content decides where one dataset is split."""
+    data, grid = recipe.data, None
+    if recipe.modality == "image":
+        grid = (recipe.tokens.grid[0], recipe.tokens.grid[1])
+
+    def read(source: str, name: str) -> Dataset:
+        def tell(counts: dict[str, int]) -> None:
+            report({"event": "preparing", "what": f"reading the {name} data", "done": counts["kept"]})
+
+        return open_or_collect(Path(source), folder / "data" / name, grid, data.fit, data.column, tell)
+
+    if not data.train:
+        raise StudioError("The recipe names no training data: fill in data.train.")
+    train = read(data.train, "train")
+    if data.valid:
+        valid = read(data.valid, "valid")
+        return train, np.arange(len(train)), valid, np.arange(len(valid))
+    held = train.held_out(data.valid_share)
+    if held.all() or not held.any():
+        raise StudioError(f"{data.train} holds only one thing that can be learned from: add different ones.")
+    return train, np.flatnonzero(~held), train, np.flatnonzero(held)
+
+
+def _palette(recipe: Recipe, folder: Path, dataset: Dataset, places: Places) -> NDArray[np.uint8]:
+    """The run's palette; a new one is made from at most four million pixels, of pictures spread evenly."""
     file = folder / "palette.json"
     if not file.exists():
         depth = recipe.tokens.vocab_size.bit_length() - 1
-        if 2**depth != recipe.tokens.vocab_size:
-            raise StudioError("A palette's vocab_size must be a power of two.")
-        save_palette(file, build_palette(pictures, depth))
-    return load_palette(file)
+        count = max(1, min(len(places), PALETTE_PIXELS // (recipe.tokens.grid[0] * recipe.tokens.grid[1])))
+        some = places[np.linspace(0, len(places) - 1, count).astype(int)]
+        save_palette(file, build_palette(dataset.pixels[some], depth))
+    palette = load_palette(file)
+    if len(palette) != recipe.tokens.vocab_size:
+        raise StudioError(f"The palette has {len(palette)} colours, not {recipe.tokens.vocab_size}: mend vocab_size.")
+    return palette
+
+
+def _palette_tokens(folder: Path, dataset: Dataset, palette: NDArray[np.uint8], report: Report) -> NDArray[Any]:
+    """(N, H·W), mapped from the run's folder; made once for this dataset and palette."""
+    kind = np.dtype(np.uint8 if len(palette) <= 256 else np.uint16)
+    shape = (len(dataset), dataset.pixels.shape[1] * dataset.pixels.shape[2])
+    path = folder / "data" / "train.tokens"
+
+    def chunks() -> Iterator[NDArray[Any]]:
+        for start in range(0, len(dataset), CHUNK):
+            report({"event": "preparing", "what": "pictures to palette colours", "done": start, "of": len(dataset)})
+            yield nearest(palette, dataset.pixels[start : start + CHUNK]).astype(kind)
+
+    _once(path, [dataset.digest, palette.tobytes().hex()], chunks)
+    return np.memmap(path, dtype=kind, mode="r", shape=shape)
+
+
+def _once(path: Path, key: list[Any], chunks: Callable[[], Iterable[NDArray[Any]]]) -> None:
+    """Write the chunks to a file, unless it was made before from the same things."""
+    mark = path.with_suffix(".key")
+    digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
+    if path.exists() and mark.exists() and mark.read_text() == digest:
+        return
+    mark.unlink(missing_ok=True)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        for chunk in chunks():
+            file.write(chunk.tobytes())
+    write_atomic(mark, digest.encode())
 
 
 def _show_colors(network: Network, palette: NDArray[np.uint8]) -> None:
@@ -118,29 +199,55 @@ def _show_colors(network: Network, palette: NDArray[np.uint8]) -> None:
             table[:, :3] = torch.from_numpy(palette).float() / 127.5 - 1
 
 
-def _text(recipe: Recipe, folder: Path, network: Network) -> tuple[TextData, Tensor]:
+def _text(recipe: Recipe, folder: Path, network: Network, report: Report) -> tuple[TextData, Tensor, Dataset]:
     context, vocab_size = recipe.tokens.grid[0], recipe.tokens.vocab_size
-    text = read_text(Path(recipe.data.train))
+    train_set, train_places, valid_set, valid_places = _split(recipe, folder, report)
     file = folder / "tokenizer.json"
     if not file.exists():
-        write_atomic(file, _train_tokenizer(text, vocab_size).to_str().encode())
+        report({"event": "preparing", "what": "learning the pieces of words"})
+        write_atomic(file, _train_tokenizer(train_set, train_places, vocab_size).to_str().encode())
     tokenizer = Tokenizer.from_file(str(file))
-    train = _encode(tokenizer, text)
-    valid = _encode(tokenizer, read_text(Path(recipe.data.valid))).astype(np.int64)
+    if tokenizer.get_vocab_size() != vocab_size:
+        raise StudioError(f"The tokenizer has {tokenizer.get_vocab_size()} pieces, not {vocab_size}: mend vocab_size.")
+    train = _text_tokens(folder / "data" / "train.tokens", tokenizer, train_set, train_places, report)
+    valid = _text_tokens(folder / "data" / "valid.tokens", tokenizer, valid_set, valid_places, report)
     if min(len(train), len(valid)) < 2 * context:
         raise StudioError(f"The text is too short: training and held-out data need {2 * context} tokens each.")
-    windows = valid[: len(valid) // context * context].reshape(-1, context)
-    spread = np.linspace(0, len(windows) - 1, min(len(windows), VALID_WINDOWS)).astype(int)
-    return TextData(torch.from_numpy(train), context), torch.from_numpy(windows[spread])
+    count = len(valid) // context
+    spread = np.linspace(0, count - 1, min(count, VALID_WINDOWS)).astype(int)
+    windows = np.stack([valid[place * context : (place + 1) * context] for place in spread]).astype(np.int64)
+    return TextData(train, context), torch.from_numpy(windows), train_set
 
 
-def _encode(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
+def _text_tokens(path: Path, tokenizer: Tokenizer, dataset: Dataset, places: Places, report: Report) -> NDArray[Any]:
+    """All tokens of the texts at `places`, (N,), mapped from the run's folder; made once."""
+    kind = np.dtype(np.uint16 if tokenizer.get_vocab_size() <= 1 << 16 else np.int32)
+
+    def chunks() -> Iterator[NDArray[Any]]:
+        for start in range(0, len(places), TEXTS):
+            report({"event": "preparing", "what": "text to tokens", "done": start, "of": len(places)})
+            yield _encode(tokenizer, dataset.texts(places[start : start + TEXTS])).astype(kind)
+
+    _once(path, [dataset.digest, tokenizer.to_str(), hashlib.sha256(places.tobytes()).hexdigest()], chunks)
+    return np.memmap(path, dtype=kind, mode="r")
+
+
+def _encode(tokenizer: Tokenizer, texts: Iterable[str]) -> NDArray[np.int32]:
     """Line by line: newlines are tokens of their own, and long texts are encoded in parallel."""
-    encodings = tokenizer.encode_batch(text.splitlines(keepends=True))
+    lines = [line for text in texts for line in text.splitlines(keepends=True)]
+    encodings = tokenizer.encode_batch(lines, add_special_tokens=False)
     return np.concatenate([np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings])
 
 
-def _train_tokenizer(text: str, vocab_size: int) -> Tokenizer:
-    tokenizer = train_tokenizer(text.splitlines(keepends=True), vocab_size)
-    tokens = _encode(tokenizer, text).astype(np.int64)
+def _train_tokenizer(dataset: Dataset, places: Places, vocab_size: int) -> Tokenizer:
+    """From at most 64 MB of text, spread evenly."""
+    share = min(1.0, TOKENIZER_BYTES / max(1, dataset.table["bytes"]))
+    some = places[np.linspace(0, len(places) - 1, max(1, round(share * len(places)))).astype(int)]
+
+    def lines() -> Iterator[str]:
+        for text in dataset.texts(some):
+            yield from text.splitlines(keepends=True)
+
+    tokenizer = train_tokenizer(lines(), vocab_size)
+    tokens = _encode(tokenizer, dataset.texts(some)).astype(np.int64)
     return renumber(tokenizer, tree_order(usage_vectors(tokens, vocab_size)))

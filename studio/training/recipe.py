@@ -1,6 +1,7 @@
 """A recipe: everything a training run depends on, read from a TOML file."""
 
 import dataclasses
+import json
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,11 @@ from studio.errors import StudioError
 
 @dataclass(frozen=True)
 class DataSettings:
-    train: str = ""  # file or folder; relative paths count from the folder the program is started in
-    valid: str = ""
+    train: str = ""  # file, folder or dataset; relative paths count from the folder the program is started in
+    valid: str = ""  # held-out data; if empty, a share of the training data that is held out by content
+    valid_share: float = 0.05
+    column: str = ""  # of a table; the first that fits if empty
+    fit: str = "crop"  # how pictures of another shape are fitted: "crop" or "pad"
     name: str = ""  # what the data is, for the manifest
     flip: bool = False  # mirror half of the pictures
     shift: int = 0  # move pictures by up to so many pixels
@@ -36,7 +40,8 @@ class TrainingSettings:
     batch: int = 32  # samples a step, over all processes together
     learning_rate: float = 1e-3
     warmup: int = 200  # steps of linear rise
-    decay: float = 0.2  # last share of the steps, in which the rate falls linearly to zero
+    schedule: str = "linear"  # how the rate falls: "linear" or "cosine"
+    decay: float = 0.2  # last share of the steps, in which the rate falls to zero
     optimizer: str = "adamw"  # "adamw", or "muon" for the hidden matrices and AdamW for the rest
     betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
@@ -44,12 +49,16 @@ class TrainingSettings:
     ema: float = 0.999
     precision: str = "bf16"  # "bf16" or "no"
     compile: bool = False
+    device: str = "auto"  # "auto", "cpu" or "cuda"; `accelerate launch` takes more than one
     seed: int = 0
     region_share: float = 0.5  # samples that are masked inside a region only
     alpha_exponent: float = 1.0  # α = t**exponent, t uniform
     report_every: int = 20  # steps
     evaluate_every: int = 500  # steps
+    preview_every: int = 500  # steps; 0 makes none
+    patience: int = 0  # evaluations without a better figure after which the run stops; 0 goes on to the end
     checkpoint_minutes: float = 5.0
+    keep: int = 3  # checkpoints, beside the newest and the best
 
 
 @dataclass(frozen=True)
@@ -60,23 +69,12 @@ class Recipe:
     description: str = ""
     licence: str = "Apache-2.0"
     notices: tuple[str, ...] = ()
+    init: str = ""  # folder of the bundle whose weights and tokenizer the run starts from
     data: DataSettings = field(default_factory=DataSettings)
     tokens: TokenSettings = field(default_factory=TokenSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     network: dict[str, Any] = field(default_factory=dict)
     defaults: dict[str, Any] = field(default_factory=dict)  # of the sampler, for the manifest
-
-    def __post_init__(self) -> None:
-        if self.modality not in ("image", "text"):
-            raise StudioError(f"A recipe's modality is 'image' or 'text', not {self.modality!r}.")
-        tokens = self.tokens
-        if bad := [g for g in tokens.granularities if tokens.length % g]:
-            raise StudioError(f"Granularities must divide length {tokens.length}; {bad} do not.")
-        if tokens.weights and len(tokens.weights) != len(tokens.granularities):
-            raise StudioError("The recipe's weights must have one entry a granularity.")
-        for name in ("steps", "batch", "report_every", "evaluate_every"):
-            if getattr(self.training, name) < 1:
-                raise StudioError(f"The recipe's training.{name} must be at least 1.")
 
     @property
     def colors(self) -> int:
@@ -101,8 +99,10 @@ class Recipe:
 
 
 def parse_recipe(table: dict[str, Any]) -> Recipe:
-    """A recipe from nested dicts; StudioError names the first key that does not belong."""
-    return _build(Recipe, table, "recipe")
+    """A recipe from nested dicts; StudioError names the first key or value that does not belong."""
+    recipe = _build(Recipe, table, "recipe")
+    check_recipe(recipe)
+    return recipe
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -120,6 +120,23 @@ def recipe_table(recipe: Recipe) -> dict[str, Any]:
     return dataclasses.asdict(recipe)
 
 
+def recipe_toml(recipe: Recipe) -> str:
+    """The recipe as the text of a TOML file."""
+
+    def write(table: dict[str, Any], prefix: str) -> str:
+        # What JSON writes for strings, numbers, truth values and lists of them, TOML reads.
+        plain = [
+            f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            for key, value in table.items()
+            if not isinstance(value, dict)
+        ]
+        inner = [(key, value) for key, value in table.items() if isinstance(value, dict)]
+        tables = [f"\n[{prefix}{key}]\n" + write(value, f"{prefix}{key}.") for key, value in inner]
+        return "".join(f"{line}\n" for line in plain) + "".join(tables)
+
+    return write(recipe_table(recipe), "").replace("\x7f", "\\u007f")
+
+
 def _build(kind: type, table: dict[str, Any], where: str) -> Any:
     fields = {entry.name: entry for entry in dataclasses.fields(kind)}
     if unknown := set(table) - set(fields):
@@ -127,6 +144,8 @@ def _build(kind: type, table: dict[str, Any], where: str) -> Any:
     values = {}
     for name, value in table.items():
         if dataclasses.is_dataclass(fields[name].type):
+            if not isinstance(value, dict):
+                raise StudioError(f"The {where} needs a table [{name}], not a value.")
             value = _build(fields[name].type, value, f"recipe's [{name}]")  # type: ignore[arg-type]
         elif isinstance(value, list):
             value = tuple(value)
@@ -135,3 +154,11 @@ def _build(kind: type, table: dict[str, Any], where: str) -> Any:
         return kind(**values)
     except TypeError as error:
         raise StudioError(f"The {where} is incomplete: {error}.") from error
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """StudioError with the first problem of a recipe, if there is one."""
+    from studio.training.validation import problems
+
+    for field_name, sentence in problems(recipe):
+        raise StudioError(f"The recipe's {field_name} {sentence}.")

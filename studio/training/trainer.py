@@ -1,33 +1,52 @@
 """The training loop, from top to bottom.
 
-`train` runs a recipe in a folder of its own, which holds the tokenizer and the checkpoint. The checkpoint is
-written whole and takes the run up again to the same result on a CPU.
+`train` runs a recipe in a folder of its own (studio/training/run_folder.py), which holds the tokenizer, the data made
+ready, and the checkpoints. A checkpoint is written whole and takes the run up again to the same weights on a CPU.
 """
 
-import io
 import json
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Generator, nn
 
 from studio.errors import StudioError
 from studio.files import write_atomic
+from studio.training.board import Board
+from studio.training.control import Control
 from studio.training.data import batch_indices
-from studio.training.evaluation import cross_entropy_table
+from studio.training.evaluation import cross_entropy_table, held_out_bound
+from studio.training.machine import device_name, is_out_of_memory, memory, pick_device
 from studio.training.networks.digits import Compatibility
-from studio.training.objective import masked_cross_entropy
+from studio.training.objective import backward
 from studio.training.optim import MovingAverage, Optimizers
 from studio.training.prepare import prepare, take_tokenizer, take_weights
-from studio.training.recipe import Recipe, recipe_table
+from studio.training.previews import Previews
+from studio.training.recipe import Recipe, check_recipe, recipe_table, recipe_toml
+from studio.training.run_folder import CHECKPOINT, COMMANDS, RECIPE
+from studio.training.saving import load_newest, save_checkpoint
 
-CHECKPOINT = "checkpoint.pt"
 Report = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Progress:
+    """How far a run is; part of every checkpoint."""
+
+    step: int = 0
+    samples: int = 0
+    seconds: float = 0.0  # of training, pauses left out
+    parts: int = 1  # pieces of a batch, where memory ran out
+    held_out: float = math.inf  # the last valid figure, bits a token
+    best: float = math.inf
+    worse: int = 0  # evaluations since the best
 
 
 def train(
@@ -35,58 +54,78 @@ def train(
     folder: Path,
     *,
     resume: bool = False,
-    init: Path | None = None,
     max_minutes: float | None = None,
     report: Report = lambda event: None,
-    stop: Callable[[], bool] = lambda: False,
+    control: Control | None = None,
 ) -> Path:
-    """Train until the recipe's steps are done, the time is up, or `stop` says so. Returns the checkpoint.
+    """Train until the recipe's steps are done, the time is up, or `control` says so. Returns the checkpoint.
 
-    report: called with events (dicts with a key "event": "start", "step", "evaluation", "checkpoint", "end").
-    With `resume` the run goes on from the folder's checkpoint; the recipe may have changed in anything but
-    the network and the tokens. `init` is a bundle whose weights and tokenizer a new run starts from.
-    Raises StudioError when a checkpoint would be overwritten, when there is none
-    to resume, and when the loss stops being a number (the last good checkpoint stays).
+    report: called with events, dicts with a key "event"; docs/training.md lists them. With `resume` the run goes on
+    from the folder's checkpoint; the recipe may have changed in anything but the network and the tokens.
+    Raises StudioError for a wrong recipe, when a checkpoint would be overwritten, when there is none to resume, and
+    when the run cannot go on: no number as loss, no room on the disk, no data or no memory. The last good
+    checkpoint stays then.
     """
-    settings = recipe.training
+    check_recipe(recipe)
+    settings, control = recipe.training, control or Control()
     checkpoint = folder / CHECKPOINT
-    if resume and not checkpoint.exists():
-        raise StudioError(f"There is no checkpoint in {folder} to resume: start without --resume.")
     if not resume and checkpoint.exists():
         raise StudioError(f"{folder} already holds a run: go on with --resume, or choose another folder.")
+    old, note = load_newest(folder) if resume else (None, None)
+    if note:
+        report({"event": "log", "level": "warning", "message": note})
     folder.mkdir(parents=True, exist_ok=True)
 
-    accelerator = Accelerator(mixed_precision=settings.precision)
-    if init is not None and not resume:
-        take_tokenizer(init, recipe, folder)
-    prepared = prepare(recipe, folder)
-    if init is not None and not resume:
-        take_weights(init, prepared.network)
+    accelerator = Accelerator(mixed_precision=settings.precision, cpu=pick_device(settings.device))
+    device, main = accelerator.device, accelerator.is_main_process
+    with accelerator.main_process_first():
+        if recipe.init and not old and main:
+            take_tokenizer(Path(recipe.init), recipe, folder)
+        prepared = prepare(recipe, folder, report if main else lambda event: None)
+    if recipe.init and not old:
+        take_weights(Path(recipe.init), prepared.network)
     data, mask_id = prepared.data, prepared.subtokens.mask_id
-    raw = prepared.network.to(accelerator.device)
+    raw = prepared.network.to(device)
     raw.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    compatible = Compatibility(recipe.tokens.vocab_size, recipe.tokens.length, recipe.tokens.base)
-    compatible.to(accelerator.device)
-    digit_table = torch.from_numpy(prepared.subtokens.digits).to(accelerator.device)
-    optimizers = Optimizers(raw, settings)
-    ema = MovingAverage(raw, settings.ema)
-    generator = Generator(accelerator.device).manual_seed(settings.seed * 1000 + accelerator.process_index)
-    step, samples, seconds = 0, 0, 0.0
-    if resume:
-        state = load_checkpoint(checkpoint)
-        raw.load_state_dict(state["model"])
-        ema.load_state_dict(state["ema"])
-        optimizers.load_state_dict(state["optimizers"])
-        step, samples, seconds = state["step"], state["samples"], state["seconds"]
-        if accelerator.is_main_process:
-            generator.set_state(state["generator"])
-            torch.set_rng_state(state["torch_rng"])
+    compatible = Compatibility(recipe.tokens.vocab_size, recipe.tokens.length, recipe.tokens.base).to(device)
+    digit_table = torch.from_numpy(prepared.subtokens.digits).to(device)
+    optimizers, ema = Optimizers(raw, settings), MovingAverage(raw, settings.ema)
+    generator = Generator(device).manual_seed(settings.seed * 1000 + accelerator.process_index)
+    progress = Progress()
+    if old:
+        raw.load_state_dict(old["model"])
+        ema.load_state_dict(old["ema"])
+        optimizers.load_state_dict(old["optimizers"])
+        names = asdict(progress).keys()
+        progress = Progress(**{name: old[name] for name in names if name in old})
+        if main:
+            generator.set_state(old["generator"])
+            torch.set_rng_state(old["torch_rng"])
         else:  # only the first process writes; the others go on with fresh draws
-            generator.manual_seed(settings.seed * 1000 + accelerator.process_index + step * accelerator.num_processes)
+            fresh = accelerator.process_index + progress.step * accelerator.num_processes
+            generator.manual_seed(settings.seed * 1000 + fresh)
     network = accelerator.prepare(torch.compile(raw) if settings.compile else raw)
+    if main:
+        write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
+    board = Board(folder, report) if main else None
+    previews = Previews(recipe, prepared, folder) if main and settings.preview_every else None
 
-    def save() -> None:
-        if accelerator.is_main_process:
+    healthy = torch.ones((), dtype=torch.bool, device=device)
+    earlier, started, idle = progress.seconds, time.monotonic(), 0.0  # idle: seconds that were not spent on steps
+    paused_at: float | None = None
+    last_save = last_report = started
+    idle_reported, reported = 0.0, progress.step
+
+    def must_be_healthy() -> None:
+        if not healthy.item():
+            raise StudioError(
+                f"The loss is no longer a number at step {progress.step}: lower the learning rate and go on from the "
+                "last good checkpoint with --resume."
+            )
+
+    def save(best: bool = False) -> None:
+        must_be_healthy()
+        if main:
             state = {
                 "recipe": json.dumps(recipe_table(recipe)),
                 "model": raw.state_dict(),
@@ -94,47 +133,126 @@ def train(
                 "optimizers": optimizers.state_dict(),
                 "generator": generator.get_state(),
                 "torch_rng": torch.get_rng_state(),
-                "step": step,
-                "samples": samples,
-                "seconds": seconds + time.monotonic() - started,
-                "device": device_name(accelerator.device),
+                "device": device_name(device),
+                **asdict(progress),
             }
-            buffer = io.BytesIO()
-            torch.save(state, buffer)
-            write_atomic(checkpoint, buffer.getvalue())
-            report({"event": "checkpoint", "step": step, "path": str(checkpoint)})
+            figure = progress.held_out if math.isfinite(progress.held_out) else None
+            save_checkpoint(folder, state, figure, best, settings.keep)
+            report({"event": "checkpoint", "step": progress.step, "path": str(checkpoint), "best": best})
+
+    def evaluate() -> None:
+        """Two figures of the averaged weights on held-out data; the bound decides what is best."""
+        with ema.applied(raw):
+            digits = digit_table.cpu()[prepared.valid]
+            known = cross_entropy_table(raw, compatible, digits, prepared.valid, mask_id, [1], [0.5], batch=16)
+            granularity = min(recipe.tokens.granularities)
+            bound = held_out_bound(raw, prepared.subtokens, prepared.valid, granularity)
+        # A hair's breadth is no progress, or patience would never end.
+        progress.held_out, better = bound.bits_per_token, bound.bits_per_token < progress.best * (1 - 1e-4)
+        progress.worse = 0 if better else progress.worse + 1
+        progress.best = min(progress.best, progress.held_out)
+        event = {
+            "event": "evaluation",
+            "step": progress.step,
+            "held_out": known["1"]["0.5"],
+            "bound": bound.bits_per_token,
+            "bound_error": bound.error_per(bound.num_tokens),
+            "bound_of": f"{bound.what}; granularity {granularity}; {bound.count} samples",
+            "best": better,
+        }
+        report(event)
+        if board:
+            board.add(progress.step, event)
+        if better:
+            save(best=True)
+
+    def preview() -> None:
+        if previews:
+            with ema.applied(raw), accelerator.autocast():
+                file = previews.make(raw, device, progress.step)
+            report({"event": "preview", "step": progress.step, "path": str(file)})
 
     parameters = sum(parameter.numel() for parameter in raw.parameters())
-    report({"event": "start", "step": step, "steps": settings.steps, "samples": len(data), "parameters": parameters})
-    started = last_save = last_report = time.monotonic()
-    reported = step
-    while step < settings.steps and not stop():
-        if max_minutes is not None and time.monotonic() - started > 60 * max_minutes:
-            break
-        indices = batch_indices(
-            len(data), settings.batch, step, settings.seed, accelerator.process_index, accelerator.num_processes
-        )
-        tokens = data.batch(indices, generator)
-        y = prepared.corruption(digit_table[tokens], mask_id, generator)
-        with accelerator.autocast():
-            loss = masked_cross_entropy(network, compatible, tokens, y, mask_id).mean()
-        accelerator.backward(loss)
-        norm = nn.utils.clip_grad_norm_(raw.parameters(), settings.clip)
-        if step % settings.report_every == 0 and not math.isfinite(float(norm) + loss.item()):
-            raise StudioError(
-                f"The loss is no longer a number at step {step}: lower the learning rate and go on from the "
-                f"last good checkpoint with --resume."
-            )
-        rate = optimizers.step(step)
-        ema.update(raw)
-        step += 1
-        samples += settings.batch
-
-        if step % settings.report_every == 0:
+    report(
+        {
+            "event": "start",
+            "step": progress.step,
+            "steps": settings.steps,
+            "samples": len(data),
+            "held_out_samples": len(prepared.valid),
+            "parameters": parameters,
+            "device": device_name(device),
+            "processes": accelerator.num_processes,
+            "name": recipe.name,
+            "modality": recipe.modality,
+            "batch": settings.batch,
+        }
+    )
+    reason = "finished"
+    try:
+        if old is None:
+            preview()
+        while progress.step < settings.steps:
             now = time.monotonic()
-            pace = (step - reported) / (now - last_report)
-            report(
-                {
+            asked = control.take()
+            if max_minutes is not None and paused_at is None and now - started - idle > 60 * max_minutes:
+                asked.add("time")
+            if settings.patience and progress.worse >= settings.patience:
+                asked.add("early")
+            asked = _agreed(accelerator, asked)
+            if leave := [word for word in ("stop", "early", "time") if word in asked]:
+                reason = leave[0]
+                break
+            if "save" in asked or ("pause" in asked and paused_at is None):
+                save()
+            if "sample" in asked:
+                preview()
+            if "pause" in asked:
+                if paused_at is None:
+                    report({"event": "paused", "step": progress.step})
+                    paused_at = now
+                time.sleep(0.05)
+                continue
+            if paused_at is not None:
+                idle += time.monotonic() - paused_at
+                paused_at = None
+                report({"event": "resumed", "step": progress.step})
+            idle += time.monotonic() - now
+
+            rank, processes = accelerator.process_index, accelerator.num_processes
+            indices = batch_indices(len(data), settings.batch, progress.step, settings.seed, rank, processes)
+            tokens = data.batch(indices, generator)
+            y = prepared.corruption(digit_table[tokens], mask_id, generator)
+            while True:
+                try:
+                    loss = backward(accelerator, network, compatible, tokens, y, mask_id, progress.parts)
+                    break
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    progress.parts = _halved(progress.parts, len(tokens), processes)
+                optimizers.clear()
+                if device.type == "cuda":
+                    torch.cuda.empty_cache()
+                message = f"Memory ran out: a batch goes through in {progress.parts} parts from now on."
+                report({"event": "log", "level": "warning", "message": message, "parts": progress.parts})
+            norm = nn.utils.clip_grad_norm_(raw.parameters(), settings.clip)
+            healthy &= torch.isfinite(norm) & torch.isfinite(loss)
+            rate = optimizers.step(progress.step)
+            ema.update(raw)
+            progress.step += 1
+            progress.samples += settings.batch
+            step = progress.step
+
+            if step % settings.report_every == 0:
+                must_be_healthy()
+                if accelerator.num_processes > 1:
+                    loss = cast(torch.Tensor, accelerator.reduce(loss, "mean"))
+                now = time.monotonic()
+                spent = max(1e-9, now - last_report - (idle - idle_reported))
+                pace = (step - reported) / spent
+                progress.seconds = earlier + now - started - idle
+                event = {
                     "event": "step",
                     "step": step,
                     "steps": settings.steps,
@@ -142,57 +260,63 @@ def train(
                     "gradient_norm": float(norm),
                     "learning_rate": rate,
                     "samples_per_second": pace * settings.batch,
-                    "seconds_left": _seconds_left(settings.steps - step, pace, max_minutes, now - started),
-                    "samples": samples,
+                    "seconds_left": _seconds_left(settings.steps - step, pace, max_minutes, now - started - idle),
+                    "samples": progress.samples,
+                    "memory": memory(device),
+                    "seconds": progress.seconds,
                 }
-            )
-            last_report, reported = now, step
-        if step % settings.evaluate_every == 0 and accelerator.is_main_process:
-            held_out = evaluate_average(raw, ema, compatible, prepared.valid, digit_table, mask_id)
-            report({"event": "evaluation", "step": step, "held_out": held_out})
-            last_report, reported = time.monotonic(), step
-        if time.monotonic() - last_save > 60 * settings.checkpoint_minutes:
-            save()
-            last_save = time.monotonic()
-    save()
+                report(event)
+                if board:
+                    board.add(step, event)
+                last_report, idle_reported, reported = now, idle, step
+                if not prepared.source.exists():
+                    save()
+                    raise StudioError(
+                        f"The data at {prepared.source} are gone: the run stopped with a checkpoint at step {step}. "
+                        "Put them back and go on with --resume."
+                    )
+            now = time.monotonic()
+            if step % settings.evaluate_every == 0 and main:
+                must_be_healthy()
+                evaluate()
+            if settings.preview_every and step % settings.preview_every == 0:
+                preview()
+            if time.monotonic() - last_save > 60 * settings.checkpoint_minutes:
+                progress.seconds = earlier + time.monotonic() - started - idle
+                save()
+                last_save = time.monotonic()
+            idle += time.monotonic() - now
+        progress.seconds = earlier + time.monotonic() - started - idle
+        if main and progress.step and progress.step % settings.evaluate_every and reason == "finished":
+            must_be_healthy()
+            evaluate()
+        save()
+    finally:
+        if board:
+            board.close()
     accelerator.wait_for_everyone()
-    report({"event": "end", "step": step, "samples": samples, "finished": step >= settings.steps})
+    finished = progress.step >= settings.steps
+    report({"event": "end", "step": progress.step, "samples": progress.samples, "finished": finished, "reason": reason})
     return checkpoint
 
 
-def evaluate_average(
-    network: nn.Module,
-    ema: MovingAverage,
-    compatible: Compatibility,
-    valid: torch.Tensor,
-    digit_table: torch.Tensor,
-    mask_id: int,
-) -> float:
-    """Held-out bits a masked token of the averaged weights, whole tokens, half of them known."""
-    weights = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    ema.copy_to(network)
-    network.eval()
-    digits = digit_table.cpu()[valid]
-    table = cross_entropy_table(network, compatible, digits, valid, mask_id, [1], [0.5], batch=16)
-    network.train()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            parameter.copy_(weights[name])
-    return table["1"]["0.5"]
+def _agreed(accelerator: Accelerator, asked: set[str]) -> set[str]:
+    """What the first process was asked for, on all of them, so that none waits for another for ever."""
+    if accelerator.num_processes == 1:
+        return asked
+    words = (*COMMANDS, "time", "early")
+    flags = torch.tensor([word in asked for word in words], dtype=torch.int32, device=accelerator.device)
+    flags = broadcast(flags)
+    return {word for word, flag in zip(words, flags.tolist(), strict=True) if flag}  # type: ignore[union-attr]
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's contents; nothing in the file is executed. Raises StudioError if it cannot be read."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise StudioError(f"There is no checkpoint at {path}.") from error
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise StudioError(f"{path} is not a readable checkpoint: {error}".splitlines()[0]) from error
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+def _halved(parts: int, samples: int, processes: int) -> int:
+    """Twice as many parts of a batch as before; StudioError where that cannot help."""
+    if processes > 1:
+        raise StudioError("Memory ran out in one of several processes: choose a smaller batch and resume.")
+    if parts >= samples:
+        raise StudioError("There is not enough memory for a single sample: choose a smaller model, or free memory.")
+    return min(2 * parts, samples)
 
 
 def _seconds_left(steps: int, pace: float, max_minutes: float | None, elapsed: float) -> float:

@@ -41,7 +41,8 @@ def picture_table(folder: Path) -> dict[str, Any]:
             "optimizer": "muon",
             "precision": "no",
             "report_every": 1,
-            "evaluate_every": 3,
+            "evaluate_every": 100,
+            "preview_every": 0,
         },
         "defaults": {"steps": 4},
     }
@@ -68,7 +69,7 @@ def text_table(folder: Path) -> dict[str, Any]:
             "cond_width": 4,
             "tied": True,
         },
-        "training": {"steps": 4, "batch": 4, "warmup": 2, "precision": "no", "report_every": 1},
+        "training": {"steps": 4, "batch": 4, "warmup": 2, "precision": "no", "report_every": 1, "preview_every": 0},
         "defaults": {"steps": 4},
     }
 

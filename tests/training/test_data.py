@@ -1,58 +1,10 @@
-import zipfile
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import Generator
 
-from studio.errors import StudioError
-from studio.training.data import PictureData, TextData, batch_indices, read_pictures, read_text
+from studio.training.data import PictureData, TextData, batch_indices
 from studio.training.wordtree import renumber, tree_order, usage_vectors
-
-
-@pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for index in range(3):
-        Image.new("RGBA", (8, 8), (index * 80, 10, 20, 255)).save(folder / f"{index}.png")
-    Image.new("RGBA", (40, 20), (0, 0, 0, 0)).save(folder / "wide.webp", lossless=True)
-    (folder / "notes.txt").write_text("not a picture")
-    return folder
-
-
-def test_a_folder_a_zip_and_an_array_give_the_same(pictures: Path, tmp_path: Path):
-    from_folder = read_pictures(pictures, 8, 8)
-    assert from_folder.shape == (4, 8, 8, 3)
-    assert (from_folder[3] == 255).all()  # transparent on white, cropped and reduced
-    archive = tmp_path / "pictures.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        for entry in sorted(pictures.iterdir()):
-            file.write(entry, entry.name)
-    arrays = tmp_path / "pictures.npz"
-    np.savez(arrays, images=from_folder)
-    assert (read_pictures(archive, 8, 8) == from_folder).all()
-    assert (read_pictures(arrays, 8, 8) == from_folder).all()
-
-
-def test_bad_data_is_one_sentence(pictures: Path, tmp_path: Path):
-    (tmp_path / "empty").mkdir()
-    np.savez(tmp_path / "wrong.npz", images=np.zeros((2, 4, 4, 3), np.uint8))
-    np.savez(tmp_path / "nothing.npz", other=np.zeros(3))
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "half.png").write_bytes((pictures / "0.png").read_bytes()[:40])
-    (tmp_path / "broken.zip").write_bytes(b"PK nothing")
-    (tmp_path / "broken.npz").write_bytes(b"PK nothing")
-    expected = {"broken": "half.png", "broken.zip": "zip archive", "broken.npz": "images"}
-    expected |= {"missing": "no data", "empty": "no pictures", "wrong.npz": "shape", "nothing.npz": "images"}
-    for name, word in expected.items():
-        with pytest.raises(StudioError, match=word):
-            read_pictures(tmp_path / name, 8, 8)
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(StudioError, match="UTF-8"):
-        read_text(tmp_path / "latin.txt")
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -71,8 +23,8 @@ def test_no_sample_comes_twice_in_an_epoch(processes: int):
 
 
 def test_augmentation_moves_pictures_but_makes_no_new_colours():
-    tokens = torch.arange(64, dtype=torch.int16).view(1, 64)
-    data = PictureData(tokens, (8, 8), 1, flip=True, shift=2)
+    tokens = np.arange(64, dtype=np.uint8).reshape(1, 64)
+    data = PictureData(tokens, np.arange(1), (8, 8), 1, flip=True, shift=2)
     batch = data.batch(torch.zeros(40, dtype=torch.long), Generator().manual_seed(0)).view(40, 8, 8)
     middle = batch[:, 3:5, 3:5]
     assert len({tuple(m.flatten().tolist()) for m in middle}) > 10
@@ -82,14 +34,14 @@ def test_augmentation_moves_pictures_but_makes_no_new_colours():
 
 def test_recolouring_permutes_the_channels():
     palette = torch.tensor([[r, g, b] for r in (0, 200) for g in (0, 200) for b in (0, 200)]).float()
-    tokens = torch.tensor([[4]], dtype=torch.int16)  # pure red
-    data = PictureData(tokens, (1, 1), 1, palette=palette, color_jitter=1.0)
+    tokens = np.array([[4]], dtype=np.uint8)  # pure red
+    data = PictureData(tokens, np.arange(1), (1, 1), 1, palette=palette, color_jitter=1.0)
     seen = set(data.batch(torch.zeros(60, dtype=torch.long), Generator().manual_seed(0)).flatten().tolist())
     assert seen == {1, 2, 4}
 
 
 def test_text_windows_come_from_the_text():
-    data = TextData(torch.arange(1000, dtype=torch.int32), 16)
+    data = TextData(np.arange(1000, dtype=np.uint16), 16)
     lengths = set()
     for seed in range(30):
         batch = data.batch(torch.arange(4), Generator().manual_seed(seed))

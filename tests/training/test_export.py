@@ -14,7 +14,8 @@ from studio.training import onnx_graph
 from studio.training.export import export
 from studio.training.networks import build_network
 from studio.training.recipe import Recipe
-from studio.training.trainer import load_checkpoint, train
+from studio.training.saving import load_checkpoint
+from studio.training.trainer import train
 
 
 def logits_of_weights(bundle: Bundle, y: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -56,13 +57,14 @@ def test_a_bundle_computes_what_its_weights_say(kind: str, tmp_path: Path, reque
 def test_a_run_starts_from_a_bundle(picture_recipe: Recipe, tmp_path: Path):
     first = train(picture_recipe, tmp_path / "first")
     bundle = export(first, tmp_path / "models" / "tiny", evaluate=False)
-    second = load_checkpoint(train(picture_recipe, tmp_path / "second", init=bundle, max_minutes=0))
+    started = dataclasses.replace(picture_recipe, init=str(bundle))
+    second = load_checkpoint(train(started, tmp_path / "second", max_minutes=0))
     for name, value in load_checkpoint(first)["ema"]["shadow"].items():
         assert torch.equal(second["model"][name], value.half().float()), name
     assert (tmp_path / "second" / "palette.json").read_bytes() == (bundle / "palette.json").read_bytes()
-    other = dataclasses.replace(picture_recipe, network=picture_recipe.network | {"blocks": [1, 2]})
+    other = dataclasses.replace(started, network=picture_recipe.network | {"blocks": [1, 2]})
     with pytest.raises(StudioError, match="another network"):
-        train(other, tmp_path / "third", init=bundle)
+        train(other, tmp_path / "third")
 
 
 def test_a_graph_that_differs_is_not_kept(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,22 +1,35 @@
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from studio.errors import StudioError
-from studio.training import trainer
+from studio.training import objective
+from studio.training.control import Control
 from studio.training.optim import learning_rate
 from studio.training.recipe import Recipe, TrainingSettings, load_recipe, parse_recipe, recipe_table
-from studio.training.trainer import load_checkpoint, train
+from studio.training.saving import load_checkpoint
+from studio.training.trainer import train
 
 ROOT = Path(__file__).parents[2]
 
 
+def stop_at(step: int) -> dict[str, Any]:
+    """Arguments of `train` that stop it after so many steps."""
+    control = Control()
+
+    def report(event: dict[str, Any]) -> None:
+        if event["event"] == "step" and event["step"] == step:
+            control.ask("stop")
+
+    return {"control": control, "report": report}
+
+
 def test_a_resumed_run_ends_with_the_same_weights(picture_recipe: Recipe, tmp_path: Path):
     whole = load_checkpoint(train(picture_recipe, tmp_path / "whole"))
-    calls = iter(range(100))
-    first = train(picture_recipe, tmp_path / "parts", stop=lambda: next(calls) >= 2)
+    first = train(picture_recipe, tmp_path / "parts", **stop_at(2))
     assert load_checkpoint(first)["step"] == 2
     parts = load_checkpoint(train(picture_recipe, tmp_path / "parts", resume=True))
     assert parts["step"] == whole["step"] == 6
@@ -27,11 +40,12 @@ def test_a_resumed_run_ends_with_the_same_weights(picture_recipe: Recipe, tmp_pa
 
 
 def test_events_tell_the_story_and_the_loss_falls(text_recipe: Recipe, tmp_path: Path):
-    settings = dataclasses.replace(text_recipe.training, steps=60, batch=32, learning_rate=5e-3)
+    settings = dataclasses.replace(text_recipe.training, steps=60, batch=32, learning_rate=5e-3, preview_every=99)
     recipe = dataclasses.replace(text_recipe, training=settings)
     events: list[dict] = []
     train(recipe, tmp_path / "run", report=events.append)
-    assert [e["event"] for e in events if e["event"] != "step"] == ["start", "checkpoint", "end"]
+    story = [e["event"] for e in events if e["event"] not in ("step", "preparing")]
+    assert story == ["start", "preview", "evaluation", "checkpoint", "checkpoint", "end"]
     losses = [e["loss"] for e in events if e["event"] == "step"]
     assert len(losses) == 60
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])
@@ -54,8 +68,8 @@ def test_a_loss_that_is_no_number_stops_the_run(
 ):
     train(picture_recipe, tmp_path / "run", max_minutes=0)
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
-    original = trainer.masked_cross_entropy
-    monkeypatch.setattr(trainer, "masked_cross_entropy", lambda *a: original(*a) * float("nan"))
+    original = objective.masked_cross_entropy
+    monkeypatch.setattr(objective, "masked_cross_entropy", lambda *a: original(*a) * float("nan"))
     with pytest.raises(StudioError, match="no longer a number"):
         train(picture_recipe, tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from studio.training.recipe import Recipe, recipe_table
-from studio.training.trainer import load_checkpoint
+from studio.training.saving import load_checkpoint
 
 
 def toml(table: dict[str, Any], prefix: str = "") -> str:
@@ -40,7 +40,7 @@ def test_a_worker_that_is_asked_to_stop_leaves_a_checkpoint(how: str, text_recip
                     worker.stdin.write("stop\n")
                     worker.stdin.flush()
         assert worker.wait(60) == 0
-    assert events[0]["event"] == "start"
+    assert events[0]["event"] == "hello"
     assert [event["event"] for event in events[-2:]] == ["checkpoint", "end"]
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == events[-1]["step"] < 100000
 

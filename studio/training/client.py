@@ -1,0 +1,206 @@
+"""The other end of a training process: start it, watch it, ask it, stop it, find it again. Neither torch nor Qt.
+
+The worker is a process of its own session that writes its events to a file, so it goes on when the window closes or
+dies, and whoever comes next finds it by the lock in the run's folder. One that was just started and one that was
+found again are watched and asked in the same way.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from studio.errors import StudioError
+from studio.files import write_atomic
+from studio.training import run_folder
+from studio.training.recipe import Recipe, recipe_toml
+from studio.training.run_folder import EventReader
+
+POLL = 0.1  # seconds between two looks
+_started: dict[int, subprocess.Popen[bytes]] = {}
+"""Processes of ours: asked for their exit code now and then, so that none stays behind as a zombie."""
+
+
+class Run:
+    """A run's folder and the worker in it, if one is at work."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._reader = EventReader(folder)
+
+    @property
+    def running(self) -> bool:
+        for process in list(_started.values()):
+            if process.poll() is not None:
+                del _started[process.pid]
+        return run_folder.is_running(self.folder)
+
+    def ask(self, command: str) -> None:
+        """pause, resume, sample, save or stop; StudioError where that cannot be written."""
+        run_folder.ask(self.folder, command)
+
+    async def events(self) -> AsyncIterator[dict[str, Any]]:
+        """Everything that was told, from the beginning, and on as long as the worker lives.
+
+        Where it died without a word, the last event is {"event": "lost", "message": …} with the end of its log.
+        """
+        last = ""
+        while True:
+            alive = self.running
+            while events := self._reader.read(500):
+                for event in events:
+                    last = event["event"]
+                    yield event
+                await asyncio.sleep(0)  # others want the thread too
+            if not alive:
+                break
+            await asyncio.sleep(POLL)
+        if last not in ("end", "error"):
+            yield {"event": "lost", "message": self._lost(), "checkpoint_step": self.last_step()}
+
+    def last_step(self) -> int | None:
+        entries = run_folder.checkpoints(self.folder)
+        return entries[-1].step if entries else None
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of what the worker wrote to its standard error."""
+        try:
+            with (self.folder / run_folder.LOG).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+                return "\n".join(file.read().decode("utf-8", errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
+    def _lost(self) -> str:
+        step = self.last_step()
+        stands = f"The checkpoint of step {step} stands: resume from it." if step is not None else "Start it again."
+        return f"The training process ended without a word (killed, or the machine went down). {stands}"
+
+    async def stop(self, patience: float = 30.0, hard: float = 10.0) -> str:
+        """Ask, after `patience` seconds terminate, after `hard` more kill; "asked", "terminated" or "killed"."""
+        with suppress(StudioError):
+            self.ask("stop")
+        if await self._gone(patience):
+            return "asked"
+        for number, word in ((signal.SIGTERM, "terminated"), (getattr(signal, "SIGKILL", signal.SIGTERM), "killed")):
+            pid = run_folder.worker_pid(self.folder)
+            if pid is None:
+                return word
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, number)
+            if await self._gone(hard):
+                return word
+        raise StudioError(f"The training process in {self.folder} cannot be stopped: end it by hand.")
+
+    async def _gone(self, seconds: float) -> bool:
+        limit = time.monotonic() + seconds
+        while self.running:
+            if time.monotonic() > limit:
+                return False
+            await asyncio.sleep(POLL / 2)
+        return True
+
+
+async def start(recipe: Recipe, folder: Path, *, resume: bool = False, max_minutes: float | None = None) -> Run:
+    """Start a worker in the folder and return once it has said hello or why not. StudioError in the latter case."""
+    if run_folder.is_running(folder):
+        raise StudioError(f"A run is at work in {folder}: stop it first.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StudioError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from error
+    write_atomic(folder / run_folder.RECIPE, recipe_toml(recipe).encode())
+    if not resume:
+        (folder / run_folder.EVENTS).unlink(missing_ok=True)
+    arguments = [str(folder / run_folder.RECIPE), "-o", str(folder), *(["--resume"] if resume else [])]
+    if max_minutes is not None:
+        arguments += ["--max-minutes", str(max_minutes)]
+    reader = EventReader(folder)
+    while reader.read():  # of earlier parts of the run
+        pass
+    with (folder / run_folder.LOG).open("wb") as log:
+        process = subprocess.Popen(
+            worker_command(*arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(),
+        )
+    _started[process.pid] = process
+    run = Run(folder)
+    while process.poll() is None:
+        if any(event["event"] in ("hello", "error") for event in reader.read()):
+            return run
+        await asyncio.sleep(POLL / 2)
+    _started.pop(process.pid, None)
+    if reader.read() or (folder / run_folder.EVENTS).exists():
+        return run  # it ended, but not without a word
+    raise StudioError(f"The training process could not start: {run.log_tail(1) or process.returncode}")
+
+
+async def ask_worker(*arguments: str, on_event: Any = None) -> dict[str, Any]:
+    """Run a worker for one answer (--estimate, --export): its last event. StudioError with what it says went wrong."""
+    process = await asyncio.create_subprocess_exec(
+        *worker_command(*arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env=_environment(),
+    )
+    assert process.stdout
+    assert process.stderr
+    errors = asyncio.ensure_future(process.stderr.read())
+    last: dict[str, Any] = {}
+    try:
+        async for line in process.stdout:
+            with suppress(ValueError):
+                last = _event(line) or last
+                if on_event is not None and last:
+                    on_event(last)
+        await process.wait()
+    finally:
+        if process.returncode is None:  # whoever asked no longer waits
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        tail = (await errors).decode("utf-8", errors="replace").strip().splitlines()[-1:]
+    if last.get("event") == "error":
+        raise StudioError(last["message"])
+    if process.returncode:
+        raise StudioError(f"The training process failed: {' '.join(tail) or process.returncode}"[:400])
+    return last
+
+
+def worker_command(*arguments: str) -> list[str]:
+    """The command line of a worker. STUDIO_TRAIN_PYTHON names a Python with the training extra, else it is this one."""
+    return [os.environ.get("STUDIO_TRAIN_PYTHON") or sys.executable, "-m", "studio.training.worker", *arguments]
+
+
+def _environment() -> dict[str, str]:
+    """The worker finds the same `studio` as this process, wherever it was started."""
+    root = str(Path(__file__).resolve().parents[2])
+    paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "STUDIO_NICE": "10"}
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    event = json.loads(line)
+    return event if isinstance(event, dict) else None
+
+
+def find_runs(runs: Path) -> list[Run]:
+    """The runs below a folder, the newest first."""
+    found = []
+    with suppress(OSError):
+        for path in runs.iterdir():
+            if (path / run_folder.RECIPE).is_file():
+                found.append(((path / run_folder.RECIPE).stat().st_mtime, path))
+    return [Run(path) for _, path in sorted(found, reverse=True)]

@@ -1,0 +1,174 @@
+"""The folder of a training run: what lies in it, and how another program looks at it. No torch.
+
+recipe.toml        what is run
+checkpoint.pt      the newest checkpoint; checkpoints/ holds older ones and the best, checkpoints.json lists them
+events.jsonl       everything that the worker told, one JSON object a line
+commands.jsonl     what it is asked to do, likewise; it reads what is added while it works
+worker.lock        locked while a worker is at work here; its process number is inside
+worker.log         what went to its standard error
+previews/          STEP.png or STEP.txt
+tensorboard/       event files
+data/, palette.json, tokenizer.json   the data and tokenizer, made ready once
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from studio.errors import StudioError
+from studio.files import atomic_path, write_atomic
+
+PROTOCOL = 1
+"""Version of the events and commands; see docs/training.md."""
+COMMANDS = ("pause", "resume", "sample", "save", "stop")
+
+RECIPE = "recipe.toml"
+CHECKPOINT = "checkpoint.pt"
+CHECKPOINTS = "checkpoints"
+TABLE = "checkpoints.json"
+EVENTS = "events.jsonl"
+COMMAND_FILE = "commands.jsonl"
+LOCK = "worker.lock"
+LOG = "worker.log"
+PREVIEWS = "previews"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One entry of the list. held_out: bits a token of the valid figure, None where it was not measured."""
+
+    file: str  # relative to the run's folder
+    step: int
+    held_out: float | None
+    when: float  # seconds since 1970
+    best: bool = False
+
+
+def checkpoints(folder: Path) -> list[Checkpoint]:
+    """The checkpoints of a run that are there, oldest first; the newest is always among them."""
+    try:
+        entries = [Checkpoint(**entry) for entry in json.loads((folder / TABLE).read_bytes())]
+    except (OSError, ValueError, TypeError):
+        entries = []
+    return [entry for entry in entries if (folder / entry.file).is_file()]
+
+
+def write_checkpoints(folder: Path, entries: Iterable[Checkpoint]) -> None:
+    write_atomic(folder / TABLE, json.dumps([asdict(entry) for entry in entries], indent=1).encode())
+
+
+def rollback(folder: Path, entry: Checkpoint) -> None:
+    """Make an older checkpoint the one that the run goes on from. StudioError while a worker is at work."""
+    if is_running(folder):
+        raise StudioError("The run is at work: stop it before you go back to an older checkpoint.")
+    if not (folder / entry.file).is_file():
+        raise StudioError(f"The checkpoint of step {entry.step} is gone: choose another one.")
+    with atomic_path(folder / CHECKPOINT) as temporary:
+        shutil.copyfile(folder / entry.file, temporary)
+
+
+def previews(folder: Path) -> list[tuple[int, Path]]:
+    """(step, file) of every preview, oldest first."""
+    found = []
+    with suppress(OSError):
+        for file in (folder / PREVIEWS).iterdir():
+            if file.stem.isdigit() and file.suffix in (".png", ".txt"):
+                found.append((int(file.stem), file))
+    return sorted(found)
+
+
+class Lock:
+    """Held by the worker in a run's folder for as long as it lives; the system lets go of it however it dies."""
+
+    def __init__(self, folder: Path):
+        """StudioError where another worker is at work there."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = (folder / LOCK).open("a+b")
+        if not _try_lock(self.file):
+            self.file.close()
+            raise StudioError(f"A run is at work in {folder}: stop it first, or choose another folder.")
+        self.file.truncate(0)
+        self.file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
+        self.file.flush()
+
+    def release(self) -> None:
+        self.file.close()
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a worker is at work in the folder."""
+    try:
+        with (folder / LOCK).open("r+b") as file:
+            return not _try_lock(file)
+    except OSError:
+        return False
+
+
+def worker_pid(folder: Path) -> int | None:
+    """The process number of the worker that is at work, else None."""
+    if not is_running(folder):
+        return None
+    try:
+        return int(json.loads((folder / LOCK).read_bytes())["pid"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def ask(folder: Path, command: str) -> None:
+    """Ask the worker for one of COMMANDS; it looks several times a second."""
+    if command not in COMMANDS:
+        raise ValueError(f"no command {command!r}")
+    line = json.dumps({"command": command, "protocol": PROTOCOL}) + "\n"
+    try:
+        with (folder / COMMAND_FILE).open("a", encoding="utf-8") as file:
+            file.write(line)
+    except OSError as error:
+        raise StudioError(f"Cannot ask the run in {folder}: {error.strerror}.") from error
+
+
+class EventReader:
+    """Reads what a run told, from the beginning and then what is new; a half-written line waits for its end."""
+
+    def __init__(self, folder: Path):
+        self.path = folder / EVENTS
+        self.offset = 0
+
+    def read(self, limit: int = 2000) -> list[dict[str, Any]]:
+        """At most `limit` events that have not been read; a damaged line is left out."""
+        events: list[dict[str, Any]] = []
+        try:
+            with self.path.open("rb") as file:
+                if os.fstat(file.fileno()).st_size < self.offset:
+                    self.offset = 0  # a new run in the same folder
+                file.seek(self.offset)
+                while len(events) < limit and (line := file.readline()).endswith(b"\n"):
+                    self.offset += len(line)
+                    with suppress(ValueError):
+                        event = json.loads(line)
+                        if isinstance(event, dict) and isinstance(event.get("event"), str):
+                            events.append(event)
+        except OSError:
+            pass  # nothing told yet
+        return events
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            file.seek(1 << 30)  # a byte beyond the content, which stays readable
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

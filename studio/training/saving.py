@@ -1,0 +1,89 @@
+"""Checkpoints of a run: written whole, a few kept, the best marked; read without running anything that is in them."""
+
+import io
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from studio.errors import StudioError
+from studio.files import atomic_path, write_atomic
+from studio.training.run_folder import CHECKPOINT, CHECKPOINTS, Checkpoint, checkpoints, write_checkpoints
+
+BEST = f"{CHECKPOINTS}/best.pt"
+
+
+def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None, best: bool, keep: int) -> None:
+    """Write the newest checkpoint, keep `keep` older ones beside it and the best; StudioError where there is no room.
+
+    The newest is written beside the one that stands and takes its place at the end, so there is always a whole one.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    step = state["step"]
+    entries = {entry.file: entry for entry in checkpoints(folder) if entry.file != CHECKPOINT}
+    write_atomic(folder / CHECKPOINT, buffer.getbuffer())
+    newest = Checkpoint(CHECKPOINT, step, held_out, time.time())
+    if best:
+        _copy(folder, BEST)
+        entries.pop(BEST, None)
+        entries[BEST] = replace(newest, file=BEST, best=True)
+    if keep:
+        name = f"{CHECKPOINTS}/step-{step:08}.pt"
+        _copy(folder, name)
+        entries[name] = replace(newest, file=name)
+    rolling = sorted((entry for entry in entries.values() if not entry.best), key=lambda entry: entry.when)
+    for entry in rolling[: max(0, len(rolling) - keep)]:
+        with suppress(OSError):
+            (folder / entry.file).unlink()
+        del entries[entry.file]
+    write_checkpoints(folder, [*sorted(entries.values(), key=lambda entry: entry.when), newest])
+
+
+def _copy(folder: Path, name: str) -> None:
+    """The newest checkpoint under a second name, without its bytes again where the disk can do that."""
+    (folder / name).parent.mkdir(exist_ok=True)
+    with atomic_path(folder / name) as temporary:
+        try:
+            temporary.unlink()
+            os.link(folder / CHECKPOINT, temporary)
+        except OSError:
+            shutil.copyfile(folder / CHECKPOINT, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint's contents; nothing in the file is executed. Raises StudioError if it cannot be read."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise StudioError(f"There is no checkpoint at {path}.") from error
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise StudioError(f"{path} is not a readable checkpoint: {error}".splitlines()[0]) from error
+
+
+def load_newest(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """The newest checkpoint of a run that can be read, and a sentence where an older one had to stand in."""
+    first: StudioError | None = None
+    for path in _newest_first(folder):
+        try:
+            state = load_checkpoint(path)
+        except StudioError as error:
+            first = first or error
+        else:
+            note = f"{first} The one of step {state['step']} stands in for it." if first else None
+            return state, note
+    raise first or StudioError(f"There is no checkpoint in {folder} to resume: start without --resume.")
+
+
+def _newest_first(folder: Path) -> Iterator[Path]:
+    if (folder / CHECKPOINT).exists():
+        yield folder / CHECKPOINT
+    for entry in sorted(checkpoints(folder), key=lambda entry: -entry.step):
+        if entry.file != CHECKPOINT:
+            yield folder / entry.file

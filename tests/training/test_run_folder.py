@@ -1,0 +1,96 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio.errors import StudioError
+from studio.training import run_folder
+from studio.training.control import Control
+from studio.training.run_folder import Checkpoint, EventReader, Lock
+
+
+def test_one_worker_a_folder_and_the_lock_dies_with_it(tmp_path: Path):
+    code = (
+        "import sys, time; from pathlib import Path; from studio.training.run_folder import Lock\n"
+        "lock = Lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        assert run_folder.is_running(tmp_path)
+        assert run_folder.worker_pid(tmp_path) == process.pid
+        with pytest.raises(StudioError, match="at work"):
+            Lock(tmp_path)
+        with pytest.raises(StudioError, match="stop it"):
+            run_folder.rollback(tmp_path, Checkpoint("a", 1, None, 0.0))
+        process.kill()
+    assert not run_folder.is_running(tmp_path)
+    assert run_folder.worker_pid(tmp_path) is None
+    Lock(tmp_path).release()
+    assert not run_folder.is_running(tmp_path / "nowhere")
+
+
+def test_events_are_read_once_and_whole(tmp_path: Path):
+    reader = EventReader(tmp_path)
+    assert reader.read() == []
+    file = tmp_path / run_folder.EVENTS
+    file.write_text('{"event": "a"}\nnot json\n[1]\n{"event": "b"}\n{"event": "c"')
+    assert [event["event"] for event in reader.read(1)] == ["a"]
+    assert [event["event"] for event in reader.read()] == ["b"]
+    with file.open("a") as opened:
+        opened.write("}\n")
+    assert [event["event"] for event in reader.read()] == ["c"]
+    file.write_text('{"event": "new"}\n')
+    assert [event["event"] for event in reader.read()] == ["new"]
+
+
+def test_commands_are_kept_until_they_are_taken():
+    control = Control()
+    assert control.take() == set()
+    assert control.ask("sample")
+    assert control.ask("pause")
+    assert not control.ask("fly")
+    assert control.take() == {"sample", "pause"}
+    assert control.take() == {"pause"}
+    control.ask("resume")
+    control.ask("stop")
+    assert control.take() == {"stop"}
+    assert control.take() == {"stop"}
+
+
+def test_commands_come_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    import io
+    import time
+
+    monkeypatch.setattr("sys.stdin", io.StringIO('{"command": "sample"}\nsave\n\nfly\n{"command": 3}\n{\n'))
+    run_folder.ask(tmp_path, "stop")  # of an earlier worker: not for this one
+    unknown: list[str] = []
+    control = Control()
+    control.listen(tmp_path, unknown.append)
+    run_folder.ask(tmp_path, "pause")
+    taken: set[str] = set()
+    limit = time.monotonic() + 5
+    while taken != {"sample", "save", "pause"} and time.monotonic() < limit:
+        taken |= control.take()
+        time.sleep(0.01)
+    control.closed.set()
+    assert taken == {"sample", "save", "pause"}
+    assert unknown == ["fly", '{"command": 3}', "{"]
+    with pytest.raises(ValueError, match="fly"):
+        run_folder.ask(tmp_path, "fly")
+
+
+def test_a_list_of_checkpoints_leaves_out_what_is_gone(tmp_path: Path):
+    assert run_folder.checkpoints(tmp_path) == []
+    (tmp_path / "a.pt").write_bytes(b"1")
+    entries = [Checkpoint("a.pt", 1, 2.5, 0.0), Checkpoint("b.pt", 2, None, 1.0)]
+    run_folder.write_checkpoints(tmp_path, entries)
+    assert run_folder.checkpoints(tmp_path) == entries[:1]
+    run_folder.rollback(tmp_path, entries[0])
+    assert (tmp_path / run_folder.CHECKPOINT).read_bytes() == b"1"
+    with pytest.raises(StudioError, match="gone"):
+        run_folder.rollback(tmp_path, entries[1])
+    (tmp_path / run_folder.TABLE).write_text(json.dumps([{"file": 1}]))
+    assert run_folder.checkpoints(tmp_path) == []

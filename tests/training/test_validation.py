@@ -1,0 +1,84 @@
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.training.recipe import Recipe, load_recipe, parse_recipe, recipe_table, recipe_toml
+from studio.training.validation import problems
+from tests.training.conftest import picture_table, text_table
+
+
+def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
+    room, _, name = field.partition(".")
+    if not name:
+        return dataclasses.replace(recipe, **{room: value})
+    return dataclasses.replace(recipe, **{room: dataclasses.replace(getattr(recipe, room), **{name: value})})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "a/b"),
+        ("name", ""),
+        ("modality", "sound"),
+        ("title", "two\nlines"),
+        ("data.valid_share", 0.0),
+        ("data.fit", "stretch"),
+        ("data.shift", -1),
+        ("data.flip", "yes"),
+        ("tokens.tokenizer", "bpe"),
+        ("tokens.grid", (32,)),
+        ("tokens.grid", (0, 8)),
+        ("tokens.grid", (512, 512)),
+        ("tokens.vocab_size", 100),
+        ("tokens.base", 1),
+        ("tokens.granularities", ()),
+        ("tokens.granularities", (3,)),
+        ("tokens.weights", (1.0,)),
+        ("tokens.weights", (1.0, 0.0, 1.0)),
+        ("training.steps", 0),
+        ("training.steps", 10.5),
+        ("training.batch", True),
+        ("training.learning_rate", 0),
+        ("training.learning_rate", float("nan")),
+        ("training.schedule", "steps"),
+        ("training.decay", 1.5),
+        ("training.betas", (0.9,)),
+        ("training.optimizer", "sgd"),
+        ("training.precision", "fp8"),
+        ("training.device", "tpu"),
+        ("training.ema", 1.0),
+        ("training.patience", -1),
+        ("training.keep", "many"),
+        ("network", {"family": "mlp"}),
+    ],
+)
+def test_every_wrong_field_is_named(field: str, value: Any, tmp_path: Path):
+    recipe = parse_recipe(picture_table(tmp_path))
+    assert problems(recipe) == []
+    first, sentence = problems(changed(recipe, field, value))[0]
+    assert first == field or (field == "network" and first == "network.family")
+    assert "\n" not in sentence
+
+
+def test_digits_that_cannot_write_all_classes(tmp_path: Path):
+    recipe = parse_recipe(text_table(tmp_path))
+    assert problems(changed(recipe, "tokens.vocab_size", 513))[0][0] == "tokens.base"
+
+
+def test_all_problems_are_told_in_the_order_of_the_fields(tmp_path: Path):
+    recipe = parse_recipe(picture_table(tmp_path))
+    for field, value in (("training.batch", 0), ("data.shift", 99), ("name", "?")):
+        recipe = changed(recipe, field, value)
+    assert [field for field, _ in problems(recipe)] == ["name", "data.shift", "training.batch"]
+
+
+@pytest.mark.parametrize("table", [picture_table, text_table])
+def test_a_recipe_survives_its_file(table: Any, tmp_path: Path):
+    recipe = parse_recipe(table(tmp_path))
+    recipe = dataclasses.replace(recipe, title='Ü "quoted" \\ \t 🙂', notices=("a\nb", "c"))
+    (tmp_path / "r.toml").write_text(recipe_toml(recipe), encoding="utf-8")
+    again = load_recipe(tmp_path / "r.toml")
+    assert again == parse_recipe(recipe_table(recipe))
+    assert recipe_toml(again) == recipe_toml(recipe)
