@@ -13,6 +13,7 @@ from studio import __version__
 from studio.errors import StudioError
 
 COMMANDS = {
+    "window": "open the studio",
     "inpaint": "fill a hole in a picture",
     "infill": "fill the gaps in a text",
     "sample": "make pictures or texts from nothing",
@@ -39,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     `doctor` and `bench` return 1 when something they look at is broken.
     """
-    # Without a command the demo runs: the shortest way to see the method at work.
-    arguments = list(sys.argv[1:] if argv is None else argv) or ["demo"]
+    # Without a command the window opens; without a display the demo is the shortest way to see the method at work.
+    arguments = list(sys.argv[1:] if argv is None else argv) or ["window" if can_show() else "demo"]
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without our characters shall show what it can
             stream.reconfigure(errors="replace")
@@ -64,6 +65,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         return _fail(f"{error.strerror or error}{place}.")
+
+
+def can_show() -> bool:
+    """Whether there is a display; Qt would abort without one."""
+    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM", "").split(":")[0] in (
+        "offscreen",
+        "minimal",
+        "vnc",
+    ):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -1,0 +1,26 @@
+"""prime-studio window: the studio itself."""
+
+import argparse
+from pathlib import Path
+
+from studio.cli import can_show
+from studio.errors import StudioError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", type=Path, metavar="FILE", help="pictures or texts to open")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where the networks run")
+    parser.add_argument(
+        "--safe", action="store_true", help="on the CPU, with default settings, without what was open last time"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    if not can_show():
+        raise StudioError(
+            "There is no display (DISPLAY and WAYLAND_DISPLAY are not set): start it on a desktop, or fill from the "
+            "command line with prime-studio inpaint and infill."
+        )
+    from studio.ui.app import StartOptions, start
+
+    return start(StartOptions(paths=[path.absolute() for path in args.paths], device=args.device, safe=args.safe))

@@ -1,0 +1,226 @@
+"""What can be done in the image workspace: every action with its shortcut, in one place."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QAction, QGuiApplication, QImage
+from studio.ui.image.raster import qimage
+
+from studio.errors import StudioError
+from studio.media.export import PARAMETERS_KEY, save_png
+from studio.media.images import Picture
+from studio.ui import dialogs
+from studio.ui.image import masking
+from studio.ui.image.exporting import export_run
+
+if TYPE_CHECKING:
+    from studio.ui.image.workspace import ImageWorkspace
+
+OVERLAYS = (
+    ("picture", "Picture", "eye", "The picture as it comes into focus."),
+    ("states", "Sub-token states", "states", "How many digits of each pixel are known."),
+    ("confidence", "Confidence", "confidence", "How sure the network was of what it drew."),
+    ("difference", "Difference", "difference", "What differs from the original."),
+)
+PLANES = (
+    ("all", "Mask all digits", "Strokes mask whole pixels."),
+    ("high", "Mask the high digits", "Keep the detail, redraw the rough colours."),
+    ("low", "Mask the low digits", "Keep the composition, redraw the detail."),
+)
+EXPORTS = ["WebP animation (*.webp)", "GIF animation (*.gif)", "MP4 video (*.mp4)", "Strip of frames (*.png)"]
+
+
+class Commands:
+    """Registers the actions; `refresh` says which can be done now."""
+
+    def __init__(self, workspace: "ImageWorkspace"):
+        self._of = workspace
+        self._actions: dict[str, QAction] = {}
+        of, document, canvas = workspace, workspace.document, workspace.canvas
+        add = self._add
+        add("open", "Open picture…", self._open, "Ctrl+O", "open")
+        add("open-folder", "Open folder of pictures…", self._open_folder, "Ctrl+Shift+O", "folder")
+        add("paste", "Paste picture", self._paste, "Ctrl+V", "paste")
+        add(
+            "save",
+            "Save picture…",
+            self._save,
+            "Ctrl+S",
+            "save",
+            "The picture as you see it, with its parameters inside.",
+        )
+        add("copy", "Copy picture", self._copy, "Ctrl+C", "copy")
+        add("export", "Export time-lapse…", self._export, "Ctrl+E", "film", "The run as WebP, GIF, MP4 or a strip.")
+        add("import-mask", "Import mask…", self._import_mask, "", "import", "White is filled.")
+        add("export-mask", "Export mask…", self._export_mask, "", "export")
+
+        add("select-all", "Mask everything", lambda: masking.mask_whole(document), "Ctrl+A", "whole")
+        add("invert", "Invert mask", lambda: masking.invert_mask(document), "Ctrl+I", "invert")
+        add("clear", "Clear mask", lambda: masking.clear_mask(document), "Ctrl+D", "clear")
+        add("grow", "Grow mask", lambda: masking.grow_mask(document, 1), "Ctrl+]", "grow")
+        add("shrink", "Shrink mask", lambda: masking.grow_mask(document, -1), "Ctrl+[", "shrink")
+        add("mask-transparent", "Mask what is transparent", lambda: masking.mask_transparent(document), "", "layers")
+        add("auto-frame", "Let the frame follow the mask", lambda: document.set_frame(None), "", "frame")
+        for name, title, text in PLANES:
+            add(f"planes-{name}", title, self._planes(name), help=text, group="planes")
+        self["planes-all"].setChecked(True)
+
+        add(
+            "generate",
+            "Generate",
+            of.generate,
+            "Ctrl+Return",
+            "play",
+            "Fill what is masked, or go on from a touched frame.",
+        )
+        add("stop", "Stop", of.stop, "Ctrl+.", "stop", "Before the next call of the network.")
+        add("pause", "Pause or go on", of.pause, "Ctrl+P", "pause")
+        add("step", "Step", of.transport.forward, ".", "step", "One frame on; at the end of a paused run, make one.")
+        add("back", "Step back", of.transport.back, ",", "step-back", "One frame back; a run that goes on is paused.")
+        add("branch", "Branch here", of.branch, "Ctrl+B", "branch", "Go on from this frame with the present settings.")
+        add("redo-rest", "Redo what is not pinned", of.redo_rest, "Ctrl+Shift+B", "refresh")
+        add("compare", "Compare ℓ", of.compare, "Ctrl+L", "compare", "The same hole and seed at every granularity.")
+        add("use", "Use as the picture", of.use_as_original, "Ctrl+U", "accept", "What was made becomes the original.")
+        add(
+            "discard",
+            "Back to the original",
+            of.discard,
+            "Ctrl+Backspace",
+            "close",
+            "Take what was made from the canvas.",
+        )
+        add("next", "Next variation", lambda: of.look_at_variation(1), "PgDown", "chevron-right")
+        add("previous", "Previous variation", lambda: of.look_at_variation(-1), "PgUp", "chevron-left")
+        add(
+            "wipe",
+            "Compare with the original",
+            of.wipe,
+            "\\",
+            "difference",
+            "A slider between before and after.",
+            checkable=True,
+        )
+
+        add("zoom-in", "Zoom in", canvas.zoom_in, "Ctrl++", "zoom-in")
+        add("zoom-out", "Zoom out", canvas.zoom_out, "Ctrl+-", "zoom-out")
+        add("zoom-fit", "Fit in view", canvas.fit, "Ctrl+0", "zoom-fit")
+        add("zoom-one", "Actual size", canvas.actual_size, "Ctrl+1", "original")
+        for number, (name, title, icon, text) in enumerate(OVERLAYS, start=1):
+            add(name, title, self._overlay(name), str(number), icon, text, group="overlay")
+        self["picture"].setChecked(True)
+        canvas.overlay_changed.connect(lambda name: self[name].setChecked(True))
+
+    def __getitem__(self, name: str) -> QAction:
+        return self._actions[name]
+
+    def _add(self, name: str, title: str, handler, shortcut="", icon="", help="", group="", checkable=False) -> None:
+        self._actions[name] = self._of.studio.actions.add(
+            f"image.{name}",
+            title,
+            handler,
+            shortcut=shortcut,
+            icon=icon,
+            workspace="image",
+            help=help,
+            group=group,
+            checkable=checkable,
+        )
+
+    def refresh(self) -> None:
+        """Enable what can be done now."""
+        of = self._of
+        making, transport = of.making, of.transport
+        made, masked = making.job is not None, not of.document.mask_bounds().isEmpty()
+        for name, can in {
+            "generate": (masked or making.pending) and of.settings.bundle is not None,
+            "compare": masked and len(of.settings.granularities) > 1,
+            "stop": transport.busy,
+            "pause": transport.live or transport.paused,
+            "step": made,
+            "back": made and of.playhead.index > 0,
+            "branch": made,
+            "redo-rest": made and bool(of.document.pins.any()),
+            "use": made,
+            "discard": made,
+            "export": made,
+            "wipe": made or of.wiping,
+            "next": of.variations > 1,
+            "previous": of.variations > 1,
+            **dict.fromkeys(("invert", "clear", "grow", "shrink", "export-mask"), masked),
+        }.items():
+            self[name].setEnabled(bool(can))
+
+    # ---- handlers that ask
+
+    def _overlay(self, name: str):
+        return lambda: self._of.canvas.set_overlay(name)
+
+    def _planes(self, name: str):
+        return lambda: self._of.document.set_planes(name)
+
+    async def _open(self) -> None:
+        path = await dialogs.ask_open(self._of, "Open picture", [dialogs.PICTURES])
+        if path is not None:
+            await self._of.open_picture(path)
+
+    async def _open_folder(self) -> None:
+        path = await dialogs.ask_folder(self._of, "Open a folder of pictures")
+        if path is not None:
+            self._of.open_folder(path)
+
+    def _paste(self) -> None:
+        image = QGuiApplication.clipboard().image()
+        if image.isNull():
+            raise StudioError("There is no picture on the clipboard: copy one first.")
+        self._of.take_picture(picture_of(image), "pasted picture")
+
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setImage(qimage(self._of.shown_picture().rgb))
+
+    async def _save(self) -> None:
+        of = self._of
+        picture, parameters = of.shown_picture(), of.parameters()
+        path = await dialogs.ask_save(of, "Save picture", f"{of.title_of_picture}-filled.png", ["PNG (*.png)"])
+        if path is not None:
+            await of.in_background(save_png, path, picture.stored, parameters, picture.alpha)
+            of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
+
+    async def _export(self, kind: str = "") -> None:
+        of = self._of
+        job = of.making.job
+        if job is None:
+            return
+        filters = [text for text in EXPORTS if not kind or f"*.{kind}" in text]
+        suffix = kind or "webp"
+        path = await dialogs.ask_save(of, "Export the run", f"{of.title_of_picture}-run.{suffix}", filters)
+        if path is not None:
+            await of.in_background(export_run, path, job, of.making.variation)
+            of.studio.notices.show(f"Exported as {path.name}.", kind="success", place=of.name)
+
+    async def export_as(self, kind: str) -> None:
+        """From the timeline: "gif", "webp", "mp4" or "strip"."""
+        await self._export("png" if kind == "strip" else kind)
+
+    async def _import_mask(self) -> None:
+        path = await dialogs.ask_open(self._of, "Import mask", [dialogs.PICTURES])
+        if path is not None:
+            masking.import_mask(self._of.document, path)
+
+    async def _export_mask(self) -> None:
+        name = f"{self._of.title_of_picture}-mask.png"
+        path = await dialogs.ask_save(self._of, "Export mask", name, ["PNG (*.png)"])
+        if path is not None:
+            masking.export_mask(self._of.document, path)
+
+
+def picture_of(image: QImage) -> Picture:
+    """A picture from the clipboard."""
+    import numpy as np
+
+    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
+    rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
+    alpha = rgba[..., 3].copy()
+    return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)
+
+
+__all__ = ["PARAMETERS_KEY", "Commands", "picture_of"]

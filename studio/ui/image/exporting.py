@@ -1,0 +1,30 @@
+"""A run as a time-lapse or a strip. No Qt: it is done off the main thread."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, save_strip, save_timelapse, viewing_scale
+from studio.ui.image.making import Job
+
+LARGE_PIXELS = 1 << 20
+STRIP_FRAMES = 12
+
+
+def export_run(path: Path, job: Job, variation: int) -> None:
+    """Write every frame in which something changed: .webp, .gif and .mp4 move, .png is a strip of some of them."""
+    check_suffix(path, (*TIMELAPSE_SUFFIXES, ".png"))
+    shots = shots_of(job, variation)
+    if path.suffix.lower() == ".png":
+        chosen = np.unique(np.linspace(0, len(shots) - 1, min(STRIP_FRAMES, len(shots))).round().astype(int))
+        save_strip(path, [shots[place] for place in chosen], scale=viewing_scale(shots[0], 128))
+    else:
+        save_timelapse(path, shots, fps=max(4, min(25, len(shots) / 4)))
+
+
+def shots_of(job: Job, variation: int) -> list[NDArray[np.uint8]]:
+    """The pictures of the run, uint8 (H, W, 3): whole, or of a large one the working frame alone."""
+    kept = [frame for frame in job.run.frames if frame.step == 0 or frame.packed.any()]
+    take = job.part if job.rgb.shape[0] * job.rgb.shape[1] > LARGE_PIXELS else job.whole
+    return [take(frame, variation) for frame in kept]

@@ -1,0 +1,116 @@
+"""The image workspace in the session: picture, mask, settings and the last run."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PySide6.QtGui import QColor
+
+from studio.errors import StudioError
+from studio.generation import GenerationRequest
+from studio.media.frames import WorkingFrame
+from studio.media.images import MAX_PIXELS, Picture
+from studio.ui.image import masking
+from studio.ui.image.making import Job
+from studio.ui.runs import Run
+
+if TYPE_CHECKING:
+    from studio.ui.image.workspace import ImageWorkspace
+
+
+def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
+    """What `restore_session` takes. Pictures and frames are read-only arrays, which are not copied again."""
+    document, making, settings = workspace.document, workspace.making, workspace.settings
+    picture, job = making.open_picture(), making.job
+    frame = document.frame
+    state: dict[str, Any] = {
+        "title": workspace.title_of_picture,
+        "stored": picture.stored,
+        "alpha": picture.alpha,
+        "mask": document.mask_bits,
+        "frame": None if frame is None else [frame.x, frame.y, frame.size],
+        "planes": document.planes,
+        "tools": workspace.tools.dump(),
+        "overlay": workspace.canvas.overlay,
+        "model": settings.bundle.name if settings.bundle else None,
+        "settings": settings.dump(),
+    }
+    if job is not None:
+        state["run"] = {
+            "request": job.run.request.model_dump_json(),
+            "parent": None if job.run.parent is None else list(job.run.parent),
+            "stored": job.picture.stored,
+            "alpha": job.picture.alpha,
+            "repainted": job.repainted,
+            "variation": making.variation,
+            "index": workspace.playhead.index,
+            **job.run.record(),
+        }
+        state["pins"], state["erased"], state["painted"] = document.pins, document.erased, document.painted
+    return state
+
+
+def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
+    """Take up what `session_of` gave. StudioError where it is not to be used; then nothing has changed, but that the
+    run may be missing."""
+    document = workspace.document
+    try:
+        picture = _picture(state)
+        mask = np.asarray(state["mask"])
+        if mask.shape != picture.stored.shape[:2] or mask.dtype != np.uint16:
+            raise ValueError("the mask does not fit the picture")
+        frame = None if state["frame"] is None else WorkingFrame(*(int(number) for number in state["frame"]))
+        bundle = workspace.studio.models.default("image", str(state["model"]))
+        settings, tools = dict(state["settings"]), dict(state["tools"])
+        title = str(state["title"])[:200]
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudioError(f"the stored picture is damaged ({error}).") from error
+    workspace.making.clear()
+    document.load(picture)
+    masking.set_mask_bits(document, mask)
+    document.set_frame(frame)
+    document.undo_stack.clear()
+    workspace.settings.set_bundle(bundle)
+    workspace.settings.load(settings)
+    workspace.title_of_picture = title
+    color = QColor(str(tools.pop("color", "")))
+    workspace.tools.set(color=color, **{name: tools[name] for name in ("tool", "size", "tolerance") if name in tools})
+    workspace.canvas.set_overlay(str(state.get("overlay", "picture")))
+    if isinstance(state.get("run"), dict):
+        _restore_run(workspace, state)
+
+
+def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
+    stored, document = state["run"], workspace.document
+    try:
+        request = GenerationRequest.from_json(stored["request"])
+        bundle = workspace.studio.models.get(request.model)
+        if bundle is None or bundle.digest != request.digest:
+            raise StudioError(f"its model {request.model} is not installed in that version any more.")
+        picture, repainted = _picture(stored), stored["repainted"]
+        run = Run.ended(request, bundle, stored)
+        if stored["parent"] is not None:
+            run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
+        job = Job(run, picture, picture.rgb, None if repainted is None else np.asarray(repainted, dtype=bool))
+        if picture.size != (job.source.width, job.source.height):
+            raise ValueError("the picture does not fit the request")
+        variation, index = int(stored["variation"]), int(stored["index"])
+        layers = {name: np.asarray(state[name]) for name in ("pins", "erased", "painted")}
+    except (KeyError, TypeError, ValueError, AssertionError, StudioError) as error:
+        raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); picture and mask are here.") from error
+    workspace.making.take_up(job, variation)
+    workspace.playhead.show(index)
+    document.restore_state_edits(**layers)
+
+
+def _picture(state: dict[str, Any]) -> Picture:
+    stored, alpha = np.asarray(state["stored"]), state["alpha"]
+    if (
+        stored.dtype != np.uint8
+        or stored.ndim != 3
+        or stored.shape[2] != 3
+        or not 0 < stored[..., 0].size <= MAX_PIXELS
+    ):
+        raise ValueError("the picture is none")
+    if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != stored.shape[:2]):
+        raise ValueError("its opacity is none")
+    return Picture(stored, alpha)

@@ -1,0 +1,383 @@
+"""What is made of the open picture: runs, branches, variations and the comparison of ℓ. No widgets."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QRect, Signal
+
+from studio.errors import StudioError
+from studio.generation import (
+    GenerationRequest,
+    PictureSource,
+    branch_request,
+    parts_of,
+    picture_request,
+    picture_tokenizer,
+)
+from studio.generation.request import inside
+from studio.media.frames import WorkingFrame, crop
+from studio.media.images import Picture
+from studio.ui.context import Studio
+from studio.ui.image.document import ImageDocument
+from studio.ui.playhead import Playhead
+from studio.ui.runs import Kept, Run
+from studio.ui.sampling_settings import SamplingSettings
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+KEPT_JOBS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A run together with the picture that it fills, as that was when the run was asked for.
+
+    rgb: uint8 (H, W, 3), the picture on white. repainted: pixels outside the mask, bool (H, W), that the user painted
+    into a paused sample; None where there are none.
+    """
+
+    run: Run
+    picture: Picture
+    rgb: NDArray[np.uint8]
+    repainted: NDArray[np.bool_] | None = None
+
+    @property
+    def source(self) -> PictureSource:
+        source = self.run.request.source
+        assert isinstance(source, PictureSource)
+        return source
+
+    @property
+    def rect(self) -> QRect:
+        """What of the picture lies inside the frame: the part that changes."""
+        rows, columns = inside(WorkingFrame(*self.source.frame), self.source.width, self.source.height)
+        return QRect(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
+
+    def part(self, kept: Kept, variation: int) -> NDArray[np.uint8]:
+        """One sample of a frame inside `rect`, uint8 (h, w, 3), drawn as `studio.generation.parts_of` does."""
+        state = kept.y[variation : variation + 1].astype(np.int64)
+        return parts_of(self.run.request, self.run.bundle, state, self.rgb)[0]
+
+    def whole(self, kept: Kept, variation: int) -> NDArray[np.uint8]:
+        """The picture with that part in it, uint8 (H, W, 3)."""
+        made, rect = self.rgb.copy(), self.rect
+        made[rect.y() : rect.y() + rect.height(), rect.x() : rect.x() + rect.width()] = self.part(kept, variation)
+        return made
+
+
+class Making(QObject):
+    """Turns document and settings into runs, and the frame that is looked at into something to go on from."""
+
+    changed = Signal()
+    """Another job, or another variation of it, is on the canvas."""
+    compared = Signal()
+    """The runs side by side are others."""
+    ended = Signal(object)
+    """A job has ended, for whatever reason."""
+
+    def __init__(self, studio: Studio, document: ImageDocument, settings: SamplingSettings, playhead: Playhead):
+        super().__init__()
+        self._studio, self.document, self.settings, self.playhead = studio, document, settings, playhead
+        self._jobs: dict[str, Job] = {}
+        self._told: set[str] = set()
+        self.comparison: list[Job] = []
+        self.variation = 0
+        self.building = False
+        # The open picture as the last run saw it, shared by all runs until it changes.
+        self._picture: Picture | None = None
+        self._rgb: NDArray[np.uint8] | None = None
+        document.picture_changed.connect(self._forget_picture)
+        document.replaced.connect(self._forget_picture)
+        playhead.state_changed.connect(self._look)
+        settings.changed.connect(self._take_model)
+        self._take_model()
+
+    def _take_model(self) -> None:
+        bundle = self.settings.bundle
+        if bundle is not None:
+            self.document.set_model(picture_tokenizer(bundle).height, bundle.subtokens.length)
+
+    # ---- what there is
+
+    @property
+    def job(self) -> Job | None:
+        """The job whose frame is on the canvas."""
+        run = self.playhead.run
+        return self._jobs.get(run.id) if run else None
+
+    def job_of(self, run_id: str) -> Job | None:
+        return self._jobs.get(run_id)
+
+    @property
+    def runs(self) -> bool:
+        """Whether the run on the canvas is being made now."""
+        return self.playhead.state in ("waiting", "running", "stopping")
+
+    @property
+    def pending(self) -> bool:
+        """Whether the frame on the canvas was touched, so that the next run goes on from it."""
+        return self.job is not None and self.document.has_state_edits
+
+    def units(self) -> int:
+        """Groups of digits a variation that the next run makes; 0 where nothing is masked."""
+        bundle, frame = self.settings.bundle, self.document.working_frame
+        if bundle is None or frame is None:
+            return 0
+        groups, length = self.settings.get("granularity"), bundle.subtokens.length
+        bits = self._cells(self.document.mask_bits, frame, bundle)
+        touched = [(bits >> place & 1).astype(bool) for place in range(length)]
+        wide = length // groups
+        units = sum(int(np.any(touched[at : at + wide], axis=0).sum()) for at in range(0, length, wide))
+        return units * (bundle.num_tokens // bits.size)
+
+    # ---- making
+
+    async def generate(self) -> Run | None:
+        """Go on from the frame on the canvas if it was touched, else fill the mask anew. StudioError if impossible."""
+        if self.pending:
+            return await self.branch()
+        if self.building:
+            return None
+        self.building = True
+        try:
+            bundle = self._bundle()
+            if not self.settings.get("seed_locked") and self._jobs:
+                self.settings.new_seed()
+            request = await self._ask(bundle, self.settings.options(), self.settings.seeds())
+            run = self._keep_start(request, bundle).run
+        finally:
+            self.building = False
+        self._set_comparison([])
+        self._put(run)
+        return run
+
+    async def branch(self, index: int | None = None) -> Run | None:
+        """Go on from a frame (the one shown) of the variation on the canvas, with what was erased, painted and pinned,
+        the present options and new seeds. StudioError if nothing is left to make."""
+        job = self.job
+        if job is None or self.building:
+            return None
+        index = self.playhead.index if index is None else index
+        bundle = self._bundle()
+        if bundle.digest != job.run.bundle.digest:
+            raise StudioError(
+                f"This was made with {job.run.bundle.name}: choose that model to go on from it, or generate anew."
+            )
+        self.building = True
+        try:
+            given, mask, edited = self._edited(job, index)
+            if not self.settings.get("seed_locked"):
+                self.settings.new_seed()
+            request = await asyncio.to_thread(
+                branch_request,
+                job.run.request,
+                bundle,
+                given,
+                mask=mask,
+                seeds=self.settings.seeds(),
+                **self.settings.options(),
+            )
+        finally:
+            self.building = False
+        run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
+        self._keep(replace(edited, run=run))
+        self.document.clear_state_edits()
+        self._set_comparison([])
+        self._put(run)
+        return run
+
+    async def redo_rest(self) -> Run | None:
+        """Make everything anew that was made and is not pinned."""
+        job = self.job
+        if job is None:
+            return None
+        if not self.document.pins.any():
+            raise StudioError("Nothing is pinned: mark what shall stay with the pin tool first, or generate anew.")
+        with self.document.action("Redo the rest") as edit:
+            rest = job.source.full_mask() & ~self.document.pins
+            rect = job.rect
+            here = np.s_[rect.y() : rect.y() + rect.height(), rect.x() : rect.x() + rect.width()]
+            np.putmask(edit.touch("erased", rect), rest[here], 0xFFFF)
+        return await self.branch()
+
+    async def compare(self) -> list[Run]:
+        """Fill the same hole from the same seed at every granularity of the model, side by side."""
+        if self.building:
+            return []
+        self.building = True
+        try:
+            bundle = self._bundle()
+            first = await self._ask(bundle, self.settings.options(), self.settings.seeds()[:1])
+            jobs = []
+            for granularity in self.settings.granularities:
+                request = first.model_copy(update={"granularity": granularity})
+                jobs.append(self._keep_start(request, bundle))
+        finally:
+            self.building = False
+        self._set_comparison(jobs)
+        self._put(jobs[0].run)
+        return [job.run for job in jobs]
+
+    def open_picture(self) -> Picture:
+        """The open picture in read-only arrays, the same ones until it changes."""
+        if self._picture is None:
+            self._picture = self.document.picture
+            for array in (self._picture.stored, self._picture.alpha):
+                if array is not None:
+                    array.setflags(write=False)
+        return self._picture
+
+    def take_up(self, job: Job, variation: int) -> None:
+        """Show a job of an earlier session."""
+        self._told.add(job.run.id)
+        self._keep(job)
+        self.document.editing_state = True
+        self.look_at(job, variation)
+
+    def look_at(self, job: Job, variation: int = 0) -> None:
+        """Put another job, or variation, on the canvas."""
+        self._jobs.setdefault(job.run.id, job)
+        self.variation = min(variation, len(job.run.request.seeds) - 1)
+        if self.playhead.run is not job.run:
+            self.playhead.set_run(job.run)
+        self.changed.emit()
+
+    def clear(self) -> None:
+        """Take what was made from the canvas; runs that go on are stopped."""
+        for job in self._jobs.values():
+            job.run.stop()
+        self.document.editing_state = False
+        self._jobs.clear()
+        self._set_comparison([])
+        self.playhead.set_run(None)
+        self.variation = 0
+        self.changed.emit()
+
+    def use_as_original(self) -> None:
+        """The frame on the canvas becomes the picture; every pixel outside the mask stays as it is."""
+        job, kept = self.job, self.playhead.frame
+        if job is None or kept is None:
+            return
+        state = kept.y[self.variation]
+        if (state == job.run.bundle.subtokens.mask_id).any():
+            raise StudioError("This is not finished: some pixels are only partly known. Go on to the last step first.")
+        if job.picture.size != self.document.size:
+            raise StudioError("Another picture is open by now: open the one that this was made from.")
+        mask = job.source.full_mask()
+        self.document.accept(job.whole(kept, self.variation), mask if job.repainted is None else mask | job.repainted)
+        self.clear()
+
+    def finished(self) -> Picture | None:
+        """The picture on the canvas as it would be saved: what was made, in the picture it belongs to."""
+        job, kept = self.job, self.playhead.frame
+        if job is None or kept is None:
+            return None
+        return job.picture.filled(job.whole(kept, self.variation), job.source.full_mask())
+
+    def close_down(self) -> None:
+        for job in self._jobs.values():
+            job.run.stop()
+
+    # ---- inside
+
+    def _bundle(self) -> "Bundle":
+        bundle = self.settings.bundle
+        if bundle is None:
+            raise StudioError("There is no picture model: import one in Models, or install Prime Studio again.")
+        return bundle
+
+    async def _ask(self, bundle: "Bundle", options: Any, seeds: tuple[int, ...]) -> GenerationRequest:
+        """The request for what is open, built off the main thread: averaging a large frame takes its time."""
+        document = self.document
+        picture = self.open_picture()
+        mask, bits, frame = document.mask, document.plane_bits(), document.working_frame
+        if frame is None:
+            raise StudioError("Nothing is masked: paint over what is to be filled, or press Ctrl+A for all of it.")
+
+        def build() -> tuple[GenerationRequest, NDArray[np.uint8]]:
+            rgb = picture.rgb
+            planes = {} if bits is None else {"plane_bits": bits}
+            return picture_request(bundle, rgb, mask, frame=frame, seeds=seeds, **planes, **options), rgb
+
+        request, self._rgb = await asyncio.to_thread(build)
+        return request
+
+    def _forget_picture(self) -> None:
+        self._picture = None
+
+    def _keep_start(self, request: GenerationRequest, bundle: "Bundle") -> Job:
+        assert self._picture is not None and self._rgb is not None
+        return self._keep(Job(self._studio.lane.start(request, bundle), self._picture, self._rgb))
+
+    def _keep(self, job: Job) -> Job:
+        self._jobs[job.run.id] = job
+        while len(self._jobs) > KEPT_JOBS:
+            del self._jobs[next(iter(self._jobs))]
+        return job
+
+    def _put(self, run: Run) -> None:
+        """Show a new run; one that is still being made for the canvas ends."""
+        old = self.playhead.run
+        if old is not None and old is not run and all(old is not job.run for job in self.comparison):
+            old.stop()
+        self.variation = min(self.variation, len(run.request.seeds) - 1)
+        self.document.editing_state = True
+        self.playhead.set_run(run)
+        self.changed.emit()
+
+    def _set_comparison(self, jobs: list[Job]) -> None:
+        if jobs or self.comparison:
+            self.comparison = jobs
+            self.compared.emit()
+
+    def _look(self) -> None:
+        job = self.job
+        if job is not None and job.run.over and job.run.id not in self._told:
+            self._told.add(job.run.id)
+            self.ended.emit(job)
+
+    def _cells(self, bits: NDArray[np.uint16], frame: WorkingFrame, bundle: "Bundle") -> NDArray[np.uint16]:
+        """What is masked of each cell of the model's grid, uint16 (grid, grid), bit j for the digit at place j."""
+        grid = picture_tokenizer(bundle).height
+        height, width = bits.shape
+        part = bits[inside(frame, width, height)]
+        here = replace(frame, x=min(frame.x, 0), y=min(frame.y, 0))
+        blank = np.zeros((*part.shape, 3), dtype=np.uint8)
+        cells = np.zeros((grid, grid), dtype=np.uint16)
+        for place in range(bundle.subtokens.length):
+            if (plane := part >> np.uint16(place) & 1).any():
+                cells |= crop(blank, plane.astype(bool), here, grid)[1].astype(np.uint16) << np.uint16(place)
+        return cells
+
+    def _edited(self, job: Job, index: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Job]:
+        """The state (L, ℓ) to go on from, the mask (H, W) and the job with the pictures that belong to it."""
+        bundle, document = job.run.bundle, self.document
+        frame, tokenizer = WorkingFrame(*job.source.frame), picture_tokenizer(bundle)
+        state = job.run.frames[index].state[self.variation]
+        mask = job.source.full_mask()
+        painted = document.painted[..., 3] > 0
+        if painted.any():
+            color = document.painted[..., :3]
+            job = replace(
+                job,
+                picture=job.picture.filled(color, painted),
+                rgb=np.where(painted[..., None], color, job.rgb),
+                repainted=painted if job.repainted is None else painted | job.repainted,
+            )
+            mask &= ~painted
+            square, cells = crop(job.rgb, painted, frame, tokenizer.height)
+            known = tokenizer.token_mask(cells)
+            state[known] = bundle.subtokens.encode(tokenizer.encode(square))[known]
+        erased = np.where(document.pins, np.uint16(0), document.erased)
+        if erased.any():
+            bits = self._cells(erased, frame, bundle)
+            again = (bits[..., None] >> np.arange(bundle.subtokens.length) & 1).astype(bool)
+            again = again.reshape(-1, bundle.subtokens.length).repeat(len(state) // bits.size, axis=0)
+            state[again] = bundle.subtokens.mask_id
+            here = inside(frame, job.source.width, job.source.height)
+            mask[here] |= erased[here] != 0
+        return state, mask, job

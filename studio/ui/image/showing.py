@@ -1,0 +1,56 @@
+"""From the frame that is looked at to pixels on the canvas."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+from studio.ui.image.canvas import Canvas
+
+from studio.generation import picture_tokenizer
+from studio.media.frames import WorkingFrame
+from studio.ui.image.making import Job, Making
+from studio.ui.playhead import Playhead
+
+
+class Showing(QObject):
+    """Keeps the canvas at the frame and the variation that are looked at."""
+
+    shown = Signal()
+    """The canvas shows another frame, or none."""
+
+    def __init__(self, canvas: Canvas, making: Making, playhead: Playhead):
+        super().__init__(canvas)
+        self._canvas, self._making, self._playhead = canvas, making, playhead
+        self._begun: tuple[str, int] | None = None
+        playhead.frame_changed.connect(self.show)
+        playhead.state_changed.connect(self.show)
+        making.changed.connect(self.show)
+
+    def show(self) -> None:
+        """Draw the present frame; the picture alone where nothing was made."""
+        job, kept = self._making.job, self._playhead.frame
+        if job is None or kept is None:
+            if self._begun is not None:
+                self._begun = None
+                self._canvas.clear_made()
+                self.shown.emit()
+            return
+        variation = self._making.variation
+        bundle = job.run.bundle
+        if self._begun != (job.run.id, variation):
+            self._begun = (job.run.id, variation)
+            given = job.run.frames[0].y[variation].astype(np.int64)
+            frame = WorkingFrame(*job.source.frame)
+            self._canvas.begin_made(frame, job.source.full_mask(), given, bundle.subtokens)
+        y = kept.y[variation].astype(np.int64)
+        confidence = None if kept.confidence is None else kept.confidence[variation].astype(np.float32)
+        rough: NDArray[np.uint8] = picture_tokenizer(bundle).rough(y[None], bundle.subtokens)[0]
+        self._canvas.show_made(rough, y, confidence)
+        if self._is_finished(job, y):
+            self._canvas.show_result(job.whole(kept, variation))
+        self.shown.emit()
+
+    def _is_finished(self, job: Job, y: NDArray[np.int64]) -> bool:
+        """Whether the exact result is to be seen: enlarged smoothly and stitched, as it will be saved."""
+        run = job.run
+        newest = self._playhead.index == self._playhead.last
+        return run.state == "done" and newest and not (y == run.bundle.subtokens.mask_id).any()

@@ -1,0 +1,136 @@
+"""The tools at the side of the canvas, and the bar above it."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QIcon, QPixmap
+from PySide6.QtWidgets import QColorDialog, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout
+from studio.ui.image.tools import MAX_SIZE, ToolSettings
+
+if TYPE_CHECKING:
+    from studio.ui.actions import Actions
+
+TOOLS = (
+    ("brush", "Brush", "brush", "B"),
+    ("eraser", "Eraser", "eraser", "E"),
+    ("rectangle", "Rectangle", "rectangle", "R"),
+    ("lasso", "Lasso", "lasso", "L"),
+    ("fill", "Fill by colour", "fill", "F"),
+    ("", "", "", ""),
+    ("frame", "Working frame", "frame", "W"),
+    ("hand", "Move the view", "hand", "H"),
+    ("", "", "", ""),
+    ("pin", "Pin", "pin", "P"),
+    ("paint", "Paint", "paint", "C"),
+    ("picker", "Pick a colour", "picker", "I"),
+)
+HELP = {
+    "brush": "Paint over what is to be filled; the right button takes it back. On a made frame: make again.",
+    "eraser": "Take from the mask.",
+    "rectangle": "Mask a rectangle; Shift keeps it square.",
+    "lasso": "Mask what you draw around.",
+    "fill": "Mask neighbouring pixels of like colour.",
+    "frame": "Move or resize the square that the model works on; the right button lets it follow the mask.",
+    "hand": "Drag the picture; Space or the middle button do so with any tool.",
+    "pin": "Mark what shall stay when the rest is made again.",
+    "paint": "Paint with the colour into the picture, or into a made frame to go on from it.",
+    "picker": "Take a colour from the picture.",
+}
+STEPS = 1000
+
+
+class ToolStrip(QFrame):
+    """One button a tool, the brush size and the colour."""
+
+    def __init__(self, actions: "Actions", settings: ToolSettings):
+        super().__init__()
+        self._settings = settings
+        self.setProperty("surface", "raised")
+        self.setFixedWidth(48)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 8, 6, 8)
+        column.setSpacing(2)
+        self._actions = {}
+        for name, title, icon, key in TOOLS:
+            if not name:
+                column.addSpacing(10)
+                continue
+            action = actions.add(
+                f"image.tool-{name}",
+                title,
+                self._choosing(name),
+                shortcut=key,
+                icon=icon,
+                workspace="image",
+                group="tool",
+                help=HELP[name],
+            )
+            self._actions[name] = action
+            button = QToolButton()
+            button.setDefaultAction(action)
+            button.setAccessibleName(title)
+            button.setFixedSize(36, 32)
+            column.addWidget(button)
+        column.addSpacing(10)
+        self._color = QToolButton()
+        self._color.setFixedSize(36, 28)
+        self._color.setAccessibleName("Colour to paint with")
+        self._color.setToolTip("Colour to paint with")
+        self._color.clicked.connect(self._ask_color)
+        column.addWidget(self._color, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addSpacing(6)
+        self._size = QSlider(Qt.Orientation.Vertical)
+        self._size.setRange(0, STEPS)
+        self._size.setAccessibleName("Brush size")
+        self._size.setToolTip("Brush size: [ and ], or Ctrl and the wheel")
+        self._size.setMinimumHeight(60)
+        self._size.valueChanged.connect(self._slid)
+        column.addWidget(self._size, 1, Qt.AlignmentFlag.AlignHCenter)
+        self._number = QLabel()
+        self._number.setProperty("role", "mono")
+        self._number.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self._number)
+        settings.changed.connect(self._show)
+        self._show()
+
+    def _choosing(self, name: str):
+        return lambda: self._settings.set(tool=name)
+
+    def _show(self) -> None:
+        self._actions[self._settings.tool].setChecked(True)
+        self._number.setText(str(self._settings.size))
+        self._size.blockSignals(True)
+        self._size.setValue(round(STEPS * ((self._settings.size - 1) / (MAX_SIZE - 1)) ** (1 / 3)))
+        self._size.blockSignals(False)
+        swatch = QPixmap(20, 14)
+        swatch.fill(self._settings.color)
+        self._color.setIcon(QIcon(swatch))
+
+    def _slid(self, value: int) -> None:
+        self._settings.set(size=1 + round((MAX_SIZE - 1) * (value / STEPS) ** 3))
+
+    def _ask_color(self) -> None:
+        dialog = QColorDialog(self._settings.color, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.colorSelected.connect(self._take_color)
+        dialog.open()
+
+    def _take_color(self, color: QColor) -> None:
+        self._settings.set(color=color, tool="paint")
+
+
+def bar(*widgets) -> QFrame:
+    """Widgets in a row above the canvas; None is room between them."""
+    frame = QFrame()
+    frame.setProperty("surface", "raised")
+    row = QHBoxLayout(frame)
+    row.setContentsMargins(8, 4, 8, 4)
+    row.setSpacing(4)
+    for widget in widgets:
+        if widget is None:
+            row.addStretch(1)
+        elif isinstance(widget, int):
+            row.addSpacing(widget)
+        else:
+            row.addWidget(widget)
+    return frame

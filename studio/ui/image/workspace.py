@@ -1,0 +1,329 @@
+"""The image workspace: the document, its canvas and what is made in it, put together."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from studio.ui.image.canvas import Canvas
+from studio.ui.image.tools import ToolSettings
+from studio.ui.inspector.panel import InspectorPanel
+from studio.ui.timeline.panel import TimelinePanel
+
+from studio import __version__
+from studio.errors import StudioError
+from studio.generation import GenerationRequest, PictureSource, read_request
+from studio.media.export import read_parameters
+from studio.media.frames import WorkingFrame
+from studio.media.images import FORMATS, Picture, load_picture
+from studio.ui import history
+from studio.ui.assets import assets_folder
+from studio.ui.image import masking
+from studio.ui.image.commands import OVERLAYS, Commands
+from studio.ui.image.document import ImageDocument
+from studio.ui.image.keeping import restore_session, session_of
+from studio.ui.image.making import Job, Making
+from studio.ui.image.showing import Showing
+from studio.ui.image.toolbar import ToolStrip, bar
+from studio.ui.notices import NoticeBar
+from studio.ui.playhead import Playhead
+from studio.ui.sampling_settings import SamplingSettings
+from studio.ui.tasks import spawn
+from studio.ui.timeline.transport import Transport
+from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.ui.context import Studio
+
+SUFFIXES = {f".{name.lower()}" for name in FORMATS} | {".jpg"}
+SETTLE_MS = 60
+"""After the last stroke, before the forecast is made anew."""
+
+
+class ImageWorkspace(Workspace):
+    name = "image"
+    title = "Image"
+    icon = "image"
+
+    def __init__(self, studio: "Studio"):
+        super().__init__(studio)
+        self.title_of_picture = "picture"
+        self.document, self.tools = ImageDocument(self), ToolSettings(self)
+        self.settings, self.playhead = SamplingSettings(self), Playhead(self)
+        self.making = Making(studio, self.document, self.settings, self.playhead)
+        self.transport = Transport(self.playhead, self)
+        self.canvas = Canvas(self.document, self.tools)
+        self.showing = Showing(self.canvas, self.making, self.playhead)
+        self.undo_stack = self.document.undo_stack
+        self.commands = Commands(self)
+        self.inspector = InspectorPanel(studio, self.settings, "image", self.playhead, self.transport)
+        self.timeline = TimelinePanel(self.playhead, self.transport)
+        self._lay_out()
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._settled)
+        self._connect()
+        self.settings.set_bundle(studio.models.default("image"))
+        self._open_sample()
+
+    def _lay_out(self) -> None:
+        action = self.studio.actions.__getitem__
+        overlays = [ActionButton(action(f"image.{name}")) for name, *_ in OVERLAYS]
+        self._zoom, self._pixel, self._which = QLabel(), QLabel(), QLabel()
+        for label in (self._zoom, self._pixel, self._which):
+            label.setProperty("role", "mono")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        buttons = {name: ActionButton(action(f"image.{name}")) for name in ("open", "save", "select-all", "invert")}
+        buttons |= {name: ActionButton(action(f"image.{name}")) for name in ("clear", "wipe", "use", "discard")}
+        buttons |= {name: ActionButton(action(f"image.{name}")) for name in ("previous", "next", "zoom-fit")}
+        column.addWidget(
+            bar(
+                *(buttons[name] for name in ("open", "save")),
+                12,
+                *(buttons[name] for name in ("select-all", "invert", "clear")),
+                12,
+                *overlays,
+                None,
+                self._pixel,
+                8,
+                *(buttons[name] for name in ("previous",)),
+                self._which,
+                *(buttons[name] for name in ("next", "wipe", "use", "discard")),
+                12,
+                self._zoom,
+                buttons["zoom-fit"],
+            )
+        )
+        column.addWidget(NoticeBar(self.studio.notices, self.name))
+        middle = QWidget()
+        row = QHBoxLayout(middle)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(ToolStrip(self.studio.actions, self.tools))
+        row.addWidget(self.canvas, 1)
+        column.addWidget(middle, 1)
+
+    def _connect(self) -> None:
+        document, playhead, making = self.document, self.playhead, self.making
+        document.edited.connect(self._settle.start)
+        document.frame_changed.connect(self._settle.start)
+        document.replaced.connect(self._settle.start)
+        for signal in (document.edited, document.planes_changed, self.settings.changed, playhead.state_changed):
+            signal.connect(self.dirty)
+        self.settings.changed.connect(self._settings_changed)
+        playhead.state_changed.connect(self._refresh)
+        playhead.frame_changed.connect(self._refresh)
+        making.changed.connect(self._refresh)
+        making.ended.connect(self._ended)
+        self.canvas.zoom_changed.connect(self._show_zoom)
+        self.canvas.pointed.connect(self._show_pixel)
+        self._show_zoom()
+
+    # ---- opening
+
+    def _open_sample(self) -> None:
+        """A picture with a mask that is painted already: pressing Generate shows the method at once."""
+        samples = assets_folder() / "samples"
+        self.document.load(load_picture(samples / "cat.png"))
+        masking.import_mask(self.document, samples / "cat-mask.png")
+        self.document.undo_stack.clear()
+        self.title_of_picture = "cat"
+
+    def open_paths(self, paths: list[Path]) -> bool:
+        pictures = [path for path in paths if path.suffix.lower() in SUFFIXES]
+        folders = [
+            path for path in paths if path.is_dir() and any(p.suffix.lower() in SUFFIXES for p in path.iterdir())
+        ]
+        if folders:
+            self.open_folder(folders[0])
+        elif pictures:
+            spawn(self.open_picture(pictures[0]), place=self.name)
+        return bool(folders or pictures)
+
+    async def open_picture(self, path: Path) -> None:
+        """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
+        picture, request = await asyncio.to_thread(_read, path)
+        if request is not None and self.open_request(request, picture=picture):
+            self.studio.notices.show(f"{path.name} carries its request: it is in the inspector.", place=self.name)
+        else:
+            self.take_picture(picture, path.stem)
+        self.title_of_picture = path.stem
+        self.studio.settings.add_recent(self.name, path)
+
+    def take_picture(self, picture: Picture, title: str) -> None:
+        """Put a picture on the canvas, as an action that can be undone."""
+        self.making.clear()
+        self.document.set_picture(picture, keep_mask=True)
+        self.title_of_picture = title
+
+    def open_folder(self, path: Path) -> None:
+        raise StudioError(f"{path} is a folder: choose a picture in it.")
+
+    def open_request(self, request: GenerationRequest, **source: Any) -> bool:
+        if not isinstance(request.source, PictureSource):
+            return False
+        picture = source.get("picture")
+        bundle = self.studio.models.get(request.model)
+        if bundle is None or bundle.digest != request.digest:
+            self.studio.notices.show(
+                f"This was made with a version of the model {request.model} that is not installed: the present one "
+                "makes something else from the same settings.",
+                kind="warning",
+                place=self.name,
+            )
+        self.making.clear()
+        if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
+            self.document.set_picture(picture)
+            masking.set_mask(self.document, request.source.full_mask())
+            self.document.set_frame(WorkingFrame(*request.source.frame))
+        if bundle is not None and bundle.manifest.modality == "image":
+            self.settings.set_bundle(bundle)
+        self.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
+        self.settings.set(seed_locked=True)
+        return True
+
+    # ---- making
+
+    async def generate(self) -> None:
+        self.studio.notices.clear(self.name)
+        await self.making.generate()
+
+    def stop(self) -> None:
+        for run in self.studio.lane.runs:
+            if self.making.job_of(run.id):
+                run.stop()
+        self.playhead.watch()
+
+    def pause(self) -> None:
+        """Pause a run that goes on; let a paused one go on, as a branch if its frame was touched."""
+        if self.transport.live:
+            self.transport.pause()
+        elif self.making.pending:
+            spawn(self.making.generate(), place=self.name)
+        else:
+            self.transport.go_on()
+
+    async def branch(self) -> None:
+        await self.making.branch()
+
+    async def redo_rest(self) -> None:
+        await self.making.redo_rest()
+
+    async def compare(self) -> None:
+        await self.making.compare()
+
+    def use_as_original(self) -> None:
+        self.making.use_as_original()
+
+    def discard(self) -> None:
+        self.making.clear()
+
+    @property
+    def variations(self) -> int:
+        job = self.making.job
+        return len(job.run.request.seeds) if job else 0
+
+    def look_at_variation(self, by: int) -> None:
+        job = self.making.job
+        if job is not None:
+            self.making.look_at(job, (self.making.variation + by) % self.variations)
+
+    @property
+    def wiping(self) -> bool:
+        return False
+
+    def wipe(self, on: bool) -> None:
+        """A slider between the original and what was made."""
+
+    def shown_picture(self) -> Picture:
+        """What is on the canvas, as it would be saved."""
+        return self.making.finished() or self.document.picture
+
+    def parameters(self) -> str | None:
+        """The request of what is on the canvas, for the PNG; None for a picture of the user's own."""
+        job = self.making.job
+        if job is None or job.run.state != "done" or self.playhead.index != self.playhead.last:
+            return None
+        return json.dumps(
+            {
+                "program": f"prime-studio {__version__}",
+                "provider": job.run.provider,
+                "variation": self.making.variation,
+                "request": job.run.request.model_dump(mode="json"),
+            }
+        )
+
+    async def in_background(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.to_thread(work, *args)
+
+    def _ended(self, job: Job) -> None:
+        if job.run.error is not None:
+            error = job.run.error
+            if not isinstance(error, StudioError):
+                raise error
+            self.studio.notices.show(str(error), kind="error", place=self.name)
+        spawn(history.keep(self.studio.library, job.run, job.picture), place=self.name)
+        self.dirty.emit()
+
+    # ---- what is shown
+
+    def _settled(self) -> None:
+        self.inspector.set_units((self.making.units(),))
+        self._refresh()
+
+    def _settings_changed(self) -> None:
+        self._settle.start()
+        self.status_changed.emit()
+
+    def _refresh(self) -> None:
+        self.commands.refresh()
+        several = self.variations > 1
+        self._which.setText(f"{self.making.variation + 1} of {self.variations}" if several else "")
+        self._which.setVisible(several)
+        self.status_changed.emit()
+
+    def _show_zoom(self) -> None:
+        self._zoom.setText(f"{100 * self.canvas.zoom:.0f} %")
+
+    def _show_pixel(self, at: Any) -> None:
+        self._pixel.setText("" if at is None else f"{at.x()}, {at.y()}")
+
+    def status(self) -> dict[str, str]:
+        bundle, lane = self.settings.bundle, self.studio.lane
+        if bundle is None:
+            return {"model": "no picture model"}
+        loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
+        return {
+            "model": bundle.name,
+            "provider": loaded.provider if loaded else "loading …",
+            "reason": (loaded.reason or "") if loaded else "",
+            "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",
+            "queue": {"": "idle", "done": "done"}.get(self.playhead.state, self.playhead.state),
+        }
+
+    # ---- session
+
+    def session(self) -> dict[str, Any]:
+        return session_of(self)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        restore_session(self, state)
+
+    def close_down(self) -> None:
+        self._settle.stop()
+        self.making.close_down()
+        self.playhead.close_down()
+
+
+def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:
+    picture = load_picture(path)
+    if path.suffix.lower() == ".png" and read_parameters(path) is not None:
+        return picture, read_request(path)[0]
+    return picture, None

@@ -1,0 +1,114 @@
+"""The window's own actions, and the menu bar that shows them with those of the workspace in front."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QAction, QDesktopServices
+from PySide6.QtWidgets import QMenu
+from studio.ui.command_palette import CommandPalette
+from studio.ui.shortcuts import ShortcutsDialog
+
+from studio import __version__
+from studio.ui.theme import MODES
+
+if TYPE_CHECKING:
+    from studio.ui.window import Window
+
+MENUS: dict[str, tuple[str, ...]] = {
+    "&File": ("*open", "*open-folder", "*paste", "-", "*save", "*copy", "*export", "-", "close"),
+    "&Edit": ("undo", "redo", "-", "*select-all", "*invert", "*clear", "*grow", "*shrink", "-", "shortcuts"),
+    "&Make": (
+        *("*generate", "*stop", "*pause", "*step", "*back", "-", "*branch", "*redo-rest", "*compare"),
+        *("-", "*use", "*discard"),
+    ),
+    "&View": (
+        *("palette", "-", "*zoom-in", "*zoom-out", "*zoom-fit", "*zoom-one", "-"),
+        *("*picture", "*states", "*confidence", "*difference", "-"),
+        *(f"theme-{mode}" for mode in MODES),
+    ),
+    "&Help": ("log", "about"),
+}
+"""Action ids; "*" stands for the workspace in front. What it does not have is left out."""
+
+
+def add_actions(window: "Window") -> None:
+    """Register what the window itself can do."""
+    studio, actions = window.studio, window.studio.actions
+    actions.attach(window)
+    undo, redo = studio.undo, studio.undo
+    for id, title, signal, text, slot, shortcut in (
+        ("undo", "Undo", undo.canUndoChanged, undo.undoTextChanged, undo.undo, "Ctrl+Z"),
+        ("redo", "Redo", redo.canRedoChanged, redo.redoTextChanged, redo.redo, "Ctrl+Shift+Z"),
+    ):
+        action = actions.add(f"window.{id}", title, slot, shortcut=shortcut, icon=id)
+        action.setEnabled(False)
+        signal.connect(action.setEnabled)
+        text.connect(_naming(action, title))
+    for number, workspace in enumerate(window.workspaces, start=1):
+        actions.add(
+            f"window.go-{workspace.name}",
+            f"Go to {workspace.title}",
+            _bringing(window, workspace.name),
+            shortcut=f"Alt+{number}",
+            icon=workspace.icon,
+        )
+    actions.add("window.palette", "Command palette…", lambda: CommandPalette(actions, window).open(), shortcut="Ctrl+K")
+    actions.add(
+        "window.shortcuts", "Keyboard shortcuts…", lambda: ShortcutsDialog(actions, window).open(), icon="keyboard"
+    )
+    for mode, title, name in zip(
+        MODES, ("Follow the system", "Dark", "Light"), ("monitor", "moon", "sun"), strict=True
+    ):
+        action = actions.add(f"window.theme-{mode}", title, _theming(window, mode), icon=name, group="theme")
+        action.setChecked(studio.theme.mode == mode)
+    actions.add("window.close", "Close", window.close, shortcut="Ctrl+Q")
+    actions.add("window.log", "Show the log file", _show_log)
+    actions.add("window.about", "About Prime Studio", lambda: _about(window))
+
+
+def fill(window: "Window") -> None:
+    """Make the menus anew for the workspace in front."""
+    bar, actions = window.menuBar(), window.studio.actions
+    bar.clear()
+    for title, entries in MENUS.items():
+        menu = QMenu(title, bar)
+        for entry in entries:
+            owner, name = (window.workspace.name, entry[1:]) if entry.startswith("*") else ("window", entry)
+            if entry == "-":
+                menu.addSeparator()
+            elif f"{owner}.{name}" in actions:
+                menu.addAction(actions[f"{owner}.{name}"])
+        if any(not action.isSeparator() for action in menu.actions()):
+            bar.addMenu(menu)
+
+
+def _naming(action: QAction, title: str):
+    def name(text: str) -> None:
+        action.setText(f"{title} {text[:1].lower()}{text[1:]}" if text else title)
+
+    return name
+
+
+def _bringing(window: "Window", name: str):
+    return lambda: window.bring_to_front(name)
+
+
+def _theming(window: "Window", mode):
+    def choose() -> None:
+        window.studio.theme.set_mode(mode)
+        window.studio.settings.set("theme", mode)
+
+    return choose
+
+
+def _show_log() -> None:
+    from studio.ui.app import log_file
+
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_file())))
+
+
+def _about(window: "Window") -> None:
+    window.studio.notices.show(
+        f"Prime Studio {__version__}: masked diffusion with partial masking (MDM-Prime, arXiv 2505.18495). "
+        "Apache-2.0; what the models were trained on stands in Models.",
+    )

@@ -1,0 +1,76 @@
+"""The status bar: model, provider and why, time a call, queue, memory."""
+
+import os
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel, QStatusBar
+
+from studio.ui.context import Studio
+from studio.ui.workspace import Workspace
+
+MEMORY_MS = 2000
+
+
+class StatusBar(QStatusBar):
+    """What the workspace in front says, and how much memory the program takes."""
+
+    def __init__(self, studio: Studio):
+        super().__init__()
+        self._studio = studio
+        self._workspace: Workspace | None = None
+        self._labels: dict[str, QLabel] = {}
+        self.setSizeGripEnabled(False)
+        for name, title in (
+            ("model", "Model"),
+            ("provider", "Where the network runs"),
+            ("call", "Time of one call of the network"),
+            ("queue", "What the network is doing"),
+        ):
+            self._labels[name] = self._label(title)
+            self.addWidget(self._labels[name])
+        self._memory = self._label("Memory that Prime Studio takes")
+        self.addPermanentWidget(self._memory)
+        self._timer = QTimer(self)
+        self._timer.setInterval(MEMORY_MS)
+        self._timer.timeout.connect(self._tell_memory)
+        self._timer.start()
+        self._tell_memory()
+
+    def _label(self, title: str) -> QLabel:
+        label = QLabel()
+        label.setProperty("role", "muted")
+        label.setAccessibleName(title)
+        label.setToolTip(title)
+        label.setContentsMargins(8, 0, 8, 0)
+        return label
+
+    def look_at(self, workspace: Workspace) -> None:
+        if self._workspace is not None:
+            self._workspace.status_changed.disconnect(self._tell)
+        self._workspace = workspace
+        workspace.status_changed.connect(self._tell)
+        self._tell()
+
+    def _tell(self) -> None:
+        status = self._workspace.status() if self._workspace else {}
+        for name, label in self._labels.items():
+            label.setText(status.get(name, ""))
+            label.setVisible(bool(status.get(name)))
+        reason = status.get("reason", "")
+        self._labels["provider"].setToolTip(f"Where the network runs: {reason}" if reason else "Where the network runs")
+
+    def _tell_memory(self) -> None:
+        used = memory_bytes()
+        self._memory.setText("" if used is None else f"{used / 2**20:.0f} MB")
+
+    def close_down(self) -> None:
+        self._timer.stop()
+
+
+def memory_bytes() -> int | None:
+    """Memory of this process that is in RAM; None where the system does not tell cheaply."""
+    if sys.platform != "linux":
+        return None
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,201 @@
+"""The window: rail, workspace, inspector, timeline, status. It lays out and forwards; what is made is elsewhere."""
+
+import asyncio
+import base64
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from studio.ui import dialogs, menus
+from studio.ui.context import Studio
+from studio.ui.notices import NoticeBar
+from studio.ui.rail import Rail
+from studio.ui.session import Session
+from studio.ui.status import StatusBar
+from studio.ui.tasks import spawn
+from studio.ui.workspace import Workspace
+from studio.ui.workspaces import make_workspaces
+
+PLACE = "window"
+INSPECTOR_WIDTH = 320
+
+
+class Window(QMainWindow):
+    """The one window. `left` is set once it may be closed for good."""
+
+    def __init__(self, studio: Studio):
+        super().__init__()
+        self.studio = studio
+        self.left = asyncio.Event()
+        self._closing = False
+        self.setWindowTitle("Prime Studio")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(880, 600)
+
+        self.workspaces: list[Workspace] = make_workspaces(studio)
+        self.rail = Rail(self.workspaces)
+        self.centre, self.inspectors, self.timelines = QStackedWidget(), QStackedWidget(), QStackedWidget()
+        for workspace in self.workspaces:
+            self.centre.addWidget(workspace)
+            self.inspectors.addWidget(workspace.inspector or QWidget())
+            self.timelines.addWidget(workspace.timeline or QWidget())
+            if workspace.undo_stack is not None:
+                studio.undo.addStack(workspace.undo_stack)
+        self._lay_out()
+        self.status = StatusBar(studio)
+        self.setStatusBar(self.status)
+        menus.add_actions(self)
+        studio.actions.check_shortcuts()
+        self.rail.chosen.connect(self.bring_to_front)
+
+        self.session = Session(studio, self.workspaces)
+        for workspace in self.workspaces:
+            workspace.dirty.connect(self.session.touch)
+        self._restore_geometry()
+        self.bring_to_front("image")
+
+    def _lay_out(self) -> None:
+        self.across, self.down = QSplitter(Qt.Orientation.Horizontal), QSplitter(Qt.Orientation.Vertical)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(NoticeBar(self.studio.notices, PLACE))
+        column.addWidget(self.centre, 1)
+        self.down.addWidget(middle)
+        self.down.addWidget(self.timelines)
+        self.down.setStretchFactor(0, 1)
+        self.down.setStretchFactor(1, 0)
+        self.down.setCollapsible(0, False)
+        self.across.addWidget(self.down)
+        self.across.addWidget(self.inspectors)
+        self.across.setStretchFactor(0, 1)
+        self.across.setStretchFactor(1, 0)
+        self.across.setCollapsible(0, False)
+        self.across.setSizes([1000, INSPECTOR_WIDTH])
+        whole = QFrame()
+        row = QHBoxLayout(whole)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addWidget(self.across, 1)
+        self.setCentralWidget(whole)
+
+    # ---- workspaces
+
+    @property
+    def workspace(self) -> Workspace:
+        """The one in front."""
+        return self.workspaces[self.centre.currentIndex()]
+
+    def find(self, name: str) -> Workspace | None:
+        return next((workspace for workspace in self.workspaces if workspace.name == name), None)
+
+    def bring_to_front(self, name: str) -> None:
+        workspace = self.find(name)
+        if workspace is None:
+            return
+        index = self.workspaces.index(workspace)
+        self.centre.setCurrentIndex(index)
+        self.inspectors.setCurrentIndex(index)
+        self.timelines.setCurrentIndex(index)
+        self.inspectors.setVisible(workspace.inspector is not None)
+        self.timelines.setVisible(workspace.timeline is not None)
+        self.rail.mark(name)
+        self.studio.actions.set_workspace(name)
+        self.studio.undo.setActiveStack(workspace.undo_stack)
+        self.status.look_at(workspace)
+        menus.fill(self)
+        workspace.activated()
+        self.session.in_front(name)
+
+    # ---- opening
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Hand files to the first workspace that knows them, the one in front before the others."""
+        order = [self.workspace, *(other for other in self.workspaces if other is not self.workspace)]
+        for workspace in order:
+            if workspace.open_paths(list(paths)):
+                self.bring_to_front(workspace.name)
+                return
+        names = ", ".join(path.name for path in paths)
+        self.studio.notices.show(
+            f"{names} cannot be opened here: choose pictures, UTF-8 texts, folders of pictures or models.",
+            kind="error",
+            place=PLACE,
+        )
+
+    def open_request(self, request: Any, **source: Any) -> None:
+        """Bring an exact request back where it was made."""
+        for workspace in self.workspaces:
+            if workspace.open_request(request, **source):
+                self.bring_to_front(workspace.name)
+                return
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        self.open_paths([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+
+    # ---- session and leaving
+
+    async def bring_back(self, fresh: bool = False) -> None:
+        """Take up what was open; `fresh` leaves it alone."""
+        front = None if fresh else await self.session.bring_back()
+        self.bring_to_front(front or "image")
+        self.session.start()
+
+    def leave(self) -> None:
+        """Close without asking, as on SIGTERM: the session keeps what is open."""
+        self.left.set()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.ignore()
+        if not self._closing:
+            self._closing = True
+            spawn(self._ask_and_leave(), place=PLACE)
+
+    async def _ask_and_leave(self) -> None:
+        for workspace in self.workspaces:
+            why = workspace.busy()
+            if why and not await dialogs.confirm(self, why, yes="Close", no="Stay"):
+                self._closing = False
+                return
+        self.leave()
+
+    async def close_down(self) -> None:
+        """Save and stop everything that the window owns."""
+        settings = self.studio.settings
+        settings.set("geometry", base64.b64encode(self.saveGeometry().data()).decode("ascii"))
+        settings.set_ui(PLACE, across=self.across.sizes(), down=self.down.sizes())
+        await self.session.finish()
+        for workspace in self.workspaces:
+            workspace.close_down()
+        self.status.close_down()
+        self.hide()
+        self.deleteLater()
+
+    def _restore_geometry(self) -> None:
+        settings = self.studio.settings
+        geometry, sizes = settings.values.geometry, settings.ui(PLACE)
+        with suppress(ValueError):
+            if geometry and self.restoreGeometry(QByteArray(base64.b64decode(geometry, validate=True))):
+                for splitter, name in ((self.across, "across"), (self.down, "down")):
+                    if _are_sizes(sizes.get(name)):
+                        splitter.setSizes(sizes[name])
+                return
+        room = QGuiApplication.primaryScreen().availableSize()
+        self.resize(min(1440, room.width() - 40), min(900, room.height() - 80))
+        self.down.setSizes([700, 180])
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(size, int) and size >= 0 for size in value)

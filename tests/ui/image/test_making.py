@@ -1,0 +1,194 @@
+"""What is made of the document: requests, branches from touched frames, results that change nothing else."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QRect
+
+from studio.errors import StudioError
+from studio.generation import generate, pictures_of
+from studio.media.frames import WorkingFrame
+from studio.media.images import Picture
+from studio.runtime.bundle import Bundle
+from studio.runtime.denoiser import OnnxDenoiser
+from studio.ui.image.document import ImageDocument
+from studio.ui.image.making import Job, Making
+from studio.ui.image.masking import fill_rect
+from studio.ui.lane import Lane
+from studio.ui.playhead import Playhead
+from studio.ui.runs import Run
+from studio.ui.sampling_settings import SamplingSettings
+from tests.helpers import GRID, picture_bundle
+
+
+class Shared:
+    """As much of a Studio as making needs."""
+
+    def __init__(self) -> None:
+        self.lane = Lane("cpu")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return Bundle.open(picture_bundle(tmp_path))
+
+
+@pytest.fixture
+def making(bundle: Bundle, qtbot: Any) -> Iterator[Making]:
+    shared, document, settings, playhead = Shared(), ImageDocument(), SamplingSettings(), Playhead()
+    settings.set_bundle(bundle)
+    settings.set(seed=5, seed_locked=True)
+    document.load(Picture(np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)))
+    fill_rect(document, QRect(9, 7, 5, 4))
+    making = Making(shared, document, settings, playhead)  # pyright: ignore[reportArgumentType]
+    yield making
+    making.close_down()
+    playhead.close_down()
+    shared.lane.close()
+
+
+def make(making: Making, qtbot: Any, coroutine: Any) -> Any:
+    result = asyncio.run(coroutine)
+    finish(making, qtbot)
+    return result
+
+
+def finish(making: Making, qtbot: Any) -> None:
+    qtbot.waitUntil(lambda: making.playhead.run is None or making.playhead.run.over, timeout=5000)
+    qtbot.waitUntil(lambda: not making.playhead._watch.isActive(), timeout=5000)
+
+
+def job_of(making: Making) -> Job:
+    assert making.job is not None
+    return making.job
+
+
+def test_a_run_fills_what_the_command_line_would(making: Making, bundle: Bundle, qtbot: Any) -> None:
+    run: Run = make(making, qtbot, making.generate())
+    document = making.document
+    frames = list(generate(run.request, bundle, OnnxDenoiser(bundle, "cpu")))
+    expected = pictures_of(run.request, bundle, frames[-1].y, document.stored)[0]
+    finished = making.finished()
+    assert finished is not None and (finished.rgb == expected).all()
+    assert (finished.rgb[~document.mask] == document.stored[~document.mask]).all()
+    assert run.request.seeds == (5,)
+
+
+def test_a_hundred_rounds_leave_the_other_pixels_alone(making: Making, qtbot: Any) -> None:
+    document, before = making.document, making.document.stored.copy()
+    frozen = ~document.mask
+    making.settings.set(steps=1, seed_locked=False)
+    for _ in range(100):
+        make(making, qtbot, making.generate())
+        making.use_as_original()
+    assert (document.stored[frozen] == before[frozen]).all()
+    assert (document.stored[~frozen] != before[~frozen]).any()
+    while document.undo_stack.canUndo() and document.undo_stack.undoText() == "Use result":
+        document.undo_stack.undo()
+    assert (document.stored == before).all()
+
+
+def test_nothing_masked_is_said(making: Making, qtbot: Any) -> None:
+    making.document.load(making.document.picture)
+    with pytest.raises(StudioError, match="Nothing is masked"):
+        asyncio.run(making.generate())
+    assert making.units() == 0 and not making.building
+
+
+@pytest.mark.parametrize("granularity", [1, 4])
+def test_units_are_what_a_run_reveals(making: Making, qtbot: Any, granularity: int) -> None:
+    making.settings.set(granularity=granularity)
+    expected = making.units()
+    run: Run = make(making, qtbot, making.generate())
+    revealed = sum(int(kept.revealed.sum()) for kept in run.frames)
+    assert revealed == expected * run.bundle.subtokens.length // granularity
+
+
+def test_a_branch_keeps_what_is_known_and_remembers_its_parent(making: Making, qtbot: Any) -> None:
+    making.settings.set(granularity=4, variations=2)
+    first: Run = make(making, qtbot, making.generate())
+    making.variation = 1
+    making.settings.set(seed=99, steps=4, variations=1)
+    branch: Run = make(making, qtbot, making.branch(3))
+    start = first.frames[3].state[1]
+    assert branch.parent == (first.id, 3)
+    assert (branch.frames[0].state[0] == start).all()
+    known = start != branch.bundle.subtokens.mask_id
+    assert (branch.frames[-1].state[0][known] == start[known]).all()
+    assert branch.request.steps == 4 and branch.request.seeds == (99,)
+
+
+def test_what_was_erased_is_made_again_and_what_was_painted_stays(making: Making, qtbot: Any) -> None:
+    making.document.set_frame(WorkingFrame(8, 6, GRID))  # as large as the grid: a pixel is a cell
+    first: Run = make(making, qtbot, making.generate())
+    assert not making.pending
+    document = making.document
+    fill_rect(document, QRect(9, 7, 2, 2))  # inside the hole
+    fill_rect(document, QRect(8, 6, 1, 1))  # given until now
+    fill_rect(document, QRect(12, 9, 1, 1), "color", (200, 10, 10))
+    assert making.pending
+    branch: Run = make(making, qtbot, making.generate())
+    mask_id = branch.bundle.subtokens.mask_id
+    start = (branch.frames[0].state[0] == mask_id).all(axis=-1).reshape(GRID, GRID)
+    expected = np.zeros((GRID, GRID), dtype=bool)
+    expected[1:3, 1:3] = expected[0, 0] = True
+    assert (start == expected).all()
+    finished = making.finished()
+    assert finished is not None and tuple(finished.rgb[9, 12]) == (200, 10, 10)
+    assert branch.parent == (first.id, 6) and not making.pending
+    making.use_as_original()
+    assert tuple(document.stored[9, 12]) == (200, 10, 10)
+
+
+def test_redo_the_rest_keeps_the_pins(making: Making, qtbot: Any) -> None:
+    making.document.set_frame(WorkingFrame(8, 6, GRID))
+    first: Run = make(making, qtbot, making.generate())
+    with pytest.raises(StudioError, match="pin"):
+        asyncio.run(making.redo_rest())
+    fill_rect(making.document, QRect(9, 7, 5, 1), "pin")
+    branch: Run = make(making, qtbot, making.redo_rest())
+    mask_id = branch.bundle.subtokens.mask_id
+    start = (branch.frames[0].state[0] == mask_id).all(axis=-1).reshape(GRID, GRID)
+    assert not start[1].any() and start[2:5, 1:6].all() and start.sum() == 15
+    pinned = first.frames[-1].state[0].reshape(GRID, GRID, -1)[1]
+    assert (branch.frames[-1].state[0].reshape(GRID, GRID, -1)[1] == pinned).all()
+
+
+def test_compare_runs_one_seed_at_every_granularity(making: Making, qtbot: Any) -> None:
+    runs = make(making, qtbot, making.compare())
+    qtbot.waitUntil(lambda: all(run.over for run in runs), timeout=5000)
+    assert [run.request.granularity for run in runs] == [1, 4]
+    assert len({run.request.seeds for run in runs}) == 1
+    assert [job.run for job in making.comparison] == runs
+    make(making, qtbot, making.generate())
+    assert making.comparison == []
+
+
+def test_a_new_run_stops_the_old_one(making: Making, qtbot: Any) -> None:
+    making.settings.set(steps=4000, policy="ancestral")
+    first = asyncio.run(making.generate())
+    making.settings.set(steps=2)
+    second = asyncio.run(making.generate())
+    assert first is not None and second is not None
+    qtbot.waitUntil(lambda: first.over and second.over, timeout=5000)
+    assert first.state == "stopped" and second.state == "done"
+
+
+def test_unfinished_results_are_not_taken(making: Making, qtbot: Any) -> None:
+    make(making, qtbot, making.generate())
+    making.playhead.show(1)
+    with pytest.raises(StudioError, match="not finished"):
+        making.use_as_original()
+
+
+def test_old_jobs_are_forgotten(making: Making, qtbot: Any) -> None:
+    making.settings.set(steps=1)
+    for _ in range(30):
+        make(making, qtbot, making.generate())
+    assert len(making._jobs) <= 12
+    pictures = {id(job.rgb) for job in making._jobs.values()}
+    assert len(pictures) == 1, "runs of one picture share it"
