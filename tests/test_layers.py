@@ -29,7 +29,7 @@ ARROWS: dict[str, set[str]] = {
     "quality": {"generation"} | MIDDLE | LEAVES,
     "datasets": {"media", "errors", "files"},
     "training": {"datasets"} | MIDDLE | LEAVES,
-    "commands": DOORS | LEAVES | {"cli"},
+    "commands": DOORS | LEAVES | {"cli", "ui"},
     "cli": DOORS | LEAVES | {"commands"},
     "ui": DOORS | LEAVES,
 }

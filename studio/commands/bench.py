@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.cli import can_show
 from studio.commands import common
 from studio.errors import StudioError
 
@@ -30,6 +31,7 @@ HEAVY = ("torch", "PySide6")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where the network runs")
+    parser.add_argument("--ui", action="store_true", help="measure the window instead")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of which the median counts")
     common.add_output(parser)
 
@@ -39,7 +41,8 @@ def run(args: argparse.Namespace) -> int:
     if args.repeats < 1:
         raise StudioError(f"--repeats must be at least 1, not {args.repeats}.")
     found = []
-    for figure in figures(common.samples_folder(), args.device, args.repeats):
+    source = ui_figures() if args.ui else figures(common.samples_folder(), args.device, args.repeats)
+    for figure in source:
         found.append(figure)
         if not args.json:
             print(figure.line(), flush=True)
@@ -201,6 +204,45 @@ def import_figure() -> Figure:
     absent = [name for name in HEAVY if importlib.util.find_spec(name) is None]
     note = ", ".join(found) or (f"not installed here: {', '.join(absent)}" if absent else "")
     return Figure("torch and Qt imported by studio.prime and studio.runtime", len(found), 0, "", note)
+
+
+UI_BARS: dict[str, tuple[str, float, str]] = {
+    "gap-p99": ("main-thread gap while sampling, 99 % of the time", 33, "ms"),
+    "gap-max": ("main-thread gap while sampling, longest", 100, "ms"),
+    "stroke": ("one mouse move, 4096 × 4096, 256 px brush, 99 of 100", 8, "ms"),
+    "stop": ("Stop to idle", 200, "ms"),
+    "frame": ("a frame of the sampler to pixels on the screen", 33, "ms"),
+    "watched": ("a run that the window watches over the same alone", 1.10, "×"),
+    "start": ("process start to usable window, model loaded, warm", 2.0, "s"),
+    "memory": ("memory after 500 generations over that after 50", 5, "% more"),
+}
+"""Name -> what it is, the most that it may be, unit."""
+
+
+def ui_figures() -> Iterator[Figure]:
+    """The figures of the window, each from a process with a window of its own; offscreen where there is no display."""
+    starts = [next(_ui_process("start")) for _ in range(4)][1:]
+    yield Figure(*_ui_figure("start", statistics.median(start["value"] for start in starts), "median of 3"))
+    for told in _ui_process("window"):
+        yield Figure(*_ui_figure(**told))
+
+
+def _ui_figure(name: str, value: float, note: str) -> tuple[str, float, float, str, str]:
+    title, bar, unit = UI_BARS[name]
+    return title, value, bar, unit, note
+
+
+def _ui_process(name: str) -> Iterator[dict[str, Any]]:
+    environment = dict(os.environ)
+    if not can_show():
+        environment["QT_QPA_PLATFORM"] = "offscreen"
+    command = [sys.executable, "-m", "studio.ui.bench", name, repr(time.time())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            yield json.loads(line)
+    if process.returncode:
+        raise StudioError(f"Cannot measure the window: it ended with exit code {process.returncode}.")
 
 
 def figures(samples: Path, device: str = "cpu", repeats: int = 5) -> Iterator[Figure]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from studio.ui.context import Studio
     from studio.ui.lane import Lane
+    from studio.ui.window import Window
 
 LOG_BYTES = 1 << 20
 log = logging.getLogger("studio")
@@ -37,7 +38,7 @@ class StartOptions:
     paths: list[Path] = field(default_factory=list)
     device: str = "auto"
     safe: bool = False
-    ready: Callable[[], None] | None = None
+    ready: "Callable[[Window], None] | None" = None
     """Called once the window is usable; for measurements."""
 
 
@@ -116,7 +117,7 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
     if options.paths:
         window.open_paths(options.paths)
     if options.ready:
-        options.ready()
+        options.ready(window)
     try:
         await window.left.wait()
     finally:

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QGuiApplication, QImage
-from studio.ui.image.raster import qimage
 
 from studio.errors import StudioError
 from studio.media.export import PARAMETERS_KEY, save_png
@@ -11,6 +10,7 @@ from studio.media.images import Picture
 from studio.ui import dialogs
 from studio.ui.image import masking
 from studio.ui.image.exporting import export_run
+from studio.ui.image.raster import qimage
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace

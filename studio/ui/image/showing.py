@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
-from studio.ui.image.canvas import Canvas
 
 from studio.generation import picture_tokenizer
 from studio.media.frames import WorkingFrame
+from studio.ui.image.canvas import Canvas
 from studio.ui.image.making import Job, Making
 from studio.ui.playhead import Playhead
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap
 from PySide6.QtWidgets import QColorDialog, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout
+
 from studio.ui.image.tools import MAX_SIZE, ToolSettings
 
 if TYPE_CHECKING:

@@ -8,10 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
-from studio.ui.image.canvas import Canvas
-from studio.ui.image.tools import ToolSettings
-from studio.ui.inspector.panel import InspectorPanel
-from studio.ui.timeline.panel import TimelinePanel
 
 from studio import __version__
 from studio.errors import StudioError
@@ -22,16 +18,20 @@ from studio.media.images import FORMATS, Picture, load_picture
 from studio.ui import history
 from studio.ui.assets import assets_folder
 from studio.ui.image import masking
+from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.keeping import restore_session, session_of
 from studio.ui.image.making import Job, Making
 from studio.ui.image.showing import Showing
 from studio.ui.image.toolbar import ToolStrip, bar
+from studio.ui.image.tools import ToolSettings
+from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.tasks import spawn
+from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.workspace import Workspace

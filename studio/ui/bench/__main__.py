@@ -1,0 +1,66 @@
+"""`python -m studio.ui.bench NAME`: measure in a window of this process's own; one JSON line a figure on stdout.
+
+It runs in a data folder of its own. NAME is "window", or "start" for a start that ends as soon as it is usable.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING
+
+from studio.ui.app import StartOptions, start
+
+if TYPE_CHECKING:
+    from studio.ui.window import Window
+
+
+def main() -> int:
+    name, begun = sys.argv[1], float(sys.argv[2])
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["PRIME_STUDIO_HOME"] = home
+        return start(StartOptions(device="cpu", ready=_start if name == "start" else _window(begun)))
+
+
+def _tell(name: str, value: float, note: str = "") -> None:
+    print(json.dumps({"name": name, "value": value, "note": note}), flush=True)
+
+
+def _start(window: "Window") -> None:
+    from studio.ui.tasks import spawn
+
+    async def tell() -> None:
+        import asyncio
+
+        workspace = window.workspace
+        bundle = window.studio.models.default("image")
+        assert bundle is not None
+        while window.studio.lane.loaded(bundle) is None:
+            await asyncio.sleep(0.002)
+        window.repaint()
+        _tell("start", time.time() - float(sys.argv[2]), workspace.name)
+        window.leave()
+
+    spawn(tell())
+
+
+def _window(begun: float):
+    def ready(window: "Window") -> None:
+        from studio.ui.bench.measures import measure_all
+        from studio.ui.tasks import spawn
+
+        async def tell() -> None:
+            try:
+                async for figure in measure_all(window):
+                    _tell(*figure)
+            finally:
+                window.leave()
+
+        spawn(tell())
+
+    return ready
+
+
+if __name__ == "__main__":
+    sys.exit(main())

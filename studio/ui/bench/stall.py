@@ -1,0 +1,49 @@
+"""How long the main thread is away: gaps between the beats of a quick timer."""
+
+import time
+
+from PySide6.QtCore import QObject, Qt, QTimer
+
+BEAT_MS = 2
+
+
+class StallProbe(QObject):
+    """Between `begin` and `end` it notes every gap; a beat of two milliseconds is the shortest that it sees."""
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self.gaps: list[float] = []
+        self._last = 0.0
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(BEAT_MS)
+        self._timer.timeout.connect(self._beat)
+
+    def begin(self) -> None:
+        self.gaps.clear()
+        self._last = time.perf_counter()
+        self._timer.start()
+
+    def end(self) -> None:
+        self._timer.stop()
+        self._beat()
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.gaps.append(now - self._last)
+        self._last = now
+
+    def milliseconds(self, share: float) -> float:
+        """The gap that this share of all gaps does not exceed, weighed by time: the longest of every hundred moments
+        for 0.99, not of every hundred beats, of which an idle loop makes ever more."""
+        ordered = sorted(self.gaps)
+        total, passed = sum(ordered), 0.0
+        for gap in ordered:
+            passed += gap
+            if passed >= share * total:
+                return 1000 * gap
+        return 1000 * ordered[-1]
+
+    @property
+    def longest(self) -> float:
+        return 1000 * max(self.gaps)
