@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu
-
-from studio import __version__
 from studio.ui.command_palette import CommandPalette
 from studio.ui.shortcuts import ShortcutsDialog
+
+from studio import __version__
 from studio.ui.theme import MODES
 
 if TYPE_CHECKING:

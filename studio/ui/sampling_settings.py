@@ -1,13 +1,15 @@
 """What the inspector sets: the options of the next run."""
 
+import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
 from studio.generation import Options
-from studio.prime.policies import POLICIES
-from studio.prime.schedules import SCHEDULES
+from studio.prime.drawing import DRAWS
+from studio.prime.policies import NO_CORRECTOR, POLICIES
+from studio.prime.schedules import NO_WARP, SCHEDULES
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -34,6 +36,10 @@ class SamplingSettings(QObject):
             "top_k": 0,
             "schedule": "linear",
             "remask": 0.0,
+            "draw": "joint",
+            "temperature_slope": (0.0, 1.0),
+            "warp": NO_WARP,
+            "corrector": NO_CORRECTOR,
             "seed": secrets.randbits(32),
             "seed_locked": False,
             "variations": 1,
@@ -79,8 +85,10 @@ class SamplingSettings(QObject):
 
     def options(self) -> Options:
         """For `studio.generation`'s requests."""
-        names = ("steps", "schedule", "policy", "granularity", "temperature", "top_p", "top_k", "remask")
-        return {name: self._values[name] for name in names}  # pyright: ignore[reportReturnType]
+        chosen = {name: self._values[name] for name in Options.__annotations__}
+        if chosen["remask"]:  # both mask again, and this is the one that has a control
+            chosen["corrector"] = NO_CORRECTOR
+        return chosen  # pyright: ignore[reportReturnType]
 
     def seeds(self) -> tuple[int, ...]:
         """One seed a variation, one after the other from the seed."""
@@ -120,6 +128,10 @@ class SamplingSettings(QObject):
                     return _within(value, 0.01, 1.0)
                 case "remask":
                     return _within(value, 0.0, 1.0)
+                case "draw":
+                    return value if value in DRAWS else present
+                case "temperature_slope" | "warp" | "corrector":
+                    return _numbers(value, len(present))
                 case "policy":
                     return value if value in POLICIES else present
                 case "schedule":
@@ -135,6 +147,14 @@ def _within(value: Any, low: float, high: float) -> float:
     if value != value:
         raise ValueError("not a number")
     return min(max(value, low), high)
+
+
+def _numbers(values: Any, count: int) -> tuple[float, ...]:
+    """Of the samplers that were published, as a model or a request brings them; they have no control of their own."""
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+        raise ValueError("not so many numbers")
+    return numbers
 
 
 def _is_schedule(name: str) -> bool:

@@ -99,7 +99,12 @@ def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
         raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); picture and mask are here.") from error
     workspace.making.take_up(job, variation)
     workspace.playhead.show(index)
-    document.restore_state_edits(**layers)
+    for name, layer in layers.items():
+        present = getattr(document, name)
+        if layer.shape == present.shape and layer.dtype == present.dtype:
+            present[:] = layer
+    document.pins_changed.emit(document.bounds)
+    document.state_edits_changed.emit(document.bounds)
 
 
 def _picture(state: dict[str, Any]) -> Picture:

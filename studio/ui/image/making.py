@@ -18,7 +18,7 @@ from studio.generation import (
     picture_tokenizer,
 )
 from studio.generation.request import inside
-from studio.media.frames import WorkingFrame, crop
+from studio.media.frames import WorkingFrame, crop, crop_planes
 from studio.media.images import Picture
 from studio.ui.context import Studio
 from studio.ui.image.document import ImageDocument
@@ -128,7 +128,7 @@ class Making(QObject):
         if bundle is None or frame is None:
             return 0
         groups, length = self.settings.get("granularity"), bundle.subtokens.length
-        bits = self._cells(self.document.mask_bits, frame, bundle)
+        bits = crop_planes(self.document.mask_bits, frame, self.document.grid)
         touched = [(bits >> place & 1).astype(bool) for place in range(length)]
         wide = length // groups
         units = sum(int(np.any(touched[at : at + wide], axis=0).sum()) for at in range(0, length, wide))
@@ -300,8 +300,7 @@ class Making(QObject):
 
         def build() -> tuple[GenerationRequest, NDArray[np.uint8]]:
             rgb = picture.rgb
-            planes = {} if bits is None else {"plane_bits": bits}
-            return picture_request(bundle, rgb, mask, frame=frame, seeds=seeds, **planes, **options), rgb
+            return picture_request(bundle, rgb, mask, frame=frame, planes=bits, seeds=seeds, **options), rgb
 
         request, self._rgb = await asyncio.to_thread(build)
         return request
@@ -340,19 +339,6 @@ class Making(QObject):
             self._told.add(job.run.id)
             self.ended.emit(job)
 
-    def _cells(self, bits: NDArray[np.uint16], frame: WorkingFrame, bundle: "Bundle") -> NDArray[np.uint16]:
-        """What is masked of each cell of the model's grid, uint16 (grid, grid), bit j for the digit at place j."""
-        grid = picture_tokenizer(bundle).height
-        height, width = bits.shape
-        part = bits[inside(frame, width, height)]
-        here = replace(frame, x=min(frame.x, 0), y=min(frame.y, 0))
-        blank = np.zeros((*part.shape, 3), dtype=np.uint8)
-        cells = np.zeros((grid, grid), dtype=np.uint16)
-        for place in range(bundle.subtokens.length):
-            if (plane := part >> np.uint16(place) & 1).any():
-                cells |= crop(blank, plane.astype(bool), here, grid)[1].astype(np.uint16) << np.uint16(place)
-        return cells
-
     def _edited(self, job: Job, index: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Job]:
         """The state (L, ℓ) to go on from, the mask (H, W) and the job with the pictures that belong to it."""
         bundle, document = job.run.bundle, self.document
@@ -374,7 +360,7 @@ class Making(QObject):
             state[known] = bundle.subtokens.encode(tokenizer.encode(square))[known]
         erased = np.where(document.pins, np.uint16(0), document.erased)
         if erased.any():
-            bits = self._cells(erased, frame, bundle)
+            bits = crop_planes(erased, frame, tokenizer.height)
             again = (bits[..., None] >> np.arange(bundle.subtokens.length) & 1).astype(bool)
             again = again.reshape(-1, bundle.subtokens.length).repeat(len(state) // bits.size, axis=0)
             state[again] = bundle.subtokens.mask_id

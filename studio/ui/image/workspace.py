@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from studio.ui.inspector.panel import InspectorPanel
 
 from studio import __version__
 from studio.errors import StudioError
@@ -26,7 +27,6 @@ from studio.ui.image.making import Job, Making
 from studio.ui.image.showing import Showing
 from studio.ui.image.toolbar import ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
-from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
