@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.cli import can_show
+from studio.cli import has_display
 from studio.commands import common
 from studio.errors import StudioError
 
@@ -234,7 +234,7 @@ def _ui_figure(name: str, value: float, note: str) -> tuple[str, float, float, s
 
 def _ui_process(name: str) -> Iterator[dict[str, Any]]:
     environment = dict(os.environ)
-    if not can_show():
+    if not has_display():
         environment["QT_QPA_PLATFORM"] = "offscreen"
     command = [sys.executable, "-m", "studio.ui.bench", name, repr(time.time())]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:

@@ -1,9 +1,10 @@
 """prime-studio window: the studio itself."""
 
 import argparse
+import os
 from pathlib import Path
 
-from studio.cli import can_show
+from studio.cli import has_display
 from studio.errors import StudioError
 
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if not can_show():
+    if not has_display() and os.environ.get("QT_QPA_PLATFORM") != "offscreen":
         raise StudioError(
             "There is no display (DISPLAY and WAYLAND_DISPLAY are not set): start it on a desktop, or fill from the "
             "command line with prime-studio inpaint and infill."

@@ -32,7 +32,7 @@ class Frame:
     y: NDArray[np.int64]
     revealed: NDArray[np.bool_]
     confidence: NDArray[np.float32] | None
-    likeliest: NDArray[np.int64]
+    likeliest: NDArray[np.int64] | None = None
 
 
 def sample(

@@ -88,6 +88,7 @@ def _warm(lane: "Lane") -> None:
 
 
 async def _live(application: "QApplication", lane: "Lane", options: StartOptions, crash: "_CrashLog") -> int:
+    from studio.ui import tasks
     from studio.ui.context import Studio
     from studio.ui.instance import Instance
     from studio.ui.window import Window
@@ -98,6 +99,7 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         print("prime-studio: it is running already; what you named is opened there.", file=sys.stderr)
         return 0
     studio = Studio(application, lane, safe=options.safe)
+    tasks.report_to(studio.notices)
     studio.models.load()
     window = Window(studio)
     _catch_bugs(studio, loop)
@@ -122,6 +124,8 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         await window.left.wait()
     finally:
         await window.close_down()
+        await tasks.cancel_all()
+        tasks.report_to(None)
         studio.close_down()
         instance.release()
     crash.clear()

@@ -36,6 +36,7 @@ class Studio(QObject):
         self.library = self._open_library()
         for text in self.settings.dropped:
             self.notices.show(text, kind="warning")
+        self.settings.changed.connect(self._settings_changed)
 
     def _open_library(self) -> Library | None:
         """None where it cannot be opened: the window works without it, and says so."""
@@ -47,6 +48,12 @@ class Studio(QObject):
         if library.notice:
             self.notices.show(library.notice, kind="warning")
         return library
+
+    def _settings_changed(self, name: str) -> None:
+        if name == "problem" and self.settings.problem:
+            self.notices.show(f"The settings cannot be saved: {self.settings.problem}", kind="error")
+        elif name == "theme":
+            self.theme.set_mode(self.settings.values.theme)
 
     def close_down(self) -> None:
         """Save the settings and end the lane; a run that goes on is stopped."""

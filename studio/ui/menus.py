@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QAction, QDesktopServices
 from PySide6.QtWidgets import QMenu
-from studio.ui.command_palette import CommandPalette
-from studio.ui.shortcuts import ShortcutsDialog
 
 from studio import __version__
-from studio.ui.theme import MODES
+from studio.ui.command_palette import CommandPalette
+from studio.ui.shortcuts import ShortcutsDialog
+from studio.ui.theme import MODES, Mode
 
 if TYPE_CHECKING:
     from studio.ui.window import Window
@@ -52,7 +52,8 @@ def add_actions(window: "Window") -> None:
             shortcut=f"Alt+{number}",
             icon=workspace.icon,
         )
-    actions.add("window.palette", "Command palette…", lambda: CommandPalette(actions, window).open(), shortcut="Ctrl+K")
+    palette = CommandPalette(actions, studio.settings, window, window.bring_to_front)
+    actions.add("window.palette", "Command palette…", palette.open, shortcut="Ctrl+K", icon="search")
     actions.add(
         "window.shortcuts", "Keyboard shortcuts…", lambda: ShortcutsDialog(actions, window).open(), icon="keyboard"
     )
@@ -93,12 +94,8 @@ def _bringing(window: "Window", name: str):
     return lambda: window.bring_to_front(name)
 
 
-def _theming(window: "Window", mode):
-    def choose() -> None:
-        window.studio.theme.set_mode(mode)
-        window.studio.settings.set("theme", mode)
-
-    return choose
+def _theming(window: "Window", mode: Mode):
+    return lambda: window.studio.settings.set("theme", mode)
 
 
 def _show_log() -> None:

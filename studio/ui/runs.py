@@ -101,18 +101,22 @@ class Run:
         """A run of an earlier session from what `record` gave. ValueError where that does not fit the request."""
         run = cls(request, bundle, lambda work: None, _no_network)
         start = run.frames[0]
-        steps, y, packed, confidence = (np.asarray(record[name]) for name in ("steps", "y", "packed", "confidence"))
-        shape = (len(steps), *start.y.shape)
-        if y.shape != shape or y.dtype != start.y.dtype or y.max(initial=0) > bundle.subtokens.mask_id:
-            raise ValueError("the states do not fit the request")
-        if packed.shape != (len(steps), len(start.packed)) or packed.dtype != np.uint8:
-            raise ValueError("what was revealed does not fit the states")
-        if confidence.shape != shape[:3] or steps.shape != (len(steps), 3):
-            raise ValueError("steps or confidence do not fit the states")
-        run.frames = [
-            Kept(int(step), request.steps, int(calls), float(seconds), *arrays, None if step == 0 else sure)
-            for (step, calls, seconds), *arrays, sure in zip(steps, y, packed, confidence, strict=True)
-        ]
+        names = ("steps", "y", "packed", "confidence", "likeliest")
+        steps, y, packed, confidence, likeliest = (np.asarray(record[name]) for name in names)
+        count, shape = len(steps), start.y.shape
+        wanted = ((count, 3), (count, *shape), (count, len(start.packed)), (count, *shape[:2]), (count, *shape[:2]))
+        for name, array, size in zip(names, (steps, y, packed, confidence, likeliest), wanted, strict=True):
+            if array.shape != size:
+                raise ValueError(f"{name} do not fit the request")
+        if y.dtype != start.y.dtype or packed.dtype != np.uint8 or y.max(initial=0) > bundle.subtokens.mask_id:
+            raise ValueError("the states are none of this model")
+        run.frames = []
+        for k, (step, calls, seconds) in enumerate(steps):
+            sure = confidence[k].astype(np.float16) if step else None
+            guesses = likeliest[k].astype(np.int32) if (likeliest[k] >= 0).any() else None
+            run.frames.append(
+                Kept(int(step), request.steps, int(calls), float(seconds), y[k], packed[k], sure, guesses)
+            )
         if not run.frames or record["state"] not in OVER:
             raise ValueError("there is no frame, or no end")
         run._over, run.provider = record["state"], str(record["provider"])
@@ -122,11 +126,13 @@ class Run:
         """What `ended` takes: the frames as arrays, exact. One that is not over counts as stopped."""
         frames = list(self.frames)
         nothing = np.full(frames[0].y.shape[:2], np.nan, dtype=np.float16)
+        none = np.full(frames[0].y.shape[:2], -1, dtype=np.int32)
         return {
             "steps": np.array([(kept.step, kept.calls, kept.seconds) for kept in frames]),
             "y": np.stack([kept.y for kept in frames]),
             "packed": np.stack([kept.packed for kept in frames]),
             "confidence": np.stack([nothing if kept.confidence is None else kept.confidence for kept in frames]),
+            "likeliest": np.stack([none if kept.likeliest is None else kept.likeliest for kept in frames]),
             "state": self.state if self.over else "stopped",
             "provider": self.provider,
         }
@@ -247,7 +253,9 @@ class Run:
                 last.y if np.array_equal(y, last.y) else y,
                 np.packbits(frame.revealed),
                 None if frame.confidence is None else frame.confidence.astype(np.float16),
-                frame.likeliest.astype(np.int32) if (frame.likeliest >= 0).any() else None,
+                None
+                if frame.likeliest is None or not (frame.likeliest >= 0).any()
+                else frame.likeliest.astype(np.int32),
             )
         )
         return frame.step < frame.steps

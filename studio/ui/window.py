@@ -51,6 +51,8 @@ class Window(QMainWindow):
         self.setStatusBar(self.status)
         menus.add_actions(self)
         studio.actions.check_shortcuts()
+        for text in studio.actions.dropped:
+            studio.notices.show(text, kind="warning", place=PLACE)
         self.rail.chosen.connect(self.bring_to_front)
 
         self.session = Session(studio, self.workspaces)
@@ -93,11 +95,11 @@ class Window(QMainWindow):
         """The one in front."""
         return self.workspaces[self.centre.currentIndex()]
 
-    def find(self, name: str) -> Workspace | None:
+    def workspace_named(self, name: str) -> Workspace | None:
         return next((workspace for workspace in self.workspaces if workspace.name == name), None)
 
     def bring_to_front(self, name: str) -> None:
-        workspace = self.find(name)
+        workspace = self.workspace_named(name)
         if workspace is None:
             return
         index = self.workspaces.index(workspace)
@@ -108,7 +110,7 @@ class Window(QMainWindow):
         self.timelines.setVisible(workspace.timeline is not None)
         self.rail.mark(name)
         self.studio.actions.set_workspace(name)
-        self.studio.undo.setActiveStack(workspace.undo_stack)
+        self.studio.undo.setActiveStack(workspace.undo_stack)  # pyright: ignore[reportArgumentType] (None is none)
         self.status.look_at(workspace)
         menus.fill(self)
         workspace.activated()

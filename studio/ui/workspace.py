@@ -1,7 +1,7 @@
 """What the window asks of a workspace."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QUndoStack
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 class Workspace(QWidget):
     """One place of the rail. The window shows `self` in its centre, `inspector` right and `timeline` below."""
 
-    name: ClassVar[str]
+    name: str
     """In settings, sessions and action ids: "image", "text", "train", "gallery", "models"."""
-    title: ClassVar[str]
-    icon: ClassVar[str]
+    title: str
+    icon: str
 
     dirty = Signal()
     """What `session` gives has changed and should be saved soon."""

@@ -27,7 +27,7 @@ RUNS = 5
 
 async def measure_all(window: "Window") -> AsyncIterator[Measured]:
     """(name, value, note) of every figure."""
-    workspace = window.find("image")
+    workspace = window.workspace_named("image")
     assert workspace is not None
     image: ImageWorkspace = workspace  # pyright: ignore[reportAssignmentType]
     image.settings.set(seed=1, seed_locked=True, steps=32, variations=1)

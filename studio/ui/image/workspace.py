@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
-from studio.ui.inspector.panel import InspectorPanel
 
 from studio import __version__
 from studio.errors import StudioError
@@ -60,8 +59,9 @@ class ImageWorkspace(Workspace):
         self.showing = Showing(self.canvas, self.making, self.playhead)
         self.undo_stack = self.document.undo_stack
         self.commands = Commands(self)
-        self.inspector = InspectorPanel(studio, self.settings, "image", self.playhead, self.transport)
-        self.timeline = TimelinePanel(self.playhead, self.transport)
+        self.timeline = timeline = TimelinePanel(self.transport)
+        timeline.branch.connect(self._branch_at)
+        timeline.export.connect(self._export_as)
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -213,6 +213,12 @@ class ImageWorkspace(Workspace):
     async def branch(self) -> None:
         await self.making.branch()
 
+    def _branch_at(self, index: int) -> None:
+        spawn(self.making.branch(index), place=self.name)
+
+    def _export_as(self, kind: str) -> None:
+        spawn(self.commands.export_as(kind), place=self.name)
+
     async def redo_rest(self) -> None:
         await self.making.redo_rest()
 
@@ -275,7 +281,6 @@ class ImageWorkspace(Workspace):
     # ---- what is shown
 
     def _settled(self) -> None:
-        self.inspector.set_units((self.making.units(),))
         self._refresh()
 
     def _settings_changed(self) -> None:

@@ -1,0 +1,223 @@
+"""The window as a whole: it opens, makes, is steered, saves what is open and leaves nothing behind."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
+
+from studio.ui import tasks
+from studio.ui.context import Studio
+from studio.ui.image.workspace import ImageWorkspace
+from studio.ui.lane import Lane
+from studio.ui.window import Window
+
+Test = Callable[[Window], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def with_window(qapp: QApplication, qrun: Any) -> Callable[[Test], None]:
+    """`with_window(test)` runs a coroutine with a window as `app.py` opens it, and closes it after that."""
+
+    async def run(test: Test) -> None:
+        studio = Studio(qapp, Lane("cpu"))
+        tasks.report_to(studio.notices)
+        studio.models.load()
+        window = Window(studio)
+        window.show()
+        await window.bring_back()
+        try:
+            await test(window)
+        finally:
+            await window.close_down()
+            await tasks.cancel_all()
+            tasks.report_to(None)
+            studio.close_down()
+
+    return lambda test: qrun(run(test), timeout=60)
+
+
+def image_of(window: Window) -> ImageWorkspace:
+    workspace = window.workspace_named("image")
+    assert isinstance(workspace, ImageWorkspace)
+    return workspace
+
+
+def layers(image: ImageWorkspace) -> list[np.ndarray]:
+    return [image.document.stored.copy(), image.document.mask_bits.copy(), image.document.pins.copy()]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def finished(image: ImageWorkspace) -> None:
+    await until(lambda: image.playhead.state in ("done", "stopped", "failed"))
+
+
+def test_the_first_minute(with_window: Any) -> None:
+    """A sample with a painted mask is there, and Generate fills it."""
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        assert window.workspace is image and not image.document.mask_bounds().isEmpty()
+        before = image.canvas.grab().toImage()
+        image.settings.set(steps=8)
+        window.studio.actions["image.generate"].trigger()
+        await until(lambda: image.playhead.run is not None)
+        await finished(image)
+        assert image.playhead.state == "done"
+        QApplication.processEvents()
+        assert image.canvas.grab().toImage() != before
+        await until(lambda: window.studio.library is not None and window.studio.library.count() == 1)
+        assert image.status()["provider"] == "CPU"
+
+    with_window(test)
+
+
+def test_pause_step_back_and_branch(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        image.settings.set(steps=200, policy="even", seed_locked=True)
+        act["image.generate"].trigger()
+        await until(lambda: len(image.playhead.run.frames if image.playhead.run else []) > 4)
+        act["image.pause"].trigger()
+        await until(lambda: image.playhead.state == "paused" and not image.playhead.run.active)  # pyright: ignore
+        count = len(image.playhead.run.frames)  # pyright: ignore
+        act["image.step"].trigger()
+        await until(lambda: image.playhead.index == count)
+        act["image.back"].trigger()
+        act["image.back"].trigger()
+        first = image.playhead.run
+        assert first is not None and image.playhead.index == count - 2
+        image.settings.set(steps=5)
+        act["image.branch"].trigger()
+        await until(lambda: image.playhead.run is not first)
+        await finished(image)
+        branch = image.playhead.run
+        assert branch is not None and branch.parent == (first.id, count - 2)
+        known = first.frames[count - 2].y[0] != branch.bundle.subtokens.mask_id
+        assert (branch.frames[-1].y[0][known] == first.frames[count - 2].y[0][known]).all()
+        assert first.state == "stopped"
+
+    with_window(test)
+
+
+def test_what_is_open_comes_back(with_window: Any) -> None:
+    kept: dict[str, Any] = {}
+
+    async def use(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=6, temperature=0.7, variations=2)
+        window.studio.actions["image.select-all"].trigger()
+        window.studio.actions["image.generate"].trigger()
+        await until(lambda: image.playhead.run is not None)
+        await finished(image)
+        image.look_at_variation(1)
+        image.playhead.show(3)
+        kept["y"] = [frame.y for frame in image.playhead.run.frames]  # pyright: ignore
+
+    async def again(window: Window) -> None:
+        image = image_of(window)
+        assert image.document.mask.all() and image.settings.get("temperature") == 0.7
+        run = image.playhead.run
+        assert run is not None and run.state == "done" and image.playhead.index == 3
+        assert image.making.variation == 1
+        assert all((frame.y == y).all() for frame, y in zip(run.frames, kept["y"], strict=True))
+        window.studio.actions["image.branch"].trigger()
+        await until(lambda: image.playhead.run is not run)
+        await finished(image)
+        assert image.playhead.state == "done"
+
+    with_window(use)
+    with_window(again)
+
+
+def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no picture")
+
+    async def test(window: Window) -> None:
+        image, notices = image_of(window), window.studio.notices
+        window.open_paths([bad])
+        await until(lambda: bool(notices.at("image")))
+        assert "bad.png" in notices.at("image")[0].text
+        window.open_paths([tmp_path / "what.xyz"])
+        assert "what.xyz" in notices.at("window")[0].text
+        assert image.title_of_picture == "cat"
+
+    with_window(test)
+
+
+def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: Path) -> None:
+    from studio.media.export import save_png
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=5, temperature=0.6, seed=77, seed_locked=True)
+        await image.generate()
+        await finished(image)
+        made = image.shown_picture()
+        save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
+        image.discard()
+        image.settings.set(steps=30, temperature=1.0, seed=1)
+        await image.open_picture(tmp_path / "made.png")
+        assert image.settings.get("steps") == 5 and image.settings.seeds() == (77,)
+        assert image.settings.get("temperature") == 0.6
+        await image.generate()
+        await finished(image)
+        assert (image.shown_picture().rgb == made.rgb).all()
+
+    with_window(test)
+
+
+def test_two_hundred_actions_undone_lead_back(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        rng = np.random.default_rng(3)
+        viewport = image.canvas.viewport()
+        before = layers(image)
+        names = ("select-all", "invert", "clear", "grow", "shrink", "planes-low", "planes-all")
+        tools = ("brush", "eraser", "rectangle", "lasso", "fill", "pin", "paint", "frame")
+        for _ in range(200):
+            if rng.random() < 0.3:
+                act[f"image.{rng.choice(names)}"].trigger()
+                continue
+            act[f"image.tool-{rng.choice(tools)}"].trigger()
+            to_view = image.canvas.viewportTransform()
+            points = [to_view.map(QPoint(*map(int, rng.integers(0, 32, 2)))) for _ in range(3)]
+            QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=points[0])
+            QTest.mouseMove(viewport, points[1])
+            QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=points[2])
+        after = layers(image)
+        while image.document.undo_stack.canUndo():
+            act["window.undo"].trigger()
+        assert all((a == b).all() for a, b in zip(before, layers(image), strict=True))
+        while image.document.undo_stack.canRedo():
+            act["window.redo"].trigger()
+        assert all((a == b).all() for a, b in zip(after, layers(image), strict=True))
+
+    with_window(test)
+
+
+def test_every_control_has_a_name(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        nameless = []
+        for widget in window.findChildren(QWidget):
+            if not widget.isVisible() or widget.focusPolicy() == Qt.FocusPolicy.NoFocus:
+                continue
+            if isinstance(widget.parent(), QAbstractScrollArea):  # its viewport, named by itself
+                continue
+            name = widget.accessibleName() or getattr(widget, "text", lambda: "")()
+            if not name and not widget.objectName().startswith("qt_"):
+                nameless.append(f"{type(widget).__name__} in {type(widget.parent()).__name__}")
+        assert nameless == []
+
+    with_window(test)
