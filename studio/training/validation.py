@@ -124,5 +124,9 @@ def _agreement(recipe: Recipe) -> Iterator[Problem]:
         yield "tokens.weights", "must be one positive number for each granularity"
     if len(training.betas) != 2 or not all(0 <= beta < 1 for beta in training.betas):
         yield "training.betas", f"must be two numbers from 0 to below 1, not {list(training.betas)}"
+    widths = recipe.network.get("widths", ())
+    halvings = 1 << max(0, len(widths) - 1) if isinstance(widths, tuple | list) else 1
+    if recipe.network.get("family") == "unet" and any(side % halvings for side in tokens.grid):
+        yield "tokens.grid", f"must be multiples of {halvings} for this network, not {list(tokens.grid)}"
     if recipe.network and recipe.network.get("family") not in ("unet", "transformer"):
         yield "network.family", f"must be unet or transformer, not {recipe.network.get('family')!r}"
