@@ -8,14 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, Signal
 
-from studio.errors import StudioError
 from studio.media.frames import WorkingFrame, frame_around, parse_planes
 from studio.media.images import Picture
-from studio.ui.image import shapes
+from studio.ui.image import planes, shapes
 from studio.ui.image.edits import BoundedUndo, Edit, Layers, Patch, PatchCommand, SwapCommand, bounds_of, slices, union
-
-ALL = 0xFFFF
-"""Every digit of a pixel; the other bits of a mask are: bit j for the digit at place j."""
 
 Ink = Literal["mask", "unmask", "pin", "unpin", "color"]
 
@@ -128,11 +124,13 @@ class ImageDocument(QObject):
     def plane_bits(self) -> NDArray[np.uint16] | None:
         """`mask_bits` for `studio.generation.picture_request`: a copy within the model's digits; None if every masked
         pixel is to be filled in all of them."""
-        whole = (1 << self._digits) - 1
-        bits = self.mask_bits & np.uint16(whole)
-        # What was painted for a model with more digits and would mask none of this one's is filled whole.
-        bits[(bits == 0) & (self.mask_bits != 0)] = whole
-        return None if np.isin(bits, (0, whole)).all() else bits
+        here, whole = slices(self.mask_bounds()), (1 << self._digits) - 1
+        bits = planes.within(self.mask_bits[here], self._digits)
+        if ((bits == 0) | (bits == whole)).all():
+            return None
+        result = np.zeros(self.mask_bits.shape, dtype=np.uint16)
+        result[here] = bits
+        return result
 
     @property
     def pins(self) -> NDArray[np.bool_]:
@@ -180,19 +178,15 @@ class ImageDocument(QObject):
         """The digits that strokes mask: "all", "high", "low" or places such as "0,3". A setting of the brush."""
         return self._planes
 
-    def set_planes(self, planes: str) -> None:
+    def set_planes(self, chosen: str) -> None:
         """StudioError for planes that the model has not."""
-        parse_planes(planes, self._digits)
-        self._planes = planes
+        parse_planes(chosen, self._digits)
+        self._planes = chosen
         self.planes_changed.emit()
 
     def stroke_bits(self) -> int:
         """What a stroke writes into the mask."""
-        try:
-            places = parse_planes(self._planes, self._digits)
-        except StudioError:  # chosen for a model with more digits
-            return ALL
-        return ALL if len(places) == self._digits else sum(1 << place for place in places)
+        return planes.bits_of(self._planes, self._digits)
 
     def apply_planes(self) -> None:
         """Give the whole mask the planes that strokes now mask."""

@@ -30,12 +30,17 @@ class Raster:
         while max(width, height) > SMALLEST:
             width, height = max(width // 2, 1), max(height // 2, 1)
             self.levels.append(QImage(width, height, shown))
-        for level in self.levels:
-            level.fill(0)
+        if not opaque:  # else it is written whole before it is drawn
+            for level in self.levels:
+                level.fill(0)
 
     def write(self, at: QPoint, pixels: NDArray[np.uint8]) -> None:
         """Put pixels, uint8 (h, w, 3 or 4), at a place of it."""
-        self._draw_into(self.levels[0], QRect(at, _size(pixels)), qimage(pixels), None)
+        image = qimage(pixels)
+        if image.size() == self.levels[0].size() and image.format() == self.levels[0].format():
+            self.levels[0] = image
+        else:
+            self._draw_into(self.levels[0], QRect(at, _size(pixels)), image, None)
         changed = QRectF(QRect(at, _size(pixels)))
         for below, level in zip(self.levels, self.levels[1:], strict=False):
             across, down = level.width() / below.width(), level.height() / below.height()

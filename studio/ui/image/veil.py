@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 
-from studio.ui.image.document import ALL
 from studio.ui.image.edits import slices
+from studio.ui.image.planes import ALL
 
 MASKED, PARTIAL, EDGE, STRIPE, CROSS, DASH = 1, 2, 4, 8, 16, 32
 
@@ -30,7 +30,8 @@ class Pooled:
         while max(self.levels[-1].shape) > 256:
             height, width = self.levels[-1].shape
             self.levels.append(np.zeros(((height + 1) // 2, (width + 1) // 2), dtype=base.dtype))
-        self.update(QRect(0, 0, base.shape[1], base.shape[0]))
+        if base.any():
+            self.update(QRect(0, 0, base.shape[1], base.shape[0]))
 
     def update(self, rect: QRect) -> None:
         """Take over what changed in a rectangle of the base."""
@@ -38,11 +39,12 @@ class Pooled:
             left, top = rect.left() // 2, rect.top() // 2
             rect = QRect(left, top, rect.right() // 2 - left + 1, rect.bottom() // 2 - top + 1)
             fine = below[2 * top : 2 * (rect.bottom() + 1), 2 * left : 2 * (rect.right() + 1)]
+            # Rows first: whole rows are quick to join, every other pixel of a row is not.
+            rows = fine[::2].copy()
+            rows[: len(fine) // 2] |= fine[1::2]
             coarse = level[slices(rect)]
-            coarse[:] = fine[::2, ::2]
-            coarse[: len(fine) // 2] |= fine[1::2, ::2]
-            coarse[:, : fine.shape[1] // 2] |= fine[::2, 1::2]
-            coarse[: len(fine) // 2, : fine.shape[1] // 2] |= fine[1::2, 1::2]
+            coarse[:] = rows[:, ::2]
+            coarse[:, : fine.shape[1] // 2] |= rows[:, 1::2]
 
 
 @dataclass(frozen=True)

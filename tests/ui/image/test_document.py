@@ -11,7 +11,8 @@ from studio.errors import StudioError
 from studio.media.frames import WorkingFrame, parse_frame
 from studio.media.images import Picture
 from studio.ui.image import masking
-from studio.ui.image.document import ALL, ImageDocument
+from studio.ui.image.document import ImageDocument
+from studio.ui.image.planes import ALL
 
 
 def picture(height: int, width: int, alpha: bool = False, seed: int = 0) -> Picture:
