@@ -17,7 +17,7 @@ from studio.ui.image.document import ImageDocument
 from studio.ui.image.item import PictureItem
 from studio.ui.image.live import LiveView
 from studio.ui.image.marks import HANDLE, CursorMark, FrameMark, OutlineMark
-from studio.ui.image.tools import BRUSHES, TOOLS, Pointer, ToolSettings
+from studio.ui.image.tools import BRUSHES, TOOLS, Pointer, ToolSettings, grip_at
 from studio.ui.image.view import PictureView
 
 TAP_MS = 250
@@ -28,6 +28,14 @@ ARROWS = {
     Qt.Key.Key_Up: (0, -1),
     Qt.Key.Key_Down: (0, 1),
 }
+GRIPS = {
+    (0, 0): Qt.CursorShape.SizeAllCursor,
+    **dict.fromkeys(((-1, 0), (1, 0)), Qt.CursorShape.SizeHorCursor),
+    **dict.fromkeys(((0, -1), (0, 1)), Qt.CursorShape.SizeVerCursor),
+    **dict.fromkeys(((-1, -1), (1, 1)), Qt.CursorShape.SizeFDiagCursor),
+    **dict.fromkeys(((-1, 1), (1, -1)), Qt.CursorShape.SizeBDiagCursor),
+}
+"""The pointer over a grip of the frame."""
 OVERLAY_KEYS = {
     Qt.Key.Key_1: "picture",
     Qt.Key.Key_2: "states",
@@ -113,6 +121,7 @@ class Canvas(PictureView):
 
     def _replaced(self) -> None:
         self._drop_tool()
+        self._at = None
         self.live.clear()
         self.item.rebuild()
         self._cursor = None
@@ -123,11 +132,21 @@ class Canvas(PictureView):
         self.frame_mark.set_frame(document.working_frame, document.grid, document.frame is None)
 
     def _settings_changed(self) -> None:
-        tool = self.settings.tool
-        self.frame_mark.set_handles(tool == "frame")
-        shape = {"hand": Qt.CursorShape.OpenHandCursor, "frame": Qt.CursorShape.SizeAllCursor}
-        self.viewport().setCursor(shape.get(tool, Qt.CursorShape.CrossCursor))
+        self.frame_mark.set_handles(self.settings.tool == "frame")
+        self._shape_cursor()
         self._move_cursor_mark()
+
+    def _shape_cursor(self) -> None:
+        """The pointer says what a press would do."""
+        shape = Qt.CursorShape.CrossCursor
+        frame = self.document.working_frame
+        if self.settings.tool == "hand" or self._space:
+            shape = Qt.CursorShape.OpenHandCursor
+        elif self.settings.tool == "frame" and frame is not None and self._at is not None:
+            grip = grip_at(frame, self._at.x(), self._at.y(), self.handle_reach())
+            shape = GRIPS[grip] if grip is not None else shape
+        if self.viewport().cursor().shape() != shape:
+            self.viewport().setCursor(shape)
 
     # Desk: what tools ask for
 
@@ -156,6 +175,8 @@ class Canvas(PictureView):
         if self._tool is None or self._button != Qt.MouseButton.NoButton:
             self._cursor = None
         self._move_cursor_mark()
+        if self._tool is None and self.settings.tool == "frame":
+            self._shape_cursor()
         pixel = QPoint(int(self._at.x() // 1), int(self._at.y() // 1))
         self.pointed.emit(pixel if self.document.bounds.contains(pixel) else None)
 
@@ -252,7 +273,7 @@ class Canvas(PictureView):
                 self._key_dab()
             else:
                 self._space = True
-                self.viewport().setCursor(Qt.CursorShape.OpenHandCursor)
+                self._shape_cursor()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not control:
             self._key_pen()
         elif key == Qt.Key.Key_Escape and self.cancel_tool():
@@ -275,7 +296,7 @@ class Canvas(PictureView):
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self._space = False
-            self._settings_changed()
+            self._shape_cursor()
         else:
             super().keyReleaseEvent(event)
 

@@ -218,7 +218,7 @@ class ImageDocument(QObject):
         if not mask.isEmpty():
             x = min(max(x, mask.x() + mask.width() - size), mask.x())
             y = min(max(y, mask.y() + mask.height() - size), mask.y())
-        return WorkingFrame(_placed(x, size, width), _placed(y, size, height), size)
+        return WorkingFrame(shapes.placed(x, size, width), shapes.placed(y, size, height), size)
 
     def set_frame(self, frame: WorkingFrame | None) -> None:
         """Choose the frame, within the rules, or None for the square around the mask."""
@@ -385,9 +385,3 @@ class ImageDocument(QObject):
         self.replaced.emit()
         self.frame_changed.emit()
         self.edited.emit()
-
-
-def _placed(start: int, size: int, available: int) -> int:
-    """Where a frame begins: inside the picture if it fits, else around it."""
-    low, high = sorted((0, available - size))
-    return min(max(start, low), high)

@@ -125,3 +125,9 @@ def shrunk(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     """A mask without the pixels that are at most `by` pixels from an unmasked one; the picture's edge counts for
     nothing. Bool (H, W)."""
     return mask & ~grown(~mask, by)
+
+
+def placed(start: int, size: int, available: int) -> int:
+    """Where a frame begins: inside the picture if it fits, else around it."""
+    low, high = sorted((0, available - size))
+    return min(max(start, low), high)
