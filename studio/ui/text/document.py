@@ -1,0 +1,227 @@
+"""The open text as the window edits it: a GappedText with undo, and signals for who shows it."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from weakref import ref
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from studio.errors import StudioError
+from studio.media.gapped import Edit, Fill, Gap, GappedText, size
+from studio.media.texts import TextTokenizer
+
+UNDO_LIMIT = 1000
+PAUSE_S = 2.0
+"""Typing after a longer pause is an undo step of its own."""
+
+
+@dataclass
+class _Step:
+    """Edits that are undone together. before, after: where anchor and caret belong."""
+
+    title: str
+    edits: list[Edit]
+    before: tuple[int, int]
+    after: tuple[int, int]
+    time: float = field(default_factory=time.monotonic)
+
+
+class _Command(QUndoCommand):
+    """A step on the undo stack. It does not hold its document, which holds the stack."""
+
+    def __init__(self, document: "TextDocument", step: _Step):
+        super().__init__(step.title)
+        self._document, self._step = ref(document), step
+
+    def redo(self) -> None:
+        if document := self._document():
+            document._apply(self._step.edits)
+            document.moved.emit(*self._step.after)
+
+    def undo(self) -> None:
+        if document := self._document():
+            document._apply([edit.inverse for edit in reversed(self._step.edits)])
+            document.moved.emit(*self._step.before)
+
+
+class TextDocument(QObject):
+    """Given text and gaps, changed through undo steps only.
+
+    edited: an `Edit` has just been applied. moved: where anchor and caret belong after an undo step. reset: another
+    text was opened.
+    """
+
+    edited = Signal(object)
+    moved = Signal(int, int)
+    reset = Signal()
+
+    def __init__(self, parent: QObject | None = None):
+        super().__init__(parent)
+        self.text = GappedText()
+        self.longest = 254
+        """The longest gap that the model can fill."""
+        self.tokenizer: TextTokenizer | None = None
+        self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(UNDO_LIMIT)
+        self.revision = 0
+        self._typing: _Step | None = None
+        self._last: _Step | None = None
+
+    def open(self, text: GappedText) -> None:
+        """Show another text; what could be undone is forgotten."""
+        self.text = text
+        self.revision += 1
+        self.undo_stack.clear()
+        self._typing = self._last = None
+        self.reset.emit()
+
+    def close_down(self) -> None:
+        """Let go of the steps while everything they belong to is there: found as garbage with it, Python may free a
+        command before the stack that owns it."""
+        self.undo_stack.clear()
+        self._typing = self._last = None
+
+    def set_model(self, tokenizer: TextTokenizer | None, num_tokens: int) -> None:
+        self.tokenizer, self.longest = tokenizer, max(num_tokens - 2, 1)
+
+    # ---- editing
+
+    def insert(self, start: int, stop: int, text: str, caret: tuple[int, int] | None = None) -> None:
+        """Type or paste in place of what stands there. Letters of a word that is being typed are one undo step."""
+        edit = self.text.replace(start, stop, text)
+        after = edit.start + size(edit.added)
+        typed = len(text) == 1 and start == stop
+        title = "typing" if typed else "paste" if text else "delete"
+        open_ = self._typing
+        if typed and open_ is not None and self._continues(open_, edit):
+            self._apply([edit])
+            open_.edits.append(edit)
+            open_.after, open_.time = (after, after), time.monotonic()
+            self.moved.emit(after, after)
+            return
+        self._push(title, [edit], caret or (start, stop), (after, after))
+        self._typing = self._last if typed else None
+
+    def _continues(self, open_: _Step, edit: Edit) -> bool:
+        stack = self.undo_stack
+        if stack.index() != stack.count() or stack.count() == 0 or stack.isClean():
+            return False
+        last = open_.edits[-1]
+        before, now = "".join(map(str, last.added)), "".join(map(str, edit.added))
+        word_begins = before.isspace() and not now.isspace()
+        return (
+            edit.start == last.start + size(last.added) and not word_begins and time.monotonic() - open_.time < PAUSE_S
+        )
+
+    def make_gap(self, start: int, stop: int) -> Gap:
+        """Turn what stands there into a gap. StudioError where it cannot be one."""
+        if self.tokenizer is None:
+            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
+        edit = self.text.make_gap(start, stop, self.tokenizer, self.longest)
+        (gap,) = edit.added
+        assert isinstance(gap, Gap)
+        self._push("make a gap", [edit], (start, stop), (edit.start + 1, edit.start + 1))
+        return gap
+
+    def insert_gap(self, place: int, length: int) -> Gap:
+        edit = self.text.insert_gap(place, length, self.longest)
+        (gap,) = edit.added
+        assert isinstance(gap, Gap)
+        self._push("insert a gap", [edit], (place, place), (place + 1, place + 1))
+        return gap
+
+    def resize_gap(self, gap_id: int, length: int, of_drag: bool = False) -> None:
+        """Make a gap longer or shorter. of_drag: it goes on with the step before, as the mouse moves."""
+        edit = self.text.resize(gap_id, length, self.longest)
+        if edit.added == edit.removed:
+            return
+        stack, last = self.undo_stack, self._last
+        if of_drag and last is not None and stack.index() == stack.count() and last.title == "resize a gap":
+            self._apply([edit])
+            last.edits.append(edit)
+            return
+        place = edit.start
+        self._push("resize a gap", [edit], (place + 1, place + 1), (place + 1, place + 1))
+
+    def end_drag(self) -> None:
+        """The next drag is a step of its own."""
+        self._last = None
+
+    def remove_gap(self, gap_id: int) -> None:
+        self._replace_gap("remove a gap", self.text.remove(gap_id))
+
+    def give_back(self, gap_id: int) -> None:
+        """The words that a gap was made from stand in its place again."""
+        self._replace_gap("put the words back", self.text.give_back(gap_id))
+
+    def accept(self, gap_ids: Iterable[int] | None = None) -> None:
+        """Make what was filled in part of the text: of these gaps, or of all that are filled."""
+        chosen = [gap.id for gap in self.text.gaps if gap.fill is not None] if gap_ids is None else list(gap_ids)
+        if not chosen:
+            raise StudioError("No gap is filled yet: generate first.")
+        # From the last to the first, so that no place moves before its turn.
+        found = sorted((self.text.accept(gap_id) for gap_id in chosen), key=lambda edit: -edit.start)
+        after = found[-1].start + size(found[-1].added)
+        self._push("accept", found, (after, after), (after, after))
+
+    def _replace_gap(self, title: str, edit: Edit) -> None:
+        after = edit.start + size(edit.added)
+        self._push(title, [edit], (edit.start + 1, edit.start + 1), (after, after))
+
+    def fill(self, fills: Mapping[int, Fill | None], title: str = "fill") -> None:
+        """Put fills into gaps, as far as they are there and of that length."""
+        lengths = {gap.id: gap.length for gap in self.text.gaps}
+        fitting = {
+            gap_id: fill
+            for gap_id, fill in fills.items()
+            if gap_id in lengths and (fill is None or len(fill.tokens) == lengths[gap_id])
+        }
+        edits = self.text.fill(fitting)
+        if edits:
+            place = edits[-1].start + 1
+            self._push(title, edits, (place, place), None)
+
+    def set_token(self, gap_id: int, index: int, token: int, word: str) -> None:
+        """Put another token into a filled gap and pin it."""
+        _, gap = self.text.find(gap_id)
+        if gap.fill is None or index >= len(gap.fill.tokens):
+            return
+        fill = gap.fill
+        self.fill(
+            {
+                gap_id: replace(
+                    fill,
+                    tokens=_put(fill.tokens, index, token),
+                    words=_put(fill.words, index, word),
+                    confidence=_put(fill.confidence, index, None),
+                    pinned=fill.pinned | {index},
+                )
+            },
+            "choose a word",
+        )
+
+    def set_pinned(self, gap_id: int, index: int, pinned: bool) -> None:
+        """Keep a token, or not, when the rest is made again."""
+        _, gap = self.text.find(gap_id)
+        if gap.fill is not None:
+            pins = gap.fill.pinned | {index} if pinned else gap.fill.pinned - {index}
+            self.fill({gap_id: replace(gap.fill, pinned=pins)}, "pin a word" if pinned else "unpin a word")
+
+    # ---- inside
+
+    def _push(self, title: str, edits: list[Edit], before: tuple[int, int], after: tuple[int, int] | None) -> None:
+        self._typing = None
+        self._last = _Step(title, edits, before, before if after is None else after)
+        self.undo_stack.push(_Command(self, self._last))
+
+    def _apply(self, edits: Iterable[Edit]) -> None:
+        for edit in edits:
+            self.text.apply(edit)
+            self.revision += 1
+            self.edited.emit(edit)
+
+
+def _put(values: tuple, index: int, value: object) -> tuple:
+    return (*values[:index], value, *values[index + 1 :])

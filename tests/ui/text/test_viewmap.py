@@ -1,0 +1,92 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio.media.gapped import Gap, GappedText, size
+from studio.ui.text.viewmap import LINE_END, ViewMap, difference, filled_view, index16, len16
+
+HARD = "ab \t\r\n\n\r\u2028\u2029\u00a0é e\u0301 👩‍👩‍👧 שלום \ufdd0\ufffc\x0b\x0c\x85 東京"
+
+
+def shown(gap: Gap) -> str:
+    return "_😀_" * gap.length
+
+
+def test_lines_keep_their_own_ends():
+    view = ViewMap(GappedText(["a\r\nb\rc\n", Gap(1, 2), "d\u2029\u2028"]), shown)
+    assert view.views == ["a", "b", "c", "_😀__😀_d", "\u2028"]
+    assert [view.spot(line, 0).place for line in range(5)] == [0, 3, 5, 7, 10]
+    assert view.position(1) == (0, 1) and view.position(3) == (1, 0) and view.position(8) == (3, 8)
+    assert view.gaps_in(3) == [(0, 8, Gap(1, 2))]
+
+
+def test_a_spot_in_a_gap_counts_its_characters():
+    view = ViewMap(GappedText(["x😀", Gap(1, 1), "y"]), shown)
+    assert view.views == ["x😀_😀_y"]
+    assert [(spot.place, spot.gap is not None, spot.inside) for spot in (view.spot(0, i) for i in range(9))] == [
+        (0, False, 0),
+        (1, False, 0),
+        (1, False, 0),  # within a pair: the character is not ended yet
+        (2, False, 0),
+        (2, True, 1),
+        (2, True, 1),
+        (2, True, 2),
+        (3, False, 0),
+        (4, False, 0),
+    ]
+
+
+def test_what_a_gap_shows_is_one_line():
+    assert filled_view("a\r\nb\u2029\ufffc") == "a\u2028\u2028b\u2028\ufffd"
+    view = ViewMap(GappedText([Gap(1, 1)]), lambda gap: filled_view("a\nb"))
+    assert view.views == ["a\u2028b"]
+
+
+def test_looking_again_tells_which_lines_changed():
+    words = {1: "a", 2: "b", 3: "c"}
+    view = ViewMap(GappedText([Gap(1, 1), " ", Gap(2, 1), "\n", Gap(3, 1)]), lambda gap: words[gap.id])
+    words |= {1: "xx", 2: "yy"}
+    assert [(c.first, c.removed, c.added) for c in view.refresh({1, 2, 3})] == [(0, ["a b"], ["xx yy"])]
+    assert view.refresh({1, 2, 3}) == []
+
+
+@given(old=st.text(st.sampled_from("ab😀"), max_size=12), new=st.text(st.sampled_from("ab😀"), max_size=12))
+def test_the_difference_turns_one_view_into_the_other(old, new):
+    start, removed, added = difference(old, new)
+    units = old.encode("utf-16-le")
+    made = units[: 2 * start] + added.encode("utf-16-le") + units[2 * (start + removed) :]
+    assert made.decode("utf-16-le") == new
+    assert index16(old, len16(old)) == len(old)
+
+
+pieces = st.lists(st.one_of(st.text(st.sampled_from(HARD), max_size=8), st.integers(1, 3)), max_size=6)
+
+
+def built(parts, first_id: int) -> list[str | Gap]:
+    return [Gap(first_id + i, part) if isinstance(part, int) else part for i, part in enumerate(parts)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(start=pieces, edits=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), pieces), max_size=8))
+def test_following_edits_is_as_laying_out_anew(start, edits):
+    text = GappedText(built(start, 1))
+    view = ViewMap(text, shown)
+    lines = list(view.views)
+    for number, (one, other, added) in enumerate(edits, 1):
+        low, high = sorted((round(one * len(text)), round(other * len(text))))
+        edit = text.replace(low, high, built(added, 100 * number))
+        text.apply(edit)
+        change = view.update(edit)
+        assert lines[change.first : change.first + len(change.removed)] == change.removed
+        lines[change.first : change.first + len(change.removed)] = change.added
+        fresh = ViewMap(text, shown)
+        assert view.views == lines == fresh.views and view.starts == fresh.starts
+    joined_places = "".join(piece if isinstance(piece, str) else "_" for piece in text.pieces)
+    assert len(view.views) == len(LINE_END.findall(joined_places)) + 1
+    for place in range(len(text) + 1):
+        if joined_places[place - 1 : place + 1] == "\r\n":
+            continue  # no caret can stand within a line end
+        line, offset = view.position(place)
+        spot = view.spot(line, offset)
+        assert (spot.place, spot.gap) == (place, None)
+        assert offset <= len16(view.views[line])
+    assert size(text.pieces) == len(text)
