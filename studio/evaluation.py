@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.generation import Denoiser, picture_tokenizer, text_tokenizer
+from studio.media.compressors import picture_bytes, text_bytes
 from studio.media.images import load_picture
 from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
 from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise, surprises
@@ -104,6 +105,19 @@ def evaluate(
     return figures
 
 
+def compressors(bundle: "Bundle", data: HeldOut) -> list[dict[str, Any]]:
+    """What lossless compressors make of the very same data: dicts for JSON of name and bits_per_… of its units."""
+    if bundle.manifest.modality == "image":
+        sizes = picture_bytes(picture_tokenizer(bundle).decode(data.tokens), data.tokens)
+    else:
+        sizes = text_bytes(text_tokenizer(bundle).decode_bytes(data.tokens.ravel()))
+    count = len(data.tokens)
+    return [
+        {"name": name} | {f"bits_per_{key}": float(f"{8 * size / count / number:.6g}") for key, _, number in data.units}
+        for name, size in sizes.items()
+    ]
+
+
 def picture_surprise(
     bundle: "Bundle",
     denoise: Denoiser,
@@ -183,16 +197,20 @@ def heat_map(bits: NDArray[np.float64], top: float) -> NDArray[np.uint8]:
     return np.rint(np.stack([np.interp(bits, places, _HEAT[:, c]) for c in range(3)], axis=-1)).astype(np.uint8)
 
 
-def write_likelihood(bundle: "Bundle", data: HeldOut, figures: list[dict[str, Any]]) -> dict[str, Any]:
+def write_likelihood(
+    bundle: "Bundle", data: HeldOut, figures: list[dict[str, Any]], beside: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """Put figures of bounds into the bundle's manifest.json, whole or not at all; returns its `likelihood` now.
 
-    Figures of the same data stay, but for those made anew with the same options; those of other data go. The digest
-    of the bundle changes with its manifest. StudioError where it cannot be written.
+    Figures of the same data stay, but for those made anew with the same options; those of other data go. `beside`:
+    what `compressors` gave. The digest of the bundle changes with its manifest. StudioError where it cannot be written.
     """
     path = bundle.path / "manifest.json"
     manifest = json.loads(path.read_bytes())
     stored = manifest.get("likelihood") or {}
-    kept = stored.get("figures", []) if stored.get("sha256") == data.sha256 else []
+    if stored.get("sha256") != data.sha256:
+        stored = {}
+    kept = stored.get("figures", [])
     if not isinstance(kept, list):
         kept = []
 
@@ -202,6 +220,8 @@ def write_likelihood(bundle: "Bundle", data: HeldOut, figures: list[dict[str, An
     new = [key(figure) for figure in figures]
     figures = [figure for figure in kept if isinstance(figure, dict) and key(figure) not in new] + figures
     manifest["likelihood"] = {"data": data.name, "sha256": data.sha256, "of": data.of, "figures": figures}
+    if beside := beside or stored.get("compressors"):
+        manifest["likelihood"]["compressors"] = beside
     write_atomic(path, json.dumps(manifest, indent=1).encode())
     return manifest["likelihood"]
 

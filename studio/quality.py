@@ -5,6 +5,7 @@ mean of eight variations is compared with biharmonic inpainting, pixel by pixel.
 top-1 accuracy of hidden tokens beside the best that a token's frequency alone could do.
 """
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import StudioError
+from studio.files import write_atomic
 from studio.generation import (
     Denoiser,
     Options,
@@ -104,6 +106,20 @@ def judge_pictures(
         figures[name] = row
         save_png(folder / f"{bundle.name}-{name}.png", contact_grid(tiles, columns=14, gap=2, scale=3))
     return figures
+
+
+def write_quality(bundle: "Bundle", data: str, options: Options, figures: dict[str, Any]) -> None:
+    """Keep figures in the bundle's manifest.json, under evaluation.fills; those made with the same options go.
+
+    The digest of the bundle changes with its manifest. StudioError where it cannot be written.
+    """
+    path = bundle.path / "manifest.json"
+    manifest = json.loads(path.read_bytes())
+    given = {name: value for name, value in options.items() if value is not None}
+    evaluation = manifest.setdefault("evaluation", {})
+    kept = [fills for fills in evaluation.get("fills", []) if fills["options"] != given]
+    evaluation["fills"] = [*kept, {"data": data, "options": given, "figures": figures}]
+    write_atomic(path, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def judge_text(

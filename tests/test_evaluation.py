@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import lzma
 import math
 import shutil
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from studio import cli
 from studio.errors import StudioError
 from studio.evaluation import evaluate, heat_map, picture_surprise, read_data, text_surprise
 from studio.generation import picture_tokenizer, text_tokenizer
+from studio.media.compressors import picture_bytes
 from studio.prime.subtokens import Subtokens
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
@@ -171,6 +173,45 @@ class TestFigures:
         data = read_data(bundle, _saved(PICTURES, models / "data.npz"))
         with pytest.raises(StudioError, match="emoji-32 does not work"):
             evaluate(bundle, lambda y, rows: np.full((len(rows), 16), np.nan, "f4"), data, granularities=[4])
+
+
+class TestCompressors:
+    def test_they_are_measured_on_the_same_data(self, run: Run, models: Path) -> None:
+        code, out, _ = run("--data", "data.npz", "--compressors", "--json")
+        rows = {row["name"]: row["bits_per_dimension"] for row in json.loads(out)["compressors"]}
+        assert code == 0 and len(rows) == 6
+        bundle = Bundle.open(models / "emoji-32")
+        tokens = read_data(bundle, "data.npz").tokens
+        packed = lzma.compress(tokens.astype(np.uint8).tobytes(), lzma.FORMAT_ALONE, preset=9 | lzma.PRESET_EXTREME)
+        assert rows["xz, all in one"] == pytest.approx(8 * len(packed) / tokens.size, rel=1e-5)
+        # Noise of 16 greys has four bits a pixel; a file each pays for its frame.
+        assert all(rows[f"{kind}, a file each"] > 4 for kind in ("PNG", "WebP lossless", "xz"))
+        code, out, _ = run("--data", "text.txt", "--compressors")
+        assert code == 0 and out.splitlines()[-1].startswith("xz  ") and "bits/byte" in out.splitlines()[-1]
+
+    def test_what_they_write_is_the_picture(self) -> None:
+        """The sizes are of files that come back pixel by pixel."""
+        smooth = np.repeat(np.arange(0, 256, 8, dtype=np.uint8)[None, :, None], 32, axis=0).repeat(3, axis=2)
+        pictures = np.stack([smooth, smooth.transpose(1, 0, 2)] * 300)
+        sizes = picture_bytes(pictures, pictures[..., 0] // 8)
+        plain = 0
+        for picture in pictures[:2]:
+            buffer = io.BytesIO()
+            Image.fromarray(picture).save(buffer, "PNG")
+            plain += len(buffer.getvalue())
+        assert 0 < sizes["PNG, a file each"] <= 300 * plain
+        assert sizes["WebP lossless, one sheet of all"] < sizes["WebP lossless, a file each"] / 50
+        assert sizes["xz, all in one"] < 600
+
+    def test_they_are_kept_with_the_figures_of_the_data(self, run: Run, models: Path) -> None:
+        path = models / "emoji-32" / "manifest.json"
+        assert run("--data", "data.npz", "--compressors", "--write")[0] == 0
+        stored = json.loads(path.read_text())["likelihood"]["compressors"]
+        assert len(stored) == 6
+        assert run("--data", "data.npz", "--granularity", 4, "--write")[0] == 0
+        assert json.loads(path.read_text())["likelihood"]["compressors"] == stored
+        assert run("--data", "one.png", "--write")[0] == 0
+        assert "compressors" not in json.loads(path.read_text())["likelihood"]
 
 
 def _saved(pictures: NDArray[np.uint8], path: Path) -> Path:

@@ -1,6 +1,7 @@
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from PIL import Image
 
 from studio.cli import main
 from studio.quality import biharmonic, picture_masks
+from studio.runtime.bundle import Bundle
 from tests.helpers import picture_bundle, text_bundle
 
 
@@ -40,6 +42,15 @@ def test_pictures_are_judged_and_shown(models: Path, tmp_path: Path, capsys: pyt
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert set(figures) == {"middle", "half", "strokes"}
     assert all(0 < row["model"] < 255 and 0 < row["biharmonic"] < 255 for row in figures.values())
+    # Figures are kept for each set of options; the rest of the manifest stays.
+    before = Bundle.open(models / "emoji-32").manifest
+    for steps in ("2", "2", "3"):
+        assert main([*argv, "--steps", steps, "--json", "--write"]) == 0
+    after = Bundle.open(models / "emoji-32").manifest
+    assert after.model_copy(update={"evaluation": {}}) == before.model_copy(update={"evaluation": {}})
+    kept: Any = after.evaluation["fills"]
+    assert [fills["options"] for fills in kept] == [{"steps": 2}, {"steps": 3}]
+    assert kept[0] == {"data": "valid.npz", "options": {"steps": 2}, "figures": figures}
     with Image.open(tmp_path / "sheets" / "emoji-32-half.png") as sheet:
         assert sheet.size == (14 * 26 - 2, 24)
 

@@ -1,5 +1,7 @@
 """What the two models that ship promise."""
 
+import importlib.util
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -86,3 +88,21 @@ def test_a_gap_is_filled_and_the_rest_stays(storybook: Bundle, granularity: int)
         assert len(filled) > len(before) + len(after)
     assert last.confidence is not None
     assert (~np.isnan(last.confidence)).sum() == 2 * 5  # five tokens were made in each of two samples
+
+
+def test_the_page_of_the_models_says_what_their_manifests_say():
+    """Red after a model was replaced: `python docs/models.py` makes the tables anew."""
+    path = ROOT / "docs" / "models.py"
+    spec = importlib.util.spec_from_file_location("models_page", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    assert module.page(text) == text
+    for name in ("emoji-32", "storybook"):
+        assert f"<!-- figures of {name} -->\n" in text
+    # The tables follow the manifest, figure by figure.
+    manifest = json.loads((ROOT / "models" / "emoji-32" / "manifest.json").read_bytes())
+    assert module.figures(manifest) in text
+    manifest["evaluation"]["masked_cross_entropy"]["1"]["0.25"] = 7.77
+    assert module.figures(manifest) not in text and "| 7.77 |" in module.figures(manifest)

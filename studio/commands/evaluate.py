@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", type=int, default=1, metavar="N", help="pairs of masked states for each of them (1)")
     parser.add_argument("--seed", type=int, default=0, help="whole number from 0 to 2^64-1 (0)")
     parser.add_argument("--joint-loss", action="store_true", help="say the published training loss too, no bound")
+    parser.add_argument(
+        "--compressors", action="store_true", help="say what PNG, WebP and xz make of the same data too"
+    )
     parser.add_argument("--write", action="store_true", help="store the figures in the manifest of the model")
     parser.add_argument(
         "--map", metavar="F", help="instead, write how surprising each pixel or token of one picture or text is: "
@@ -65,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _figures(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
-    from studio.evaluation import evaluate, read_data, write_likelihood
+    from studio.evaluation import compressors, evaluate, read_data, write_likelihood
 
     granularities = _granularities(args.granularity, bundle)
     data = read_data(bundle, path, args.batches)
@@ -84,11 +87,13 @@ def _figures(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
     joint = []
     if args.joint_loss:
         joint = evaluate(bundle, denoise, data, bound="joint", on_call=_teller(args, "joint loss"), **options)
+    beside = compressors(bundle, data) if args.compressors else []
     if args.write:
-        write_likelihood(bundle, data, figures)
+        write_likelihood(bundle, data, figures, beside)
         common.say(args, f"stored in {bundle.path / 'manifest.json'}")
     facts = {"model": bundle.name, "data": data.name, "of": data.of, "figures": figures}
-    common.answer(args, facts | ({"joint_loss": joint} if joint else {}), _table(bundle, data, figures, joint))
+    facts |= ({"joint_loss": joint} if joint else {}) | ({"compressors": beside} if beside else {})
+    common.answer(args, facts, "\n".join([_table(bundle, data, figures, joint), *_beside(data, beside)]))
 
 
 def _granularities(text: str | None, bundle: "Bundle") -> list[int]:
@@ -120,6 +125,14 @@ def _table(bundle: "Bundle", data: "HeldOut", figures: list[dict[str, Any]], joi
         lines.append(f"{joint[0]['what']}; in nats a token")
         lines += [f"{figure['granularity']:>11}{_shown(figure['nats_per_token'], None, 20, 4)}" for figure in joint]
     return "\n".join(lines)
+
+
+def _beside(data: "HeldOut", beside: list[dict[str, Any]]) -> list[str]:
+    """A line for each compressor."""
+    return [
+        f"{row['name']:<32}" + "".join(f"{row[f'bits_per_{key}']:>12.4f} bits/{name}" for key, name, _ in data.units)
+        for row in beside
+    ]
 
 
 def _shown(value: float | None, error: float | None, width: int, digits: int) -> str:

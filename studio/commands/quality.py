@@ -13,13 +13,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="held-out pictures (.npz) or text (.txt, .txt.gz)")
     parser.add_argument("-o", "--output", default="out/quality", help="folder for the sheets (out/quality)")
     parser.add_argument("-n", "--count", type=int, default=16, help="pictures that are filled (16)")
+    parser.add_argument("--write", action="store_true", help="store the figures in the manifest of the model")
     add_making(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     from studio.errors import StudioError
     from studio.evaluation import read_pictures, read_text
-    from studio.quality import judge_pictures, judge_text
+    from studio.quality import judge_pictures, judge_text, write_quality
     from studio.runtime.catalog import find_bundle
 
     if args.model is None:
@@ -36,4 +37,7 @@ def run(args: argparse.Namespace) -> None:
     else:
         text = read_text(path)
         figures = judge_text(bundle, open_denoiser(bundle, args), text, folder, told, **chosen)
+    if args.write:
+        write_quality(bundle, path.name, chosen, figures)
+        say(args, f"stored in {bundle.path / 'manifest.json'}")
     answer(args, {"model": bundle.name, "figures": figures}, f"{folder}")

@@ -26,6 +26,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run, or its checkpoint.pt")
     parser.add_argument("--output", "-o", help="folder of the bundle (default: RUN/NAME)")
     parser.add_argument("--recipe", help="recipe in place of the one in the checkpoint (texts, paths, defaults)")
+    parser.add_argument(
+        "--init", metavar="BUNDLE", type=Path, help="the bundle that the run was started from: its training counts too"
+    )
     parser.add_argument("--no-evaluation", action="store_true", help="leave out the figures on held-out data")
 
 
@@ -147,5 +150,5 @@ def export(args: argparse.Namespace) -> int:
         raise StudioError(f"There is no checkpoint at {checkpoint}: give the folder of a training run.")
     recipe = load_recipe(args.recipe) if args.recipe else None
     output = Path(args.output or checkpoint.parent / (recipe.name if recipe else checkpoint.parent.name))
-    print(export_bundle(checkpoint, output, recipe, evaluate=not args.no_evaluation))
+    print(export_bundle(checkpoint, output, recipe, evaluate=not args.no_evaluation, init=args.init))
     return 0

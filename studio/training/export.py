@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from studio.errors import StudioError
 from studio.prime.subtokens import Subtokens
 from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
 from studio.training.evaluation import cross_entropy_table, fill_accuracy, held_out_bound
@@ -25,15 +26,22 @@ from studio.training.saving import load_checkpoint
 
 
 def export(
-    checkpoint: Path, output: Path, recipe: Recipe | None = None, evaluate: bool = True, name: str | None = None
+    checkpoint: Path,
+    output: Path,
+    recipe: Recipe | None = None,
+    evaluate: bool = True,
+    name: str | None = None,
+    init: Path | None = None,
 ) -> Path:
     """Write a bundle made from `checkpoint`, a file in the run's folder or in checkpoints/, to the folder `output`.
 
     The averaged weights are used. What was at `output` is replaced. `recipe` overrides the one in the checkpoint
-    (texts, paths and defaults may have changed since), and `name` its name. Raises StudioError where the graph and
-    the network disagree by more than 2e-4.
+    (texts, paths and defaults may have changed since), and `name` its name. `init` is the bundle whose weights the
+    run started from, if any: its steps, samples and minutes are added to those of the run. Raises StudioError where
+    `init` is no bundle, and where the graph and the network disagree by more than 2e-4.
     """
     check_replaceable(output)
+    earlier = _training_of(init) if init else {}
     state = load_checkpoint(checkpoint)
     recipe = recipe or parse_recipe(json.loads(state["recipe"]))
     if name is not None:
@@ -59,8 +67,16 @@ def export(
         if evaluate:
             evaluation |= _evaluate(network, recipe, prepared.valid, prepared.subtokens)
             likelihood = _likelihood(network, recipe, prepared.valid, prepared.subtokens)
-        write_manifest(folder, _manifest(recipe, network, state, evaluation) | {"likelihood": likelihood})
+        write_manifest(folder, _manifest(recipe, network, state, earlier, evaluation) | {"likelihood": likelihood})
     return output
+
+
+def _training_of(bundle: Path) -> dict[str, Any]:
+    """What the manifest of a bundle says of its training."""
+    try:
+        return dict(json.loads((bundle / "manifest.json").read_bytes())["training"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudioError(f"{bundle} is not a model bundle: name the one that the run was started from.") from error
 
 
 def _evaluate(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, subtokens: Any) -> dict[str, Any]:
@@ -111,7 +127,13 @@ def _likelihood(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, s
     return {"data": held_out_name(recipe), "sha256": digest, "of": "tokens, as the model has them", "figures": figures}
 
 
-def _manifest(recipe: Recipe, network: Network, state: dict[str, Any], evaluation: dict[str, Any]) -> dict[str, Any]:
+def _manifest(
+    recipe: Recipe,
+    network: Network,
+    state: dict[str, Any],
+    earlier: dict[str, Any],
+    evaluation: dict[str, Any],
+) -> dict[str, Any]:
     tokens, training = recipe.tokens, recipe.training
     return {
         "name": recipe.name,
@@ -132,9 +154,10 @@ def _manifest(recipe: Recipe, network: Network, state: dict[str, Any], evaluatio
         "network": network_settings(network),
         "training": {
             "data": recipe.data.name or Path(recipe.data.train).name,
-            "steps": state["step"],
-            "samples_seen": state["samples"],
-            "minutes": round(state["seconds"] / 60),
+            "steps": state["step"] + earlier.get("steps", 0),
+            "samples_seen": state["samples"] + earlier.get("samples_seen", 0),
+            "minutes": round(state["seconds"] / 60) + earlier.get("minutes", 0),
+            **({"runs": earlier.get("runs", 1) + 1} if earlier else {}),
             "device": state["device"],
             "started_from": Path(recipe.init).name or None,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),

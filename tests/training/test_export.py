@@ -62,6 +62,12 @@ def test_a_run_starts_from_a_bundle(picture_recipe: Recipe, tmp_path: Path):
     for name, value in load_checkpoint(first)["ema"]["shadow"].items():
         assert torch.equal(second["model"][name], value.half().float()), name
     assert (tmp_path / "second" / "palette.json").read_bytes() == (bundle / "palette.json").read_bytes()
+    both = Bundle.open(export(tmp_path / "second" / "checkpoint.pt", bundle, evaluate=False, init=bundle))
+    assert both.manifest.training["runs"] == 2
+    assert both.manifest.training["steps"] == load_checkpoint(first)["step"] + second["step"]
+    assert both.manifest.training["samples_seen"] == load_checkpoint(first)["samples"] + second["samples"]
+    with pytest.raises(StudioError, match="is not a model bundle"):
+        export(tmp_path / "second" / "checkpoint.pt", bundle, init=tmp_path / "none")
     other = dataclasses.replace(started, network=picture_recipe.network | {"blocks": [1, 2]})
     with pytest.raises(StudioError, match="another network"):
         train(other, tmp_path / "third")
