@@ -1,11 +1,13 @@
 """What is drawn over the picture without being of it: working frame, brush outline, keyboard cursor, rubber band."""
 
+import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QGraphicsItem
 
 from studio.media.frames import WorkingFrame
 from studio.ui.image.colors import CanvasColors
+from studio.ui.image.veil import Screen, argb, premultiplied
 
 HANDLE = 9
 """Side of a handle, in pixels of the view."""
@@ -93,14 +95,17 @@ class FrameMark(Mark):
         color = QColor(self.colors.dark)
         # It comes in gently: thin lines are a veil where cells are small.
         color.setAlpha(min(12 + int(cell * self.scale_), 40))
-        # Rectangles: Qt fills them ten times as fast as it blends lines.
-        thin = 1 / self.scale_ / painter.device().devicePixelRatioF()
-        for i in range(1, self.grid):
-            x, y = rect.x() + i * cell, rect.y() + i * cell
-            if exposed.left() - 1 <= x <= exposed.right() + 1:
-                painter.fillRect(QRectF(x, rect.top(), thin, rect.height()), color)
-            if exposed.top() - 1 <= y <= exposed.bottom() + 1:
-                painter.fillRect(QRectF(rect.left(), y, rect.width(), thin), color)
+        # As one picture: Qt blends that five times as fast as as many lines.
+        screen = Screen.of(painter, exposed.intersected(rect))
+        if screen.rect.isEmpty():
+            return
+        lines = np.zeros((screen.rect.height(), screen.rect.width()), dtype=np.uint32)
+        steps = np.arange(1, self.grid) * cell
+        across = np.rint((rect.x() + steps) * screen.zoom + screen.dx).astype(int) - screen.rect.x()
+        down = np.rint((rect.y() + steps) * screen.zoom + screen.dy).astype(int) - screen.rect.y()
+        lines[:, across[(across >= 0) & (across < lines.shape[1])]] = premultiplied(color)
+        lines[down[(down >= 0) & (down < lines.shape[0])]] = premultiplied(color)
+        screen.draw(painter, argb(lines))
 
     def _paint_handles(self, painter: QPainter, rect: QRectF) -> None:
         side = HANDLE / self.scale_

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QColor, QImage, QPainter
 
-from studio.ui.image.edits import slices
+from studio.ui.image.edits import bounds_of, slices
 from studio.ui.image.planes import ALL
 
 MASKED, PARTIAL, EDGE, STRIPE, CROSS, DASH = 1, 2, 4, 8, 16, 32
@@ -30,6 +30,8 @@ class Pooled:
         while max(self.levels[-1].shape) > 256:
             height, width = self.levels[-1].shape
             self.levels.append(np.zeros(((height + 1) // 2, (width + 1) // 2), dtype=base.dtype))
+        self.bounds = QRect()
+        """A rectangle of the picture that holds everything that is set; not always the smallest."""
         if base.any():
             self.update(QRect(0, 0, base.shape[1], base.shape[0]))
 
@@ -45,6 +47,10 @@ class Pooled:
             coarse = level[slices(rect)]
             coarse[:] = rows[:, ::2]
             coarse[:, : fine.shape[1] // 2] |= rows[:, 1::2]
+        found, scale = bounds_of(self.levels[-1]), 2 ** (len(self.levels) - 1)
+        self.bounds = QRect(
+            self.x + found.x() * scale, self.y + found.y() * scale, found.width() * scale, found.height() * scale
+        )
 
 
 @dataclass(frozen=True)
@@ -127,12 +133,15 @@ class Pattern:
             color = stripe if line else tint
             if code & EDGE:
                 color = dark if code & DASH else light
-            table[code] = _premultiplied(color)
+            table[code] = premultiplied(color)
         self.hatched = table
         self.outlined = np.where(np.arange(64) & EDGE, table, np.uint32(0)).astype(np.uint32)
 
     def draw(self, painter: QPainter, screen: Screen, mask: Pooled, hatch: bool = True) -> None:
         """Draw a mask, hatched and outlined or only outlined."""
+        screen = screen.part(QRectF(mask.bounds))
+        if mask.bounds.isEmpty() or screen.rect.isEmpty():
+            return
         thick = max(round(screen.ratio), 1)
         wide = screen.sample(mask, thick)
         if not wide.any():
@@ -160,7 +169,8 @@ def argb(colors: NDArray[np.uint32]) -> QImage:
     return QImage(colors.data, width, height, 4 * width, QImage.Format.Format_ARGB32_Premultiplied).copy()
 
 
-def _premultiplied(color: QColor) -> int:
+def premultiplied(color: QColor) -> int:
+    """A colour as a pixel of such an image."""
     alpha = color.alpha()
     red, green, blue = (round(value * alpha / 255) for value in (color.red(), color.green(), color.blue()))
     return alpha << 24 | red << 16 | green << 8 | blue
@@ -168,7 +178,7 @@ def _premultiplied(color: QColor) -> int:
 
 def _stripes(screen: Screen, height: int, width: int) -> NDArray[np.uint8]:
     """Which pixels lie on the stripes and dashes. They are fixed to the picture's origin, so that they move with it."""
-    period = max(round(7 * screen.ratio), 4)
+    period = max(round(8 * screen.ratio), 4)
     thick = max(round(1.5 * screen.ratio), 1)
     x = np.arange(width) + screen.rect.x() - round(screen.dx)
     y = (np.arange(height) + screen.rect.y() - round(screen.dy))[:, None]
