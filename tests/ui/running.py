@@ -52,5 +52,8 @@ class Gate:
 
 
 def gated(bundle: Bundle, lane: Lane, request: GenerationRequest) -> tuple[Gate, Run]:
+    """A run held at every call; when the lane is closed it is let go, so that a test that fails does not hang."""
     gate = Gate(OnnxDenoiser(bundle, "cpu"))
-    return gate, Run(request, bundle, lane.submit, lambda _: gate)
+    run = Run(request, bundle, lane.submit, lambda _: gate)
+    lane._runs.append(run)  # as `start` does
+    return gate, run

@@ -64,6 +64,7 @@ class Choice(QWidget):
         self.setAccessibleName(name)
         self._segmented = len(options) <= 4 if segmented is None else segmented
         self._values: list[Any] = []
+        self._words: list[str] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         if self._segmented:
@@ -89,7 +90,7 @@ class Choice(QWidget):
     def set_options(self, options: Options) -> None:
         """Other values; the present one stays if it is among them, else the first is taken, telling nobody."""
         before = self.value() if self._values else None
-        self._values = [value for value, _ in options]
+        self._values, self._words = [value for value, _ in options], [label for _, label in options]
         if self._segmented:
             for button in self._group.buttons():
                 self._group.removeButton(button)
@@ -123,6 +124,10 @@ class Choice(QWidget):
             self._group.button(index).setToolTip(help)
         else:
             self._combo.setItemData(index, help, Qt.ItemDataRole.ToolTipRole)
+
+    def words(self, value: Any) -> str:
+        """How one of the values is named here; the value itself if it is not among them."""
+        return self._words[self._values.index(value)] if value in self._values else str(value)
 
     def value(self) -> Any:
         index = self._group.checkedId() if self._segmented else self._combo.currentIndex()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.ui.icons import icon
+from studio.ui.widgets.choices import Choice
 from studio.ui.widgets.icon_button import IconButton
 
 LINE_WIDTH = 112
@@ -114,6 +115,8 @@ class Field(QWidget):
         words = self._help
         if self._default is not _UNSET:
             shown = f"{self._default:g}" if isinstance(self._default, float) else str(self._default)
+            if isinstance(self.control, Choice):
+                shown = self.control.words(self._default)
             words = f"{words}\nDefault: {shown}".strip()
             self._reset.set_name(f"Reset {self.label.text()} to {shown}")
             self.update_default()
@@ -164,6 +167,10 @@ class Section(QWidget):
     def add_button(self, button: QWidget) -> None:
         """At the right end of the heading."""
         self._head.addWidget(button)
+
+    def set_title(self, title: str) -> None:
+        self._header.setText(title)
+        self._header.setAccessibleName(title)
 
     def expanded(self) -> bool:
         return self._header.isChecked()

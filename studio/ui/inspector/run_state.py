@@ -1,0 +1,123 @@
+"""How a run fares, in one place and one look for each of its states; for every workspace that makes something."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
+
+from studio.errors import StudioError
+from studio.ui.runs import Run
+from studio.ui.timeline.transport import Transport
+from studio.ui.timeline.words import count, duration
+from studio.ui.widgets.icon_button import IconLabel
+from studio.ui.widgets.states import Spinner
+
+ICON = 16
+BUG = "Something went wrong inside the program; the log has the details."
+LONG = 2.0
+"""Seconds left from which on they are told."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """icon: "" for a spinner. share: of the steps made, 0 … 1, or None where there is no bar."""
+
+    icon: str
+    role: str
+    text: str
+    share: float | None = None
+
+
+def look_of(run: Run | None, state: str, loading: bool = False) -> Look:
+    """How a run in this state looks. loading: its network is not there yet."""
+    if run is None:
+        return Look("info", "muted", "Nothing made yet")
+    frame = run.frames[-1]
+    share = frame.step / frame.steps
+    step = f"step {frame.step} of {frame.steps}"
+    match state:
+        case "waiting":
+            return Look("", "", "Loading the network …" if loading else "Waiting for its turn …", share)
+        case "running" if loading and not frame.step:
+            return Look("", "", "Loading the network …", share)
+        case "running":
+            left = frame.seconds / max(1, frame.step) * (frame.steps - frame.step)
+            more = f" · {duration(left)} left" if left > LONG else ""
+            return Look("", "", f"{step.capitalize()}{more}", share)
+        case "paused":
+            return Look(
+                "pause", "warning", f"Paused at {step}" if frame.step else "Paused before the first step", share
+            )
+        case "stopping":
+            return Look("", "", "Stopping …", share)
+        case "stopped":
+            return Look("stop", "muted", f"Stopped at {step}", share)
+        case "failed":
+            return Look("error", "danger", str(run.error) if isinstance(run.error, StudioError) else BUG)
+        case _:
+            return Look("success", "success", f"Done · {count(frame.calls, 'call')} · {duration(frame.seconds)}", 1.0)
+
+
+class RunState(QWidget):
+    """Icon or spinner, a sentence, and a bar of the steps made."""
+
+    def __init__(self, transport: Transport, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._transport = transport
+        self._loading = False
+        self.setAccessibleName("State of the run")
+        self._icon, self._spinner = IconLabel("info", ICON, "muted"), Spinner("Running", ICON)
+        self._sign = QStackedLayout()
+        self._sign.addWidget(self._icon)
+        self._sign.addWidget(self._spinner)
+        sign = QWidget()
+        sign.setLayout(self._sign)
+        sign.setFixedSize(ICON, ICON)
+        self.text = QLabel()
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.PlainText)
+        self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        self.bar.setAccessibleName("Steps made")
+        kept = self.bar.sizePolicy()
+        kept.setRetainSizeWhenHidden(True)
+        self.bar.setSizePolicy(kept)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(sign, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.text, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(row)
+        column.addWidget(self.bar)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        playhead = transport.playhead
+        for signal in (playhead.run_changed, playhead.grown, playhead.state_changed):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def set_loading(self, loading: bool) -> None:
+        """Whether the network of the run is still to be loaded."""
+        if loading != self._loading:
+            self._loading = loading
+            self.refresh()
+
+    def refresh(self) -> None:
+        look = look_of(self._transport.playhead.run, self._transport.state, self._loading)
+        self._sign.setCurrentWidget(self._icon if look.icon else self._spinner)
+        if look.icon:
+            self._icon.set_icon(look.icon, look.role)
+        if look.text != self.text.text():
+            self.text.setText(look.text)
+            self.setAccessibleDescription(look.text)
+        role = "danger" if look.role == "danger" else "" if look.share is not None else "muted"
+        if role != self.text.property("role"):
+            self.text.setProperty("role", role)
+            self.text.style().unpolish(self.text)
+            self.text.style().polish(self.text)
+        self.bar.setVisible(look.share is not None)
+        self.bar.setValue(round(1000 * (look.share or 0)))

@@ -1,0 +1,130 @@
+"""Presets are kept, applied, handed on as files, and never take what they should not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.errors import StudioError
+from studio.ui.inspector import presets
+from studio.ui.inspector.panel import InspectorPanel
+from studio.ui.inspector.presets import PresetRow, preset_of
+from studio.ui.settings import Preset, Settings
+
+
+@pytest.fixture
+def row(panel: InspectorPanel) -> PresetRow:
+    return panel.presets
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, name: str, value: Any) -> list[tuple[Any, ...]]:
+    """Let a dialog answer at once; returns what it was asked."""
+    asked: list[tuple[Any, ...]] = []
+
+    async def at_once(*args: Any, **options: Any) -> Any:
+        asked.append((*args, options))
+        return value
+
+    monkeypatch.setattr(presets, name, at_once)
+    return asked
+
+
+def test_save_change_and_apply(
+    panel: InspectorPanel, row: PresetRow, studio: Any, qrun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel.settings.set(steps=64, policy="even", temperature=0.5, seed=77)
+    answer(monkeypatch, "ask_text", "Soft")
+    qrun(row.ask_and_save())
+    assert row.current == "Soft" and row.delete.isEnabled()
+    panel.settings.set(steps=10, seed=78)
+    assert row.current is None and not row.delete.isEnabled(), "settings of one's own"
+    row.choice.set_value("Soft")
+    row.choice.changed.emit("Soft")
+    assert panel.settings.get("steps") == 64 and panel.settings.get("seed") == 78, "the seed is no part of it"
+    studio.settings.save()
+    again = Settings(studio.settings.path.parent)
+    assert again.values.presets["Soft"] == preset_of(panel.settings)
+
+
+def test_rename_and_delete(
+    panel: InspectorPanel, row: PresetRow, studio: Any, qrun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.settings.set_preset("A", Preset(steps=9))
+    studio.settings.set_preset("B", Preset(steps=10))
+    row.apply("A")
+    asked = answer(monkeypatch, "ask_text", "Nine")
+    qrun(row.ask_and_rename())
+    assert sorted(studio.settings.values.presets) == ["B", "Nine"] and row.current == "Nine"
+    check = asked[0][-1]["check"]
+    assert check("B") and check("x" * 61) and not check("Eight")
+    answer(monkeypatch, "confirm", False)
+    qrun(row.ask_and_delete())
+    assert "Nine" in studio.settings.values.presets
+    answer(monkeypatch, "confirm", True)
+    qrun(row.ask_and_delete())
+    assert sorted(studio.settings.values.presets) == ["B"] and row.current is None
+
+
+def test_a_preset_goes_from_one_to_another_as_a_file(
+    panel: InspectorPanel,
+    row: PresetRow,
+    studio: Any,
+    qrun: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    panel.settings.set(steps=64, top_p=0.8)
+    studio.settings.set_preset("Soft/slow", preset_of(panel.settings))
+    row.apply("Soft/slow")
+    file = tmp_path / "Soft.json"
+    asked = answer(monkeypatch, "ask_save", file)
+    qrun(row.ask_and_share())
+    assert asked[0][2] == "Soft-slow.json" and json.loads(file.read_text())["steps"] == 64
+    studio.settings.remove_preset("Soft/slow")
+    panel.settings.set(steps=6, top_p=1.0)
+    answer(monkeypatch, "ask_open", file)
+    qrun(row.ask_and_load())
+    assert row.current == "Soft" and panel.settings.get("steps") == 64 and panel.settings.get("top_p") == 0.8
+    file.write_text('{"steps": 3}')
+    qrun(row.ask_and_load())
+    assert row.current == "Soft 2" and panel.settings.get("steps") == 3, "none is overwritten"
+    qrun(row.ask_and_load())
+    assert sorted(studio.settings.values.presets) == ["Soft", "Soft 2"], "nor doubled"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"steps": "many"}',
+        '{"steps": 1e999}',
+        '{"colour": 1}',
+        '{"policy": "magic"}',
+        '{"schedule": "poly0"}',
+    ],
+)
+def test_a_file_that_is_no_preset_changes_nothing(
+    panel: InspectorPanel, row: PresetRow, studio: Any, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "bad.json"
+    file.write_text(text)
+    before = panel.settings.dump()
+    with pytest.raises(StudioError, match=r"bad\.json is no preset"):
+        row.add_file(file)
+    assert panel.settings.dump() == before and not studio.settings.values.presets
+
+
+def test_a_preset_for_a_model_that_is_not_there(panel: InspectorPanel, row: PresetRow, studio: Any) -> None:
+    row.take(Preset(model="faces-64", steps=12), "The preset “X”")
+    assert panel.settings.get("steps") == 12 and panel.model.value() == "emoji-32"
+    (notice,) = studio.notices.at("image")
+    assert "faces-64" in notice.text and notice.kind == "warning"
+
+
+def test_what_a_model_cannot_do_is_brought_within_its_bounds(panel: InspectorPanel, row: PresetRow) -> None:
+    row.take(Preset(granularity=3, steps=90_000, variations=4000), "X")
+    get = panel.settings.get
+    assert (get("granularity"), get("steps"), get("variations")) == (4, 4096, 64)
