@@ -1,8 +1,8 @@
 """What a run will cost, told before it runs: calls, the idle steps that it is spared, seconds on this device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,17 +122,14 @@ class Forecaster:
 
     def of(self, settings: "SamplingSettings", units: Units) -> Forecast | None:
         """What a run with these settings will cost; None without a model or with nothing to be made."""
-        bundle, get = settings.bundle, settings.get
-        if bundle is None:
+        if settings.bundle is None:
             return None
-        kept = bundle.manifest.defaults
-        sampling = Sampling(get("policy"), get("steps"), get("schedule"), get("remask"), kept.warp, kept.corrector)
-        return self._of(bundle, sampling, units, get("variations"))
+        options: dict[str, Any] = {**settings.options()}
+        sampling = Sampling(**{field.name: options[field.name] for field in fields(Sampling)})
+        return self._of(settings.bundle, sampling, units, settings.get("variations"))
 
     def of_request(self, request: GenerationRequest, bundle: "Bundle") -> Forecast | None:
-        sampling = Sampling(
-            request.policy, request.steps, request.schedule, request.remask, request.warp, request.corrector
-        )
+        sampling = Sampling(**{field.name: getattr(request, field.name) for field in fields(Sampling)})
         return self._of(bundle, sampling, units_of_request(request, bundle), len(request.seeds))
 
     def learn(self, run: "Run") -> None:
