@@ -18,10 +18,11 @@ from studio.generation import (
     picture_tokenizer,
 )
 from studio.generation.request import inside
-from studio.media.frames import WorkingFrame, crop, crop_planes
+from studio.media.frames import WorkingFrame, crop_planes
 from studio.media.images import Picture
 from studio.ui.context import Studio
 from studio.ui.image.document import ImageDocument
+from studio.ui.image.repaint import edited_state, pinned_state
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept, Run
 from studio.ui.sampling_settings import SamplingSettings
@@ -343,7 +344,6 @@ class Making(QObject):
         """The state (L, ℓ) to go on from, the mask (H, W) and the job with the pictures that belong to it."""
         bundle, document = job.run.bundle, self.document
         frame, tokenizer = WorkingFrame(*job.source.frame), picture_tokenizer(bundle)
-        state = job.run.frames[index].state[self.variation]
         mask = job.source.full_mask()
         painted = document.painted[..., 3] > 0
         if painted.any():
@@ -355,15 +355,10 @@ class Making(QObject):
                 repainted=painted if job.repainted is None else painted | job.repainted,
             )
             mask &= ~painted
-            square, cells = crop(job.rgb, painted, frame, tokenizer.height)
-            known = tokenizer.token_mask(cells)
-            state[known] = bundle.subtokens.encode(tokenizer.encode(square))[known]
-        erased = np.where(document.pins, np.uint16(0), document.erased)
-        if erased.any():
-            bits = crop_planes(erased, frame, tokenizer.height)
-            again = (bits[..., None] >> np.arange(bundle.subtokens.length) & 1).astype(bool)
-            again = again.reshape(-1, bundle.subtokens.length).repeat(len(state) // bits.size, axis=0)
-            state[again] = bundle.subtokens.mask_id
-            here = inside(frame, job.source.width, job.source.height)
-            mask[here] |= erased[here] != 0
+        before = job.run.frames[index].y[self.variation]
+        state = edited_state(before, document, frame, tokenizer, bundle.subtokens)
+        if document.pins.any():
+            state = pinned_state(state, before, document.pins, frame, tokenizer)
+        here = inside(frame, job.source.width, job.source.height)
+        mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
         return state, mask, job

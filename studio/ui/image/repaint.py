@@ -35,15 +35,6 @@ def edited_state(
     return state
 
 
-def edited_mask(document: ImageDocument, mask: NDArray[np.bool_], frame: WorkingFrame) -> NDArray[np.bool_]:
-    """The mask of a run, bool (H, W), with what was erased or painted in its frame beyond it: a copy."""
-    touched = (document.erased != 0) | (document.painted[..., 3] != 0)
-    result = mask.copy()
-    here = np.s_[max(frame.y, 0) : frame.y + frame.size, max(frame.x, 0) : frame.x + frame.size]
-    result[here] |= touched[here]
-    return result
-
-
 def pinned_state(
     given: NDArray, y: NDArray, pins: NDArray[np.bool_], frame: WorkingFrame, tokenizer: ImageTokenizer
 ) -> NDArray[np.int64]:

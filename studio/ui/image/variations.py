@@ -105,7 +105,7 @@ class Variations(Results):
     """The samples of one run in a grid, each with its seed."""
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Variations", "grid", 112, parent)
+        super().__init__("Variations", "row", 88, parent)
 
     def set_seeds(self, seeds: Sequence[int]) -> None:
         """A run with a sample for each of these seeds."""
@@ -134,7 +134,7 @@ class ComparisonStrip(Results):
     """The same hole and seed at each granularity, in a row, with network calls and seconds."""
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Compare ℓ", "row", 128, parent)
+        super().__init__("Compare ℓ", "row", 88, parent)
 
     def set_runs(self, runs: Sequence[Compared]) -> None:
         self.set_results([Tile(f"ℓ = {run.granularity}", run.detail) for run in runs])

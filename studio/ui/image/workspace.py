@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
@@ -24,6 +26,8 @@ from studio.ui.image.document import ImageDocument
 from studio.ui.image.keeping import restore_session, session_of
 from studio.ui.image.making import Job, Making
 from studio.ui.image.showing import Showing
+from studio.ui.image.side_by_side import SideBySide, Wipe
+from studio.ui.image.strip import FilmStrip
 from studio.ui.image.toolbar import ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
 from studio.ui.notices import NoticeBar
@@ -51,6 +55,7 @@ class ImageWorkspace(Workspace):
     def __init__(self, studio: "Studio"):
         super().__init__(studio)
         self.title_of_picture = "picture"
+        self._open_first = False
         self.document, self.tools = ImageDocument(self), ToolSettings(self)
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.making = Making(studio, self.document, self.settings, self.playhead)
@@ -62,6 +67,7 @@ class ImageWorkspace(Workspace):
         self.timeline = timeline = TimelinePanel(self.transport)
         timeline.branch.connect(self._branch_at)
         timeline.export.connect(self._export_as)
+        self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -108,7 +114,10 @@ class ImageWorkspace(Workspace):
         row.setSpacing(0)
         row.addWidget(ToolStrip(self.studio.actions, self.tools))
         row.addWidget(self.canvas, 1)
+        row.addWidget(self.wipes.view, 1)
         column.addWidget(middle, 1)
+        column.addWidget(self.side_by_side)
+        column.addWidget(self.strip)
 
     def _connect(self) -> None:
         document, playhead, making = self.document, self.playhead, self.making
@@ -122,6 +131,10 @@ class ImageWorkspace(Workspace):
         playhead.frame_changed.connect(self._refresh)
         making.changed.connect(self._refresh)
         making.ended.connect(self._ended)
+        self.strip.hide()
+        self.strip.listed.connect(self._listed)
+        self.strip.failed.connect(self._strip_failed)
+        self.strip.chosen.connect(self._chosen)
         self.canvas.zoom_changed.connect(self._show_zoom)
         self.canvas.pointed.connect(self._show_pixel)
         self._show_zoom()
@@ -164,7 +177,22 @@ class ImageWorkspace(Workspace):
         self.title_of_picture = title
 
     def open_folder(self, path: Path) -> None:
-        raise StudioError(f"{path} is a folder: choose a picture in it.")
+        """Show the pictures of a folder as a strip and open the first one."""
+        self._open_first = True
+        self.strip.open_folder(path)
+
+    def _listed(self, count: int) -> None:
+        self.strip.setVisible(count > 0)
+        if not count:
+            self._strip_failed("There is no picture in this folder: choose another.")
+        elif self._open_first:
+            self.strip.step(1)
+
+    def _strip_failed(self, text: str) -> None:
+        self.studio.notices.show(text, kind="error", place=self.name)
+
+    def _chosen(self, path: Path) -> None:
+        spawn(self.open_picture(path), place=self.name)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
         if not isinstance(request.source, PictureSource):
@@ -243,10 +271,18 @@ class ImageWorkspace(Workspace):
 
     @property
     def wiping(self) -> bool:
-        return False
+        return self.wipes.on
 
     def wipe(self, on: bool) -> None:
         """A slider between the original and what was made."""
+        job, kept = self.making.job, self.playhead.frame
+        if on and job is not None and kept is not None:
+            self.wipe_between(job.rgb, job.whole(kept, self.making.variation), ("Original", "Made"))
+        else:
+            self.wipes.close()
+
+    def wipe_between(self, before: NDArray[np.uint8], after: NDArray[np.uint8], captions: tuple[str, str]) -> None:
+        self.wipes.show(before, after, captions)
 
     def shown_picture(self) -> Picture:
         """What is on the canvas, as it would be saved."""
@@ -323,6 +359,8 @@ class ImageWorkspace(Workspace):
 
     def close_down(self) -> None:
         self._settle.stop()
+        self.side_by_side.close_down()
+        self.strip.close_down()
         self.making.close_down()
         self.playhead.close_down()
 

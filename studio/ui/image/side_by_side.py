@@ -1,0 +1,170 @@
+"""Results beside each other under the canvas, and the slider between two of them over it."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, QSignalBlocker, QTimer
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from studio.generation import parts_of
+from studio.ui.image.compare import CompareView
+from studio.ui.image.making import Job, Making
+from studio.ui.image.variations import Compared, ComparisonStrip, Variations
+from studio.ui.playhead import Playhead
+
+if TYPE_CHECKING:
+    from studio.ui.image.workspace import ImageWorkspace
+
+REFRESH_MS = 120
+"""The small pictures are drawn at most this often while they are made."""
+HEIGHT = 214
+
+
+class SideBySide(QWidget):
+    """Shows the variations of the run on the canvas, or the runs of a comparison of ℓ; nothing where there is one
+    result only."""
+
+    def __init__(self, workspace: "ImageWorkspace"):
+        super().__init__()
+        self._of = workspace
+        self._making: Making = workspace.making
+        self._playhead: Playhead = workspace.playhead
+        self.variations, self.comparison = Variations(), ComparisonStrip()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for results in (self.variations, self.comparison):
+            results.setFixedHeight(HEIGHT)
+            results.hide()
+            column.addWidget(results)
+        self._seeds: tuple[str, tuple[int, ...]] | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self._refresh)
+        self._making.changed.connect(self._arrange)
+        self._making.compared.connect(self._compare)
+        self._playhead.frame_changed.connect(self._soon)
+        self._playhead.state_changed.connect(self._soon)
+        self.variations.shown.connect(self._show_variation)
+        self.variations.picked.connect(self._use_variation)
+        self.variations.compared.connect(self._wipe_variations)
+        self.comparison.shown.connect(self._show_run)
+        self.comparison.picked.connect(self._use_run)
+        self.comparison.compared.connect(self._wipe_runs)
+
+    def close_down(self) -> None:
+        self._timer.stop()
+
+    # ---- variations
+
+    def _arrange(self) -> None:
+        job = self._making.job
+        seeds = None if job is None else (job.run.id, job.run.request.seeds)
+        several = job is not None and len(job.run.request.seeds) > 1 and not self._making.comparison
+        self.variations.setVisible(several)
+        with QSignalBlocker(self.variations):  # what is chosen here follows what is on the canvas
+            if several and seeds != self._seeds and seeds is not None:
+                self.variations.set_seeds(seeds[1])
+            if several and self.variations.current != self._making.variation:
+                self.variations.view.set_current(self._making.variation)
+        self._seeds = seeds if several else None
+        self._soon()
+
+    def _soon(self) -> None:
+        if not self._timer.isActive() and (self.variations.isVisible() or self.comparison.isVisible()):
+            self._timer.start()
+
+    def _refresh(self) -> None:
+        job, kept = self._making.job, self._playhead.frame
+        if self.variations.isVisible() and job is not None and kept is not None:
+            state = kept.y.astype(np.int64)
+            self.variations.show_samples(parts_of(job.run.request, job.run.bundle, state, job.rgb))
+        if self.comparison.isVisible():
+            jobs = self._making.comparison
+            for row, other in enumerate(jobs):
+                newest = other.run.frames[-1]
+                self.comparison.show_run(row, _told(other), other.part(newest, 0))
+            if any(not other.run.over for other in jobs):
+                self._timer.start()
+
+    def _show_variation(self, row: int) -> None:
+        job = self._making.job
+        if job is not None and row != self._making.variation:
+            self._making.look_at(job, row)
+
+    def _use_variation(self, row: int) -> None:
+        self._show_variation(row)
+        self._of.commands["use"].trigger()
+
+    def _wipe_variations(self, first: int, second: int) -> None:
+        job, kept = self._making.job, self._playhead.frame
+        if job is not None and kept is not None:
+            before = job.rgb if first < 0 else job.whole(kept, first)
+            captions = ("Original" if first < 0 else f"Variation {first + 1}", f"Variation {second + 1}")
+            self._of.wipe_between(before, job.whole(kept, second), captions)
+
+    # ---- the comparison of ℓ
+
+    def _compare(self) -> None:
+        jobs = self._making.comparison
+        self.comparison.setVisible(bool(jobs))
+        if jobs:
+            with QSignalBlocker(self.comparison):
+                self.comparison.set_runs([_told(job) for job in jobs])
+        self._arrange()
+
+    def _show_run(self, row: int) -> None:
+        jobs = self._making.comparison
+        if row < len(jobs) and self._making.job is not jobs[row]:
+            self._making.look_at(jobs[row])
+
+    def _use_run(self, row: int) -> None:
+        self._show_run(row)
+        self._playhead.follow()
+        self._of.commands["use"].trigger()
+
+    def _wipe_runs(self, first: int, second: int) -> None:
+        jobs = self._making.comparison
+
+        def newest(row: int) -> NDArray[np.uint8]:
+            return jobs[row].whole(jobs[row].run.frames[-1], 0)
+
+        before = jobs[second].rgb if first < 0 else newest(first)
+        caption = "Original" if first < 0 else f"ℓ = {jobs[first].run.request.granularity}"
+        self._of.wipe_between(before, newest(second), (caption, f"ℓ = {jobs[second].run.request.granularity}"))
+
+
+def _told(job: Job) -> Compared:
+    newest = job.run.frames[-1]
+    return Compared(job.run.request.granularity, newest.calls, newest.seconds)
+
+
+class Wipe(QObject):
+    """The slider between two pictures, in the place of the canvas while it is on."""
+
+    def __init__(self, workspace: "ImageWorkspace"):
+        super().__init__(workspace)
+        self._of = workspace
+        self.view = CompareView()
+        self.view.closed.connect(self.close)
+        self.view.hide()
+
+    @property
+    def on(self) -> bool:
+        return self.view.isVisible()
+
+    def show(self, before: NDArray[np.uint8], after: NDArray[np.uint8], captions: tuple[str, str]) -> None:
+        """Compare two pictures, uint8 (H, W, 3), of the same size."""
+        self.view.set_pictures(before, after, captions)
+        self._of.canvas.hide()
+        self.view.show()
+        self.view.setFocus()
+        self._of.commands["wipe"].setChecked(True)
+
+    def close(self) -> None:
+        self.view.hide()
+        self._of.canvas.show()
+        self._of.canvas.setFocus()
+        self._of.commands["wipe"].setChecked(False)
