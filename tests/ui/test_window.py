@@ -53,7 +53,7 @@ def layers(image: ImageWorkspace) -> list[np.ndarray]:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(20):
         while not holds():
             await asyncio.sleep(0.005)
 
