@@ -30,6 +30,7 @@ from studio.ui.image.side_by_side import SideBySide, Wipe
 from studio.ui.image.strip import FilmStrip
 from studio.ui.image.toolbar import ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
+from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
@@ -64,6 +65,14 @@ class ImageWorkspace(Workspace):
         self.showing = Showing(self.canvas, self.making, self.playhead)
         self.undo_stack = self.document.undo_stack
         self.commands = Commands(self)
+        self.inspector = inspector = InspectorPanel(studio, self.settings, self.name, self.transport)
+        inspector.generate.connect(self.commands["generate"].trigger)
+        inspector.stop.connect(self.stop)
+        inspector.pause.connect(self.transport.pause)
+        inspector.resume.connect(self.pause)
+        inspector.step.connect(self.transport.forward)
+        inspector.compare.connect(self.commands["compare"].trigger)
+        self.panel = inspector
         self.timeline = timeline = TimelinePanel(self.transport)
         timeline.branch.connect(self._branch_at)
         timeline.export.connect(self._export_as)
@@ -317,6 +326,9 @@ class ImageWorkspace(Workspace):
     # ---- what is shown
 
     def _settled(self) -> None:
+        units = self.making.units()
+        self.panel.set_units((units,) if units else ())
+        self.panel.set_problem("" if units else "Nothing is masked yet: paint over what is to be filled.")
         self._refresh()
 
     def _settings_changed(self) -> None:
