@@ -48,6 +48,20 @@ SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
 
+class PictureTransport(Transport):
+    """To go on with a paused frame that was touched is to branch from it."""
+
+    def __init__(self, making: Making, playhead: Playhead, parent: "ImageWorkspace"):
+        super().__init__(playhead, parent)
+        self._making = making
+
+    def go_on(self) -> None:
+        if self._making.pending:
+            spawn(self._making.branch(), place=ImageWorkspace.name)
+        else:
+            super().go_on()
+
+
 class ImageWorkspace(Workspace):
     name = "image"
     title = "Image"
@@ -60,7 +74,7 @@ class ImageWorkspace(Workspace):
         self.document, self.tools = ImageDocument(self), ToolSettings(self)
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.making = Making(studio, self.document, self.settings, self.playhead)
-        self.transport = Transport(self.playhead, self)
+        self.transport = PictureTransport(self.making, self.playhead, self)
         self.canvas = Canvas(self.document, self.tools)
         self.showing = Showing(self.canvas, self.making, self.playhead)
         self.undo_stack = self.document.undo_stack
@@ -69,7 +83,7 @@ class ImageWorkspace(Workspace):
         inspector.generate.connect(self.commands["generate"].trigger)
         inspector.stop.connect(self.stop)
         inspector.pause.connect(self.transport.pause)
-        inspector.resume.connect(self.pause)
+        inspector.resume.connect(self.transport.go_on)
         inspector.step.connect(self.transport.forward)
         inspector.compare.connect(self.commands["compare"].trigger)
         self.panel = inspector
@@ -239,11 +253,9 @@ class ImageWorkspace(Workspace):
         self.playhead.watch()
 
     def pause(self) -> None:
-        """Pause a run that goes on; let a paused one go on, as a branch if its frame was touched."""
+        """Pause a run that goes on; let a paused one go on."""
         if self.transport.live:
             self.transport.pause()
-        elif self.making.pending:
-            spawn(self.making.generate(), place=self.name)
         else:
             self.transport.go_on()
 
