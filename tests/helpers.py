@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +103,13 @@ def text_bundle(folder: Path, name: str = "storybook") -> Path:
         path,
         _manifest(name, 7, 3, granularities=[1, 3], tokenizer={"kind": "bpe", "file": "tokenizer.json"}, **fields),
     )
+
+
+def fake_worker(folder: Path) -> Path:
+    """An executable for STUDIO_TRAIN_PYTHON: tests/fake_worker.py in place of the training process."""
+    root = Path(__file__).resolve().parent.parent
+    path = folder / "fake-python"
+    command = f"PYTHONPATH='{root}' exec '{sys.executable}' '{root}/tests/fake_worker.py' \"$@\""
+    path.write_text(f"#!/bin/sh\n{command}\n")
+    path.chmod(0o755)
+    return path

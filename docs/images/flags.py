@@ -48,8 +48,12 @@ def flag(kind: str, rng: np.random.Generator) -> Image.Image:
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
-    for index in range(64):
-        flag(KINDS[index % len(KINDS)], rng).save(folder / f"flag-{index:02}.png")
+    drawn: list[bytes] = []
+    while len(drawn) < 64:
+        image = flag(KINDS[len(drawn) % len(KINDS)], rng)
+        if image.tobytes() not in drawn:  # no flag twice
+            image.save(folder / f"flag-{len(drawn):02}.png")
+            drawn.append(image.tobytes())
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ from studio.training.recipe import Recipe, check_recipe, recipe_table, recipe_to
 from studio.training.run_folder import CHECKPOINT, COMMANDS, RECIPE
 from studio.training.saving import load_newest, save_checkpoint
 
+REPORT_SECONDS = 5.0  # where steps are slow, the window hears of them sooner than the recipe says
+
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -244,7 +246,8 @@ def train(
             progress.samples += settings.batch
             step = progress.step
 
-            if step % settings.report_every == 0:
+            slow = processes == 1 and time.monotonic() - last_report - (idle - idle_reported) > REPORT_SECONDS
+            if step % settings.report_every == 0 or slow:
                 must_be_healthy()
                 if accelerator.num_processes > 1:
                     loss = cast(torch.Tensor, accelerator.reduce(loss, "mean"))

@@ -11,7 +11,7 @@ from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from studio.ui import dialogs, menus
+from studio.ui import menus
 from studio.ui.context import Studio
 from studio.ui.notices import NoticeBar
 from studio.ui.rail import Rail
@@ -167,8 +167,7 @@ class Window(QMainWindow):
 
     async def _ask_and_leave(self) -> None:
         for workspace in self.workspaces:
-            why = workspace.busy()
-            if why and not await dialogs.confirm(self, why, yes="Close", no="Stay"):
+            if not await workspace.may_leave():
                 self._closing = False
                 return
         self.leave()

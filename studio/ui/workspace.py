@@ -61,5 +61,12 @@ class Workspace(QWidget):
         """Why the window should ask before it closes, as a sentence; "" if it need not."""
         return ""
 
+    async def may_leave(self) -> bool:
+        """Asked before the window closes; false keeps it open."""
+        from studio.ui import dialogs
+
+        why = self.busy()
+        return not why or await dialogs.confirm(self, why, yes="Close", no="Stay")
+
     def close_down(self) -> None:
         """Stop timers and runs; the window is about to close."""

@@ -1,0 +1,113 @@
+"""The data of a run: where they come from, how many, how they look, and what is wrong with some."""
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+
+from studio.datasets.pictures import FITS
+from studio.ui.train.browser import Browser
+from studio.ui.train.source import Source
+from studio.ui.widgets.choices import Choice
+from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.widgets.layout import ElidedLabel
+from studio.ui.widgets.states import Busy, EmptyState
+
+MOST_PROBLEMS = 500
+
+
+class DataPanel(QWidget):
+    """Shows a `Source`. `fit_chosen` tells how pictures shall be fitted."""
+
+    fit_chosen = Signal(object)
+
+    def __init__(self, source: Source, open_file: QAction, open_folder: QAction) -> None:
+        super().__init__()
+        self.source = source
+        self.browser = Browser()
+        self.browser.picked.connect(self._tell_name)
+        self.path, self.summary, self.picked = ElidedLabel(role="heading"), QLabel(), ElidedLabel(role="mono")
+        self.summary.setProperty("role", "muted")
+        self.fit = Choice("How pictures are fitted", [("crop", "Crop"), ("pad", "Pad")])
+        for how, sentence in FITS.items():
+            self.fit.set_option_help(how, sentence.capitalize() + ".")
+        self.fit.changed.connect(self.fit_chosen)
+        self.fit.setFixedWidth(140)
+        self.problems = QListWidget()
+        self.problems.setAccessibleName("Problems with the data")
+        self.problems.setWordWrap(True)
+        self.busy = Busy("Reading the data …", self.source.close)
+        self._lay_out(open_file, open_folder)
+        source.changed.connect(self.refresh)
+        self.refresh()
+
+    def _lay_out(self, open_file: QAction, open_folder: QAction) -> None:
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(self.path)
+        words.addWidget(self.summary)
+        head = QHBoxLayout()
+        head.setContentsMargins(16, 12, 16, 8)
+        head.setSpacing(12)
+        head.addLayout(words, 1)
+        head.addWidget(self.fit)
+        head.addWidget(ActionButton(open_folder, text=True))
+        head.addWidget(ActionButton(open_file, text=True))
+        self.split = QSplitter(Qt.Orientation.Vertical)
+        self.split.addWidget(self.browser)
+        self.split.addWidget(self.problems)
+        self.split.setStretchFactor(0, 1)
+        self.split.setSizes([600, 120])
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        busy = QHBoxLayout()
+        busy.setContentsMargins(16, 0, 16, 8)
+        busy.addWidget(self.busy)
+        column.addLayout(busy)
+        column.addWidget(self.split, 1)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(16, 4, 16, 6)
+        foot.addWidget(self.picked)
+        column.addLayout(foot)
+        self.empty = EmptyState(
+            "folder",
+            "What shall the model learn?",
+            "Drop a folder or zip of pictures, an .npz, MNIST or CIFAR files, or texts as .txt, .jsonl, .csv or "
+            "Parquet. It is read in the background, counted and split; nothing is changed in it.",
+            "Open a folder…",
+            open_folder.trigger,
+            button_icon="open",
+        )
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(whole)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.stack)
+
+    def refresh(self) -> None:
+        source, dataset = self.source, self.source.dataset
+        self.stack.setCurrentIndex(0 if source.path is None else 1)
+        self.path.set_text(str(source.path or ""))
+        self.summary.setText(source.summary())
+        self.summary.setProperty("role", "danger" if source.problem else "muted")
+        self.summary.style().polish(self.summary)
+        self.busy.setVisible(source.reading)
+        self.busy.set_text(source.summary())
+        self.fit.setVisible(source.grid is not None)
+        if source.reading:
+            return
+        self.fit.set_value(source.fit)
+        self.browser.set_dataset(dataset)
+        self.picked.set_text("")
+        self.problems.clear()
+        for problem in dataset.problems(MOST_PROBLEMS) if dataset else ():
+            self.problems.addItem(f"{problem['name']}: {problem['what']}")
+        self.problems.setVisible(self.problems.count() > 0)
+
+    def _tell_name(self, index: int) -> None:
+        dataset = self.source.dataset
+        if dataset is not None:
+            self.picked.set_text(f"{index + 1:,}  {dataset.name(index)}")

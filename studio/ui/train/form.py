@@ -1,0 +1,370 @@
+"""The settings of a run, each with its help and default; what is wrong with one is said at it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from studio.errors import StudioError
+from studio.training.recipe import Recipe
+from studio.ui.train.plan import NEW, Plan, lengths, starts
+from studio.ui.widgets.choices import Check, Choice
+from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.widgets.layout import Column, Field, Section
+
+if TYPE_CHECKING:
+    from studio.datasets.store import Dataset
+    from studio.ui.catalog import Models
+
+
+class Entry(QLineEdit):
+    """A line for a number, a name or a list; it keeps what is typed, right or wrong, and `mark` says what is wrong."""
+
+    changed = Signal(object)
+
+    def __init__(self, name: str, read: Callable[[str], Any], show: Callable[[Any], str] = str) -> None:
+        super().__init__()
+        self._read, self._show = read, show
+        self.setAccessibleName(name)
+        self.textEdited.connect(self._edited)
+
+    def value(self) -> Any:
+        """What is typed as a value, or the text itself where it is none."""
+        text = self.text().strip()
+        try:
+            return self._read(text)
+        except ValueError:
+            return text
+
+    def set_value(self, value: Any) -> None:
+        if value != self.value():
+            self.setText(self._show(value))
+
+    def mark(self, problem: str) -> None:
+        if bool(problem) != bool(self.property("invalid")):
+            self.setProperty("invalid", bool(problem))
+            self.style().unpolish(self)
+            self.style().polish(self)
+        self.setAccessibleDescription(problem)
+
+    def _edited(self) -> None:
+        self.changed.emit(self.value())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.replace(",", " ").split())
+
+
+def _share(text: str) -> float:
+    return float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
+
+
+def _g(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+INTEGERS = {
+    "training.steps": ("Steps", "How often the weights are changed."),
+    "training.batch": ("Batch", "Samples a step; halved by itself where memory runs out."),
+    "training.warmup": ("Warm-up", "Steps in which the learning rate rises."),
+    "training.evaluate_every": ("Evaluate every", "Steps between two looks at held-out data."),
+    "training.preview_every": ("Preview every", "Steps between two pictures of the filmstrip; 0 makes none."),
+    "training.patience": ("Patience", "Evaluations without a better figure after which the run ends; 0 never."),
+    "training.keep": ("Checkpoints kept", "Older ones beside the newest and the best."),
+    "training.seed": ("Seed", "The same seed gives the same run."),
+    "data.shift": ("Shift", "Pictures are moved by up to so many pixels."),
+}
+FLOATS = {
+    "training.learning_rate": ("Learning rate", "How far a step goes."),
+    "training.decay": ("Decay", "Last share of the steps in which the rate falls to zero."),
+    "training.ema": ("Averaging", "How slowly the averaged weights follow, such as 0.999."),
+    "training.region_share": ("Region masks", "Share of the samples that are masked inside a painted region only."),
+    "training.checkpoint_minutes": ("Save every", "Minutes between two checkpoints."),
+    "data.valid_share": ("Held out", "Share of the data that is kept aside, by content, to measure on."),
+    "data.color_jitter": ("Other colours", "Share of the pictures whose colour channels are exchanged."),
+}
+CHOICES: dict[str, tuple[str, str, list[tuple[Any, str]]]] = {
+    "training.schedule": ("Schedule", "How the rate falls.", [("linear", "Linear"), ("cosine", "Cosine")]),
+    "training.optimizer": ("Optimiser", "Muon learns in fewer steps.", [("muon", "Muon"), ("adamw", "AdamW")]),
+    "training.precision": ("Precision", "bf16 is about twice as fast.", [("bf16", "bf16"), ("no", "float32")]),
+    "training.device": (
+        "Device",
+        "Several GPUs are for the command line: accelerate launch.",
+        [("auto", "Auto"), ("cpu", "CPU"), ("cuda", "CUDA")],
+    ),
+}
+CHECKS = {
+    "training.compile": ("Compile", "torch.compile: a slow start, then faster steps, where a compiler is at hand."),
+    "data.flip": ("Mirror", "Half of the pictures are mirrored."),
+}
+SECTIONS: list[tuple[str, bool, tuple[str, ...]]] = [
+    ("Run", True, ("training.steps", "training.batch", "training.learning_rate", "data.valid_share")),
+    (
+        "Masks and data",
+        False,
+        ("tokens.granularities", "training.region_share", "data.flip", "data.shift", "data.color_jitter"),
+    ),
+    (
+        "Optimisation",
+        False,
+        ("training.warmup", "training.schedule", "training.decay", "training.ema", "training.optimizer"),
+    ),
+    ("Machine", False, ("training.precision", "training.device", "training.compile", "training.seed")),
+    (
+        "Looking and keeping",
+        False,
+        (
+            *("training.evaluate_every", "training.preview_every", "training.patience"),
+            *("training.checkpoint_minutes", "training.keep"),
+        ),
+    ),
+]
+PICTURES_ONLY = ("data.flip", "data.shift", "data.color_jitter")
+
+
+class RunForm(Column):
+    """Edits a `Plan`. `changed` fires with every edit, `shape_changed` when the model takes another kind of data."""
+
+    changed = Signal()
+    shape_changed = Signal()
+
+    def __init__(self, models: "Models", start: QAction, estimate: QAction) -> None:
+        super().__init__("Settings of the run")
+        self.plan, self._models = Plan(), models
+        self._dataset: Dataset | None = None
+        self.fields: dict[str, Field] = {}
+        self.start = Choice("Start from", segmented=False)
+        self.name = Entry("Name", str)
+        self.name.setText(self.plan.name)
+        self.shape: dict[str, Field] = {}
+        self.message, self.estimate = QLabel(), QLabel()
+        self.message.setProperty("role", "danger")
+        self.estimate.setProperty("role", "muted")
+        self._lay_out(start, estimate)
+        self.start.changed.connect(self._start_chosen)
+        self.name.changed.connect(self._edited)
+        models.changed.connect(self.refresh_starts)
+        self.refresh_starts()
+
+    def _lay_out(self, start: QAction, estimate: QAction) -> None:
+        head = Section("Model")
+        head.add(Field("Start from", self.start, "A model to be fine-tuned, or a new one of a size."))
+        head.add(Field("Name", self.name, "Of the run and of the model that comes out."))
+        for key, label, help in (
+            ("tokenizer", "Pixels", "One palette colour a pixel, or three colour values."),
+            ("side", "Size", "Width and height of the pictures."),
+            ("context", "Context", "Tokens that the model sees at once."),
+            ("vocab_size", "Pieces", "Different tokens that words are cut into."),
+            ("length", "ℓ", "Sub-tokens a token."),
+        ):
+            choice = Choice(label, [(0, "")], segmented=False)
+            choice.changed.connect(self._shape_chosen)
+            self.shape[key] = Field(label, choice, help, inline=True)
+            head.add(self.shape[key])
+        self.add(head)
+        for title, expanded, names in SECTIONS:
+            section = Section(title, expanded=expanded)
+            for name in names:
+                self.fields[name] = self._field(name)
+                section.add(self.fields[name])
+            self.add(section)
+        for label in (self.message, self.estimate):
+            label.setWordWrap(True)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        self.start_button = QPushButton(start.text())
+        self.start_button.setProperty("kind", "primary")
+        self.start_button.setToolTip(start.toolTip())
+        self.start_button.clicked.connect(start.trigger)
+        self.start_button.setIcon(start.icon())
+        measure: QToolButton = ActionButton(estimate, text=True)
+        buttons.addWidget(self.start_button, 1)
+        buttons.addWidget(measure)
+        foot = QVBoxLayout()
+        foot.setSpacing(8)
+        foot.addWidget(self.message)
+        foot.addWidget(self.estimate)
+        foot.addLayout(buttons)
+        holder = QWidget()
+        foot.setContentsMargins(0, 4, 0, 0)
+        holder.setLayout(foot)
+        self.add(holder)
+        self.message.hide()
+
+    def _field(self, name: str) -> Field:
+        control: Entry | Choice | Check
+        if name in CHOICES:
+            label, help, options = CHOICES[name]
+            control = Choice(label, options)
+        elif name in CHECKS:
+            label, help = CHECKS[name]
+            control = Check(label, text=False)
+        elif name == "tokens.granularities":
+            label, help = "Granularities", "The ℓ′ that the model can be run at; divisors of ℓ."
+            control = Entry(label, _numbers, lambda value: " ".join(map(str, value)))
+        else:
+            label, help = INTEGERS[name] if name in INTEGERS else FLOATS[name]
+            control = Entry(label, int if name in INTEGERS else _share, _g)
+        control.changed.connect(self._edited)
+        inline = name not in CHOICES
+        return Field(label, control, help, inline=inline)
+
+    # ---- what can be begun with
+
+    def refresh_starts(self) -> None:
+        """The bundles there are now, of the kind of the data if there are some."""
+        kind = None if self._dataset is None else ("image" if self._dataset.kind == "pictures" else "text")
+        bundles = [b for b in self._models.all() if kind in (None, b.manifest.modality)]
+        bundles.sort(key=lambda b: (b.manifest.modality, b.name))
+        fitting = [
+            (b.name, b.manifest.title)
+            for b in bundles
+            if b.manifest.network and "weights.safetensors" in b.manifest.files
+        ]
+        self.start.set_options(starts(fitting))
+        self._start_chosen()
+
+    def set_dataset(self, dataset: "Dataset | None") -> None:
+        kinds = [None if d is None else d.kind for d in (self._dataset, dataset)]
+        self._dataset = dataset
+        if kinds[0] != kinds[1]:
+            self.refresh_starts()
+        else:
+            self._check()
+
+    def _start_chosen(self, *_: Any) -> None:
+        start = self.start.value() or f"{NEW}tiny"
+        bundle = self._models.get(start)
+        self.plan.start, self.plan.bundle = start, bundle.path if bundle else None
+        if bundle is not None:
+            self.plan.modality = bundle.manifest.modality
+        elif self._dataset is not None:
+            self.plan.modality = "image" if self._dataset.kind == "pictures" else "text"
+        self._offer_shapes()
+        self._take_base()
+
+    def _offer_shapes(self) -> None:
+        """What can be chosen for a new model of this kind."""
+        plan, picture = self.plan, self.plan.modality == "image"
+        offers: dict[str, tuple[list[tuple[Any, str]], Any]] = {
+            "tokenizer": ([("palette", "palette"), ("rgb", "rgb")], "palette"),
+            "side": ([(n, f"{n} × {n}") for n in (16, 32, 48, 64)], 32),
+            "context": ([(n, str(n)) for n in (64, 128, 256, 512)], 256),
+            "vocab_size": ([(n, f"{n:,}") for n in (512, 1024, 4096, 16384)], 4096),
+        }
+        tokenizer = plan.shape.get("tokenizer", "palette")
+        offers["length"] = ([(n, str(n)) for n in lengths(plan.modality, tokenizer)], 8 if picture else 12)
+        shown = {"length", *(("tokenizer", "side") if picture else ("context", "vocab_size"))}
+        for key, field in self.shape.items():
+            options, default = offers[key]
+            choice = field.control
+            assert isinstance(choice, Choice)
+            choice.set_options(options)
+            value = plan.shape.get(key, default)
+            choice.set_value(value if value in [v for v, _ in options] else default)
+            field.setVisible(plan.new and key in shown)
+
+    def _shape_chosen(self, *_: Any) -> None:
+        picture = self.plan.modality == "image"
+        keys = ("tokenizer", "side", "length") if picture else ("context", "vocab_size", "length")
+        self.plan.shape = {key: self.shape[key].control.value() for key in keys}  # type: ignore[attr-defined]
+        self._offer_shapes()
+        self._take_base()
+
+    def _take_base(self) -> None:
+        """Another model: its own defaults in every field."""
+        self.plan.values.clear()
+        try:
+            base = self.plan.base()
+        except StudioError as error:
+            self._say(str(error))
+            return
+        for name, field in self.fields.items():
+            field.set_value(_of(base, name))
+            field.set_default(_of(base, name))
+            field.setVisible(self.plan.modality == "image" or name not in PICTURES_ONLY)
+        self.set_estimate("")
+        self._check()
+        self.shape_changed.emit()
+
+    # ---- editing and checking
+
+    def _edited(self, *_: Any) -> None:
+        self.plan.name = self.name.text().strip()
+        base = self.plan.base()
+        values = {name: field.control.value() for name, field in self.fields.items()}  # type: ignore[attr-defined]
+        self.plan.values = {name: value for name, value in values.items() if value != _of(base, name)}
+        self.set_estimate("")
+        self._check()
+        self.changed.emit()
+
+    def _check(self) -> dict[str, str]:
+        """Mark what is wrong; the first problem of each field. The data are no business of the marks."""
+        wrong: dict[str, str] = {}
+        for name, sentence in self.plan.problems(self._dataset):
+            wrong.setdefault(name, sentence)
+        for name, entry in self._entries().items():
+            entry.mark(wrong.get(name, ""))
+        if not wrong or set(wrong) == {"data.train"}:
+            self._say("")
+        return wrong
+
+    def _entries(self) -> dict[str, Entry]:
+        entries = {name: field.control for name, field in self.fields.items() if isinstance(field.control, Entry)}
+        return {"name": self.name, **entries}  # type: ignore[dict-item]
+
+    def recipe(self) -> Recipe | None:
+        """The recipe, if nothing is wrong; else None, with the first wrong field focused and its sentence shown."""
+        wrong = self._check()
+        if not wrong:
+            return self.plan.recipe(self._dataset)
+        name = next(iter(wrong))
+        label = "Name" if name == "name" else self.fields[name].label.text() if name in self.fields else name
+        self._say(f"{'The data' if name == 'data.train' else label} {wrong[name]}.")
+        control: QWidget | None = (
+            self.name if name == "name" else self.fields[name].control if name in self.fields else None
+        )
+        if control is not None:
+            section = control.parentWidget()
+            while section is not None and not isinstance(section, Section):
+                section = section.parentWidget()
+            if isinstance(section, Section):
+                section.set_expanded(True)
+            control.setFocus()
+            self.ensureWidgetVisible(control)
+        return None
+
+    def begin_with(self, start: str) -> None:
+        """Choose what to start from, if it is offered."""
+        try:
+            self.start.set_value(start)
+        except ValueError:
+            return
+        self._start_chosen()
+
+    def grid(self) -> tuple[int, int] | None:
+        """(height, width) of the pictures that the model takes; None for texts."""
+        try:
+            grid = self.plan.base().tokens.grid
+        except StudioError:
+            return None
+        return (grid[0], grid[1]) if self.plan.modality == "image" and len(grid) == 2 else None
+
+    def set_name(self, name: str) -> None:
+        self.name.setText(name)
+        self._edited()
+
+    def set_estimate(self, text: str) -> None:
+        self.estimate.setText(text)
+        self.estimate.setVisible(bool(text))
+
+    def _say(self, text: str) -> None:
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
+
+
+def _of(recipe: Recipe, field: str) -> Any:
+    room, _, name = field.partition(".")
+    return getattr(getattr(recipe, room), name)

@@ -1,0 +1,257 @@
+"""A run as it goes: its state, curves, filmstrip, checkpoints and log."""
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QShowEvent
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPlainTextEdit,
+    QProgressBar,
+    QPushButton,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.training.run_folder import CHECKPOINT, Checkpoint
+from studio.ui.fonts import font
+from studio.ui.train.film import Film
+from studio.ui.train.watching import Watch
+from studio.ui.widgets.choices import Choice
+from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.widgets.layout import Section
+from studio.ui.widgets.states import EmptyState
+
+if TYPE_CHECKING:
+    from studio.ui.train.charts import Charts
+
+DRAW_MS = 250
+"""Between two drawings of the curves, however fast the worker tells."""
+
+
+class RunPanel(QWidget):
+    """Shows what a `Watch` follows. `run_chosen` tells the name of another run, the other two a checkpoint."""
+
+    run_chosen = Signal(object)
+    roll_back = Signal(object)
+    use = Signal(object)
+
+    def __init__(self, watch: Watch, actions: dict[str, QAction]) -> None:
+        super().__init__()
+        self.watch = watch
+        self.charts: Charts | None = None
+        self.runs = Choice("Run", [("", "")], segmented=False)
+        self.runs.setMinimumWidth(200)
+        self.runs.changed.connect(self.run_chosen)
+        self.state, self.figure = QLabel(), QLabel()
+        self.state.setProperty("role", "heading")
+        self.figure.setProperty("role", "muted")
+        self.bar = QProgressBar()
+        self.bar.setAccessibleName("Progress of the run")
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(6)
+        self.film = Film()
+        self.log = QPlainTextEdit()
+        self.log.setReadOnly(True)
+        self.log.setFont(font(12, mono=True))
+        self.log.setAccessibleName("Log of the run")
+        self.log.setMaximumBlockCount(500)
+        self.checkpoints = QListWidget()
+        self.checkpoints.setAccessibleName("Checkpoints")
+        self.checkpoints.currentItemChanged.connect(self._refresh_buttons)
+        self.back = QPushButton("Go back to it")
+        self.back.setToolTip("The run goes on from this checkpoint when it is resumed.")
+        self.back.clicked.connect(self._roll_back)
+        self.take = QPushButton("Use in studio")
+        self.take.setProperty("kind", "primary")
+        self.take.setToolTip("Make a model of the chosen checkpoint, check it and load it.")
+        self.take.clicked.connect(self._use)
+        self._written = 0
+        self._lay_out(actions)
+        self._timer = QTimer(self, singleShot=True, interval=DRAW_MS)
+        self._timer.timeout.connect(self.draw)
+        watch.told.connect(self._soon)
+        watch.state_changed.connect(self.refresh)
+        watch.previewed.connect(self._previewed)
+        self.refresh()
+
+    def _lay_out(self, actions: dict[str, QAction]) -> None:
+        head = QHBoxLayout()
+        head.setContentsMargins(16, 10, 16, 6)
+        head.setSpacing(4)
+        head.addWidget(self.runs)
+        head.addSpacing(8)
+        words = QVBoxLayout()
+        words.setSpacing(0)
+        words.addWidget(self.state)
+        words.addWidget(self.figure)
+        head.addLayout(words, 1)
+        self._buttons = [ActionButton(actions[name]) for name in ("pause", "sample", "save")]
+        self._buttons += [ActionButton(actions[name], text=True) for name in ("resume", "stop")]
+        for button in self._buttons:
+            head.addWidget(button)
+        self._charts_place = QVBoxLayout()
+        self._charts_place.setContentsMargins(0, 0, 0, 0)
+        left = QWidget()
+        column = QVBoxLayout(left)
+        column.setContentsMargins(16, 4, 8, 8)
+        column.addLayout(self._charts_place, 3)
+        film = Section("Filmstrip: given, made, original")
+        film.add(self.film)
+        column.addWidget(film, 2)
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(8, 4, 16, 8)
+        column.setSpacing(6)
+        for title, widget, stretch in (("Checkpoints", self.checkpoints, 2), ("Log", self.log, 3)):
+            label = QLabel(title)
+            label.setProperty("role", "heading")
+            label.setBuddy(widget)
+            column.addWidget(label)
+            column.addWidget(widget, stretch)
+            if widget is self.checkpoints:
+                buttons = QHBoxLayout()
+                buttons.setSpacing(8)
+                buttons.addWidget(self.take, 1)
+                buttons.addWidget(self.back, 1)
+                column.addLayout(buttons)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(left)
+        split.addWidget(right)
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 1)
+        split.setSizes([700, 280])
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addWidget(self.bar)
+        column.addWidget(split, 1)
+        self.empty = EmptyState(
+            "train",
+            "No run yet",
+            "Open data, choose a model on the right and start. The run goes on in the background while you work, and "
+            "after you close the window if you wish.",
+        )
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.empty)
+        self.stack.addWidget(whole)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.stack)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self.charts is None:  # pyqtgraph takes a moment: not at the start of the window
+            from studio.ui.train.charts import Charts
+
+            self.charts = Charts()
+            self._charts_place.addWidget(self.charts)
+        self.draw()
+        self.film.set_previews(self.watch.previews())
+
+    def set_runs(self, names: list[str]) -> None:
+        self.runs.set_options([(name, name) for name in names] or [("", "")])
+        if self.watch.name in names:
+            self.runs.set_value(self.watch.name)
+
+    def close_down(self) -> None:
+        self._timer.stop()
+
+    # ---- what the worker tells
+
+    def _soon(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def draw(self) -> None:
+        """Bring curves, log and figures up to date."""
+        watch = self.watch
+        self.state.setText(watch.status_line())
+        self.figure.setText(self._figure_line())
+        steps = int(watch.start.get("steps", 0))
+        self.bar.setRange(0, steps or 1)
+        self.bar.setValue(int(watch.last.get("step", watch.start.get("step", 0))))
+        if watch.line_count < self._written:
+            self.log.clear()
+            self._written = 0
+        for line in watch.lines[len(watch.lines) - min(len(watch.lines), watch.line_count - self._written) :]:
+            self.log.appendPlainText(line)
+        self._written = watch.line_count
+        if self.charts is not None and self.isVisible():
+            self.charts.draw(watch.series)
+        self._list_checkpoints()
+
+    def _figure_line(self) -> str:
+        watch = self.watch
+        if watch.state in ("failed", "lost"):
+            return watch.message
+        parts = []
+        if watch.last:
+            parts.append(f"loss {watch.last['loss']:.3f} bits")
+        if watch.evaluation:
+            error = watch.evaluation.get("bound_error") or 0
+            parts.append(f"held-out bound {watch.evaluation['bound']:.3f} ± {error:.3f} bits a token")
+        if watch.start:
+            parts.append(f"{watch.start.get('parameters', 0) / 1e6:.1f} M parameters on {watch.start.get('device')}")
+        return " · ".join(parts)
+
+    def _list_checkpoints(self) -> None:
+        entries = self.watch.checkpoints()
+        before = [self.checkpoints.item(i).data(Qt.ItemDataRole.UserRole) for i in range(self.checkpoints.count())]
+        if entries[::-1] == before:
+            return
+        chosen = self.chosen()
+        self.checkpoints.blockSignals(True)
+        self.checkpoints.clear()
+        for entry in entries[::-1]:
+            item = QListWidgetItem(_words(entry))
+            item.setData(Qt.ItemDataRole.UserRole, entry)
+            self.checkpoints.addItem(item)
+            if chosen is not None and (entry.file, entry.step) == (chosen.file, chosen.step):
+                self.checkpoints.setCurrentItem(item)
+        self.checkpoints.blockSignals(False)
+        if self.chosen() is None and entries:
+            best = next((i for i, entry in enumerate(entries[::-1]) if entry.best), 0)
+            self.checkpoints.setCurrentRow(best)
+        self._refresh_buttons()
+
+    def chosen(self) -> Checkpoint | None:
+        """The checkpoint that is marked in the list."""
+        item = self.checkpoints.currentItem()
+        return item.data(Qt.ItemDataRole.UserRole) if item is not None else None
+
+    def refresh(self) -> None:
+        """Another state."""
+        self.stack.setCurrentIndex(0 if self.watch.state == "none" else 1)
+        for button in self._buttons:
+            button.setVisible(button.defaultAction().isVisible())
+        self._refresh_buttons()
+        self._soon()
+
+    def _refresh_buttons(self, *_: Any) -> None:
+        chosen = self.chosen()
+        self.take.setEnabled(chosen is not None)
+        self.back.setEnabled(chosen is not None and chosen.file != CHECKPOINT and not self.watch.active)
+
+    def _previewed(self) -> None:
+        if self.isVisible():
+            self.film.set_previews(self.watch.previews())
+
+    def _roll_back(self) -> None:
+        self.roll_back.emit(self.chosen())
+
+    def _use(self) -> None:
+        self.use.emit(self.chosen())
+
+
+def _words(entry: Checkpoint) -> str:
+    figure = f" · bound {entry.held_out:.3f}" if entry.held_out is not None else ""
+    kind = " · best" if entry.best else " · newest" if entry.file == CHECKPOINT else ""
+    return f"Step {entry.step:,}{figure}{kind}"

@@ -1,0 +1,114 @@
+"""The data that training would learn from: made ready by another process, then looked at from disk."""
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.datasets.store import Dataset
+from studio.errors import StudioError
+
+
+class Source(QObject):
+    """One dataset, or none. `changed` fires while it is read, when it is there and when it failed.
+
+    folder: where datasets are kept, one for each source and shape.
+    """
+
+    changed = Signal()
+
+    def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._folder = folder
+        self.path: Path | None = None
+        self.grid: tuple[int, int] | None = None  # (height, width) of pictures, None for texts
+        self.fit = "crop"
+        self.column = ""
+        self.dataset: Dataset | None = None
+        self.reading = False
+        self.counts: dict[str, int] = {}
+        self.problem = ""
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def open(self, path: Path, grid: tuple[int, int] | None, fit: str = "crop", column: str = "") -> None:
+        """Read the data anew; what was open before stays until the new data are there. A failure is in `problem`."""
+        await self.cancel()
+        self.path, self.grid, self.fit, self.column = path, grid, fit, column
+        self.reading, self.problem, self.counts = True, "", {}
+        self.changed.emit()
+        try:
+            self.dataset = await self._collect(path)
+        except StudioError as error:
+            self.dataset, self.problem = None, str(error)
+        finally:
+            self.reading, self._process = False, None
+            self.changed.emit()
+
+    async def _collect(self, path: Path) -> Dataset:
+        wanted = json.dumps([str(path.resolve()), self.grid, self.fit if self.grid else "", self.column])
+        target = self._folder / f"{path.stem[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+        shape = ["--grid", *map(str, self.grid), "--fit", self.fit] if self.grid else []
+        column = ["--column", self.column] if self.column else []
+        root = str(Path(__file__).resolve().parents[3])
+        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+        process = self._process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "studio.datasets", str(path), str(target), *shape, *column],
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))},
+        )
+        assert process.stdout
+        last: dict[str, Any] = {}
+        async for line in process.stdout:
+            last = json.loads(line)
+            if last["event"] == "progress":
+                self.counts = last["counts"]
+                self.changed.emit()
+        await process.wait()
+        if last.get("event") == "error":
+            raise StudioError(last["message"])
+        if last.get("event") != "done":
+            raise StudioError(f"Reading {path.name} was broken off: open it again.")
+        return await asyncio.to_thread(Dataset, target)
+
+    async def cancel(self) -> None:
+        """End the process that reads, if there is one."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    def close(self) -> None:
+        """End the process that reads; nobody waits for it any more."""
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    def summary(self) -> str:
+        """One line about what is there, or is being read."""
+        counts = self.counts if self.reading or self.dataset is None else self.dataset.counts
+        if self.reading:
+            return f"Reading … {counts.get('kept', 0):,} so far"
+        if self.dataset is None:
+            return self.problem
+        what = "pictures" if self.dataset.kind == "pictures" else "texts"
+        parts = [f"{counts['kept']:,} {what}"]
+        words = {"unreadable": "unreadable", "tiny": "tiny or empty", "duplicate": "duplicates"}
+        parts += [f"{counts[kind]:,} {word}" for kind, word in words.items() if counts[kind]]
+        return " · ".join(parts)
+
+
+def sources_of(paths: Sequence[Path]) -> Path | None:
+    """What was dropped, if it can be training data: one folder, archive or table."""
+    suffixes = (".zip", ".npz", ".parquet", ".jsonl", ".csv", ".tsv", ".gz", ".tgz")
+    if len(paths) == 1 and (paths[0].is_dir() or paths[0].name.lower().endswith(suffixes)):
+        return paths[0]
+    return None

@@ -1,0 +1,254 @@
+"""A run as the window sees it: its state, figures, previews and checkpoints, from what its worker tells."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal
+
+from studio.errors import StudioError
+from studio.training import client, run_folder
+from studio.training.client import Run
+from studio.training.recipe import Recipe
+from studio.ui.tasks import spawn
+
+MOST_POINTS = 1 << 15
+"""Points of a series that are kept; beyond that every two neighbours become one."""
+MOST_LINES = 500
+
+FIGURES = ("loss", "gradient_norm", "learning_rate", "samples_per_second", "held_out", "bound")
+
+
+class Series:
+    """A figure over steps, however many: bounded, and thinned evenly as it grows."""
+
+    def __init__(self) -> None:
+        self._data = np.empty((2, 1024))
+        self.count = 0
+        self._stride = 1  # points that come in for one that is kept
+        self._sum = np.zeros(2)
+        self._waiting = 0
+
+    def add(self, step: int, value: float) -> None:
+        if self.count == MOST_POINTS:
+            self._halve()
+        if self.count == self._data.shape[1]:
+            self._data = np.concatenate([self._data, np.empty_like(self._data)], axis=1)
+        self._sum += step, value
+        self._waiting += 1
+        if self._waiting >= self._stride:
+            self._data[:, self.count] = self._sum / self._waiting
+            self.count += 1
+            self._sum[:], self._waiting = 0, 0
+
+    def _halve(self) -> None:
+        """Of every two neighbours their mean, so that what fluctuates keeps its middle."""
+        pairs = self._data[:, : self.count].reshape(2, -1, 2)
+        self.count //= 2
+        self._data[:, : self.count] = pairs.mean(axis=2)
+        self._stride *= 2
+
+    def cut(self, step: int) -> None:
+        """Forget what came after a step; the run went back to it."""
+        self.count = int(np.searchsorted(self._data[0, : self.count], step, side="right"))
+        self._sum[:], self._waiting = 0, 0
+
+    @property
+    def steps(self) -> NDArray[np.float64]:
+        return self._data[0, : self.count]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        return self._data[1, : self.count]
+
+
+class Watch(QObject):
+    """Follows one run, whoever started it.
+
+    state: "none", "starting", "running", "paused", "stopping", "done", "stopped", "failed" or "lost". `told` fires for
+    every batch of events, `state_changed` with the state.
+    """
+
+    told = Signal()
+    state_changed = Signal()
+    previewed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.run: Run | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.state, self.message = "none", ""
+        self.series = {name: Series() for name in FIGURES}
+        self.last: dict[str, Any] = {}
+        self.start: dict[str, Any] = {}
+        self.evaluation: dict[str, Any] = {}
+        self.lines: list[str] = []
+        self.line_count = 0
+
+    @property
+    def active(self) -> bool:
+        """A process is at work."""
+        return self.state in ("starting", "running", "paused", "stopping")
+
+    @property
+    def folder(self) -> Path | None:
+        return self.run.folder if self.run else None
+
+    @property
+    def name(self) -> str:
+        return self.run.folder.name if self.run else ""
+
+    def follow(self, run: Run | None) -> None:
+        """Look at this run from its beginning, and on as it goes."""
+        self.close()
+        self._clear()
+        self.run = run
+        if run is not None:
+            self._set("running" if run.running else "stopped")
+            self._task = spawn(self._listen(run), "train")
+        self.told.emit()
+        self.state_changed.emit()
+        self.previewed.emit()
+
+    async def begin(self, recipe: Recipe, folder: Path, resume: bool = False) -> None:
+        """Start a worker and follow it. StudioError where it cannot start."""
+        self.close()
+        self._clear()
+        self.run = Run(folder)
+        self._set("starting")
+        self.told.emit()
+        self.previewed.emit()
+        try:
+            run = await client.start(recipe, folder, resume=resume)
+        except StudioError as error:
+            self._set("failed", str(error))
+            raise
+        self.follow(run)
+
+    def ask(self, command: str) -> None:
+        """Hand a command to the worker; "stop" shows at once."""
+        if self.run is not None and self.active:
+            self.run.ask(command)
+            self._note(f"asked: {command}")
+
+    async def stop(self, patience: float = 30.0) -> None:
+        """Ask, terminate, kill, until the worker is gone."""
+        if self.run is not None and self.active:
+            self._set("stopping")
+            how = await self.run.stop(patience)
+            if how != "asked":
+                self._note(f"the worker did not answer and was {how}")
+
+    def close(self) -> None:
+        """Stop looking; the run goes on."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    async def _listen(self, run: Run) -> None:
+        behind = 0
+        async for event in run.events():
+            self._take(event)
+            behind += 1
+            if behind % 200 == 0:  # an old run's history is many lines: let the window breathe
+                self.told.emit()
+                await asyncio.sleep(0)
+            else:  # whoever draws does so a few times a second, however often this fires
+                self.told.emit()
+        if self.active:
+            self._set("done" if self.last.get("step") == self.start.get("steps") else "stopped")
+        self.told.emit()
+
+    def _take(self, event: dict[str, Any]) -> None:
+        kind = event["event"]
+        if kind in ("step", "evaluation"):
+            step = int(event.get("step", 0))
+            for name in FIGURES:
+                value = event.get(name)
+                if isinstance(value, int | float):
+                    self.series[name].add(step, float(value))
+            if kind == "step":
+                self.last = event
+            else:
+                self.evaluation = event
+                best = ", the best so far" if event.get("best") else ""
+                self._note(f"step {step}: held-out bound {event.get('bound', 0):.4f} bits a token{best}")
+        elif kind == "start":
+            for series in self.series.values():
+                series.cut(int(event.get("step", 0)))
+            self.start, self.message = event, ""
+            self._note(f"{event.get('parameters', 0) / 1e6:.1f} M parameters on {event.get('device')}")
+            self._set("running")
+        elif kind == "preparing":
+            part = (
+                f" ({event['done']:,}" + (f" of {event['of']:,})" if "of" in event else ")") if "done" in event else ""
+            )
+            self.message = f"{event.get('what', '')}{part}".capitalize()
+        elif kind in ("paused", "resumed"):
+            self._note(f"{kind} at step {event.get('step')}")
+            self._set("paused" if kind == "paused" else "running")
+        elif kind == "preview":
+            self.previewed.emit()
+        elif kind == "checkpoint":
+            self._note(f"checkpoint at step {event.get('step')}{', the best' if event.get('best') else ''}")
+        elif kind == "log":
+            self._note(str(event.get("message", "")))
+        elif kind == "end":
+            words = {"finished": "finished", "early": "ended early: no better figure", "time": "its time is up"}
+            self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}")
+            self._set("done" if event.get("finished") or event.get("reason") == "early" else "stopped")
+        elif kind in ("error", "lost"):
+            self._note(str(event.get("message", "")))
+            self._set("failed" if kind == "error" else "lost", str(event.get("message", "")))
+
+    def _set(self, state: str, message: str = "") -> None:
+        before, self.state, self.message = self.state, state, message
+        if state != before:
+            self.state_changed.emit()
+
+    def _note(self, line: str) -> None:
+        self.lines.append(line)
+        self.line_count += 1
+        del self.lines[:-MOST_LINES]
+
+    # ---- what lies in the folder
+
+    def previews(self) -> list[tuple[int, Path]]:
+        return run_folder.previews(self.folder) if self.folder else []
+
+    def checkpoints(self) -> list[run_folder.Checkpoint]:
+        return run_folder.checkpoints(self.folder) if self.folder else []
+
+    def status_line(self) -> str:
+        """State, step, figures and time left, in one line."""
+        if self.state == "none":
+            return ""
+        words = {"done": "Finished", "failed": "Failed", "lost": "Broke off", "stopping": "Stopping …"}
+        words |= {"starting": "Starting …", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
+        parts = [words[self.state]]
+        if self.state in ("starting", "running") and not self.last:
+            parts.append(self.message or "getting ready")
+        if self.last:
+            parts.append(f"step {self.last['step']:,} of {self.last['steps']:,}")
+            if self.state == "running":
+                parts.append(f"{self.last['samples_per_second']:.1f} samples/s")
+                parts.append(f"{duration(self.last['seconds_left'])} left")
+            parts.append(f"{self.last.get('memory', 0) / 2**20:,.0f} MB")
+        return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """As people say it."""
+    seconds = max(0, round(seconds))
+    if seconds < 90:
+        return f"{seconds} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours < 48 else f"{hours // 24} days"

@@ -1,0 +1,330 @@
+"""The train workspace: data and runs in the centre, the settings of a run on the right."""
+
+import asyncio
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout
+
+from studio.datasets.kinds import kind_of
+from studio.errors import StudioError
+from studio.files import write_atomic
+from studio.runtime.catalog import data_folder, import_bundle
+from studio.training import run_folder
+from studio.training.client import Run, ask_worker, find_runs
+from studio.training.recipe import load_recipe, recipe_toml
+from studio.training.run_folder import CHECKPOINT, RECIPE, Checkpoint
+from studio.ui import dialogs
+from studio.ui.notices import NoticeBar
+from studio.ui.tasks import spawn
+from studio.ui.train.data_panel import DataPanel
+from studio.ui.train.form import RunForm
+from studio.ui.train.leaving import ask_leaving
+from studio.ui.train.plan import free_folder
+from studio.ui.train.run_panel import RunPanel
+from studio.ui.train.source import Source, sources_of
+from studio.ui.train.watching import Watch, duration
+from studio.ui.widgets.choices import Choice
+from studio.ui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.ui.context import Studio
+
+DATA, RUN = "data", "run"
+
+
+class TrainWorkspace(Workspace):
+    """`made` tells name and modality of a model that was made of a run and is installed now."""
+
+    name = "train"
+    title = "Train"
+    icon = "train"
+
+    made = Signal(str, str)
+
+    def __init__(self, studio: "Studio"):
+        super().__init__(studio)
+        self.runs_folder = data_folder() / "runs"
+        self.source = Source(data_folder() / "datasets", self)
+        self.watch = Watch(self)
+        self.watch.state_changed.connect(self._state_changed)  # before the panel, which shows what is allowed now
+        self._busy_with = ""
+        self._add_actions()
+        action = {entry.id.partition(".")[2]: entry.action for entry in studio.actions if entry.workspace == self.name}
+        self.data_panel = DataPanel(self.source, action["open"], action["open-folder"])
+        self.run_panel = RunPanel(self.watch, action)
+        self.form = self.inspector = RunForm(studio.models, action["start"], action["estimate"])
+        self.shown = Choice("What is shown", [(DATA, "Data"), (RUN, "Run")])
+        self._lay_out()
+        self.shown.changed.connect(self.show_side)
+        self.data_panel.fit_chosen.connect(self._fit_chosen)
+        self.source.changed.connect(self._source_changed)
+        self.form.shape_changed.connect(self._shape_changed)
+        self.form.changed.connect(self.dirty)
+        self.run_panel.run_chosen.connect(self._run_chosen)
+        self.run_panel.roll_back.connect(self._roll_back)
+        self.run_panel.use.connect(self._use_chosen)
+        self._state_changed()
+
+    def _add_actions(self) -> None:
+        add = self.studio.actions.add
+        for id, title, handler, shortcut, icon, help in (
+            ("open", "Open data…", self._ask_open, "Ctrl+O", "open", "An archive, a table or a text."),
+            ("open-folder", "Open a folder…", self._ask_folder, "Ctrl+Shift+O", "folder", "Of pictures or texts."),
+            ("start", "Start training", self.start, "Ctrl+Return", "play", "A new run, in the background."),
+            ("estimate", "Estimate", self.estimate, "", "speed", "Memory and time, from a few real steps."),
+            (
+                "pause",
+                "Pause the training",
+                self.pause,
+                "Space",
+                "pause",
+                "With a checkpoint; it goes on where it was.",
+            ),
+            ("resume", "Resume", self.resume, "", "play", "Go on from the newest checkpoint."),
+            ("sample", "Make a preview now", lambda: self.watch.ask("sample"), "", "film", ""),
+            ("save", "Save a checkpoint now", lambda: self.watch.ask("save"), "Ctrl+S", "save", ""),
+            ("stop", "Stop the training", self.stop, "Escape", "stop", "With a checkpoint."),
+            ("use", "Use in studio", self.use_best, "", "accept", "Make a model of the best checkpoint and load it."),
+        ):
+            add(f"train.{id}", title, handler, shortcut=shortcut, icon=icon, workspace=self.name, help=help)
+
+    def _lay_out(self) -> None:
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.data_panel)
+        self.stack.addWidget(self.run_panel)
+        self.shown.setFixedWidth(200)
+        row = QHBoxLayout()
+        row.setContentsMargins(16, 8, 16, 0)
+        row.addWidget(self.shown)
+        row.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(row)
+        column.addWidget(NoticeBar(self.studio.notices, self.name))
+        column.addWidget(self.stack, 1)
+
+    # ---- the window
+
+    def activated(self) -> None:
+        """List the runs; the first time, find one that goes on and show it."""
+        runs = find_runs(self.runs_folder)
+        if self.watch.run is None and runs:
+            running = next((run for run in runs if run.running), None)
+            self.watch.follow(running or runs[0])
+            if running is not None:
+                self.show_side(RUN)
+        self.run_panel.set_runs([run.folder.name for run in runs])
+
+    def status(self) -> dict[str, str]:
+        return {"model": f"Run {self.watch.name}" if self.watch.name else "", "queue": self.watch.status_line()}
+
+    def open_paths(self, paths: list[Path]) -> bool:
+        path = sources_of(paths)
+        if path is None:
+            return False
+        self.open_data(path)
+        return True
+
+    def session(self) -> dict[str, Any]:
+        return {
+            "data": str(self.source.path or ""),
+            "start": self.form.plan.start,
+            "name": self.form.plan.name,
+            "shown": self.shown.value(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        start, name = state.get("start"), state.get("name")
+        if isinstance(start, str):
+            self.form.begin_with(start)
+        if isinstance(name, str) and name:
+            self.form.set_name(name)
+        data = state.get("data")
+        if isinstance(data, str) and data and Path(data).exists():
+            self.open_data(Path(data))
+        if state.get("shown") in (DATA, RUN):
+            self.show_side(state["shown"])
+
+    async def may_leave(self) -> bool:
+        """Ask what becomes of a run; false stays."""
+        if not self.watch.active:
+            return True
+        answer = await ask_leaving(self, self.watch.name)
+        if answer == "stop":
+            await self.watch.stop()
+        return answer != "stay"
+
+    def close_down(self) -> None:
+        self.watch.close()
+        self.source.close()
+        self.run_panel.close_down()
+
+    # ---- data
+
+    async def _ask_open(self) -> None:
+        path = await dialogs.ask_open(self, "Open training data")
+        if path is not None:
+            self.open_data(path)
+
+    async def _ask_folder(self) -> None:
+        path = await dialogs.ask_folder(self, "Open a folder of training data")
+        if path is not None:
+            self.open_data(path)
+
+    def open_data(self, path: Path) -> None:
+        """Begin to read data; the panel shows how far it is."""
+        self.show_side(DATA)
+        spawn(self._open_data(path), self.name)
+
+    async def _open_data(self, path: Path, fit: str = "crop") -> None:
+        kind = await asyncio.to_thread(kind_of, path)
+        grid = (32, 32) if kind == "pictures" else None
+        if grid is not None and self.form.plan.modality == "image":
+            grid = self.form.grid() or grid
+        await self.source.open(path, grid, fit)
+        self.dirty.emit()
+
+    def _fit_chosen(self, fit: str) -> None:
+        if self.source.path is not None:
+            spawn(self._open_data(self.source.path, fit), self.name)
+
+    def _source_changed(self) -> None:
+        if not self.source.reading:
+            self.form.set_dataset(self.source.dataset)
+
+    def _shape_changed(self) -> None:
+        """The model takes pictures of another size: read them anew."""
+        grid = self.form.grid()
+        source = self.source
+        if source.path is not None and grid is not None and source.grid not in (None, grid) and not source.reading:
+            spawn(self._open_data(source.path, source.fit), self.name)
+
+    # ---- runs
+
+    def show_side(self, side: str) -> None:
+        self.shown.set_value(side)
+        self.stack.setCurrentIndex(0 if side == DATA else 1)
+
+    async def start(self) -> None:
+        """A new run of what the form says; the first wrong field is focused instead."""
+        recipe = self.form.recipe()
+        if recipe is None:
+            return
+        if self.watch.active:
+            raise StudioError(f"“{self.watch.name}” is training: stop it before another run begins.")
+        folder = free_folder(self.runs_folder, recipe.name)
+        self.show_side(RUN)
+        await self.watch.begin(recipe, folder)
+        self.run_panel.set_runs([run.folder.name for run in find_runs(self.runs_folder)])
+
+    async def estimate(self) -> None:
+        """Measure a few steps of what the form says and tell memory and time."""
+        recipe = self.form.recipe()
+        if recipe is None:
+            return
+        folder = self.runs_folder / ".estimate"
+        write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
+        self.form.set_estimate("Measuring a few steps …")
+        try:
+            told = await ask_worker(str(folder / RECIPE), "-o", str(folder), "--estimate")
+        except BaseException:
+            self.form.set_estimate("")
+            raise
+        parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
+        self.form.set_estimate(
+            f"{told['parameters'] / 1e6:.1f} M parameters, {told['memory'] / 2**30:.1f} GB. "
+            f"{told['seconds_per_step']:.2f} s a step of {told['batch']} samples{parts} on {told['device']}: "
+            f"about {duration(told['seconds'])} for {told['steps']:,} steps."
+        )
+
+    def pause(self) -> None:
+        self.watch.ask("resume" if self.watch.state == "paused" else "pause")
+
+    async def resume(self) -> None:
+        """Go on with the run that is shown: after a pause at once, else with a new worker."""
+        folder = self.watch.folder
+        if self.watch.state == "paused":
+            self.watch.ask("resume")
+        elif folder is not None and not self.watch.active:
+            recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
+            await self.watch.begin(recipe, folder, resume=bool(run_folder.checkpoints(folder)))
+
+    async def stop(self) -> None:
+        await self.watch.stop()
+
+    def _run_chosen(self, name: str) -> None:
+        if name and name != self.watch.name:
+            self.watch.follow(Run(self.runs_folder / name))
+
+    def _roll_back(self, entry: Checkpoint | None) -> None:
+        if entry is not None and self.watch.folder is not None:
+            run_folder.rollback(self.watch.folder, entry)
+            text = f"The run stands at step {entry.step:,} again; Resume goes on from there."
+            self.studio.notices.show(text, "success", self.name)
+            self.run_panel.draw()
+
+    def _state_changed(self) -> None:
+        actions, state = self.studio.actions, self.watch.state
+        active = self.watch.active
+        actions["train.pause"].setEnabled(state in ("running", "paused"))
+        actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
+        actions["train.resume"].setEnabled(self.watch.run is not None and (not active or state == "paused"))
+        actions["train.resume"].setVisible(not active or state == "paused")
+        for name in ("sample", "save"):
+            actions[f"train.{name}"].setEnabled(state in ("running", "paused"))
+        actions["train.stop"].setEnabled(active)
+        actions["train.stop"].setVisible(active)
+        actions["train.use"].setEnabled(self.watch.run is not None)
+        if state in ("failed", "lost") and self.watch.message:
+            log = self.watch.run.log_tail() if self.watch.run else ""
+            self.studio.notices.show(self.watch.message, "error", self.name, details=log)
+        self.status_changed.emit()
+
+    # ---- from a run to a model
+
+    async def use_best(self) -> None:
+        entries = self.watch.checkpoints()
+        if not entries:
+            raise StudioError("There is no checkpoint yet: save one first.")
+        await self.use_checkpoint(next((entry for entry in entries if entry.best), entries[-1]))
+
+    def _use_chosen(self, entry: Checkpoint | None) -> None:
+        if entry is not None:
+            spawn(self.use_checkpoint(entry), self.name)
+
+    async def use_checkpoint(self, entry: Checkpoint) -> None:
+        """Make a bundle of a checkpoint, checked against its network and measured, and install it."""
+        folder = self.watch.folder
+        assert folder is not None
+        if self._busy_with:
+            raise StudioError(f"“{self._busy_with}” is being made into a model: wait until it is there.")
+        self._busy_with = folder.name
+        notices = self.studio.notices
+        note = notices.show(
+            f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it …", "info", self.name
+        )
+        bundle = self.runs_folder / ".export" / folder.name
+        try:
+            checkpoint = ["--checkpoint", entry.file] if entry.file != CHECKPOINT else []
+            await ask_worker(str(folder / RECIPE), "-o", str(folder), "--export", str(bundle), *checkpoint)
+            made = await asyncio.to_thread(import_bundle, bundle, True)
+            await self.studio.models.reload()
+        finally:
+            self._busy_with = ""
+            notices.dismiss(note)
+            await asyncio.to_thread(shutil.rmtree, bundle, True)
+        modality = made.manifest.modality
+        self.made.emit(made.name, modality)
+        go = f"window.go-{modality}"
+        open_it = self.studio.actions[go].trigger if go in self.studio.actions else None
+        notices.show(
+            f"“{made.name}” is installed.",
+            "success",
+            self.name,
+            action=f"Open in {modality.capitalize()}" if open_it else "",
+            on_action=open_it,
+        )

@@ -1,0 +1,188 @@
+"""What the train workspace knows, without a window: series, the data, the plan of a run, a run that is watched."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtWidgets import QApplication
+
+from studio.datasets.collecting import collect_pictures
+from studio.datasets.kinds import kind_of
+from studio.errors import StudioError
+from studio.training.client import Run
+from studio.training.presets import new_model
+from studio.ui.train.plan import Plan, free_folder, starts
+from studio.ui.train.source import Source, sources_of
+from studio.ui.train.watching import MOST_POINTS, Series, Watch, duration
+from tests.helpers import fake_worker
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / f"{index:02}.png")
+    (folder / "copy.png").write_bytes((folder / "03.png").read_bytes())
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+def test_a_series_of_a_million_points_stays_small_and_true():
+    series = Series()
+    for step in range(1_000_000):
+        series.add(step, 1000 - step / 1000 + (step % 2))
+    assert series.count <= MOST_POINTS
+    assert (np.diff(series.steps) > 0).all()
+    assert np.abs(series.values - (1000.5 - series.steps / 1000)).max() < 1.1
+    assert series.steps[0] < 100
+    assert series.steps[-1] > 999_900
+    assert np.diff(series.steps).max() < 200  # evenly
+    series.cut(500_000)
+    assert series.steps[-1] <= 500_000
+    assert series.steps[-1] > 499_900
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(5.4, "5 s"), (200, "3 min"), (4000, "1 h 07 min"), (300_000, "3 days"), (-1, "0 s")]
+)
+def test_durations(seconds: float, words: str):
+    assert duration(seconds) == words
+
+
+def test_data_are_read_beside_the_window(qapp: QApplication, qrun: Any, pictures: Path, tmp_path: Path):
+    source = Source(tmp_path / "datasets")
+    told: list[bool] = []
+    source.changed.connect(lambda: told.append(source.reading))
+
+    async def story() -> None:
+        await source.open(pictures, (8, 8))
+        assert source.dataset is not None
+        assert len(source.dataset) == 13
+        assert source.summary() == "13 pictures · 1 unreadable · 1 duplicates"
+        assert told[0] and not told[-1]
+        await source.open(tmp_path / "nowhere", (8, 8))
+        assert source.dataset is None
+        assert "no data" in source.summary()
+
+    qrun(story(), timeout=30)
+
+
+def test_reading_can_be_broken_off(qapp: QApplication, qrun: Any, pictures: Path, tmp_path: Path):
+    source = Source(tmp_path / "datasets")
+
+    async def story() -> None:
+        task = asyncio.ensure_future(source.open(pictures, (8, 8)))
+        await until(lambda: source._process is not None)
+        source.close()
+        await task
+        assert "broken off" in source.problem or source.dataset is not None
+
+    qrun(story(), timeout=30)
+
+
+def test_what_can_be_data(pictures: Path, tmp_path: Path):
+    assert sources_of([pictures]) == pictures
+    assert sources_of([pictures / "00.png"]) is None
+    assert sources_of([pictures, pictures]) is None
+    assert kind_of(pictures) == "pictures"
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.md").write_text("x")
+    assert kind_of(tmp_path / "texts") == "texts"
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StudioError, match="neither"):
+        kind_of(tmp_path / "empty")
+
+
+def test_a_plan_becomes_a_recipe(pictures: Path, tmp_path: Path):
+    dataset = collect_pictures(pictures, tmp_path / "set", (32, 32))
+    plan = Plan(start="new:tiny", name="mine")
+    assert plan.problems(None) == [("data.train", "must be opened first: choose what to learn from")]
+    assert plan.problems(dataset) == []
+    plan.values = {"training.steps": 50, "tokens.granularities": (2, 8), "data.valid_share": 0.2}
+    recipe = plan.recipe(dataset)
+    assert (recipe.training.steps, recipe.tokens.granularities, recipe.data.valid_share) == (50, (2, 8), 0.2)
+    assert recipe.data.train == str(tmp_path / "set")
+    assert recipe.data.name == "pictures: 13 pictures"
+    assert recipe.defaults["granularity"] == 2
+    plan.values = {"training.steps": "many", "training.batch": 0}
+    assert [field for field, _ in plan.problems(dataset)] == ["training.steps"]
+    plan.values = {"tokens.granularities": "a b"}
+    assert plan.problems(dataset)[0][0] == "tokens.granularities"
+    plan.shape = {"tokenizer": "rgb", "side": 16, "length": 3}
+    plan.values = {}
+    assert plan.recipe(None).num_tokens == 16 * 16 * 3
+    assert [value for value, _ in starts([("a", "A")])] == ["a", "new:tiny", "new:small", "new:base"]
+    assert free_folder(tmp_path, "pictures") == tmp_path / "pictures-2"
+
+
+def test_a_run_is_begun_watched_and_found_again(
+    qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("STUDIO_TRAIN_PYTHON", str(fake_worker(tmp_path)))
+    recipe = new_model("steady", "image", "tiny")
+
+    async def story() -> None:
+        watch = Watch()
+        states: list[str] = []
+        watch.state_changed.connect(lambda: states.append(watch.state))
+        await watch.begin(recipe, tmp_path / "steady")
+        await until(lambda: watch.series["loss"].count > 5)
+        assert watch.active
+        assert "of 200" in watch.status_line()
+        assert watch.evaluation["bound"] > 0
+        watch.ask("pause")
+        await until(lambda: watch.state == "paused")
+        watch.ask("sample")
+        await until(lambda: len(watch.previews()) == 2)
+        watch.close()  # the window goes; the run does not
+        second = Watch()
+        second.follow(Run(tmp_path / "steady"))
+        await until(lambda: second.state == "paused")
+        assert second.series["loss"].count == watch.series["loss"].count
+        await second.stop()
+        await until(lambda: second.state == "stopped")
+        assert second.checkpoints()[-1].step == second.series["loss"].count
+        assert states[:2] == ["starting", "running"]
+        await second.begin(recipe, tmp_path / "steady", resume=True)
+        await until(lambda: second.last.get("step", 0) > second.start.get("step", 0) > 0)
+        await second.stop()
+        await until(lambda: second.state == "stopped")
+        assert (np.diff(second.series["loss"].steps) > 0).all()
+        second.close()
+        watch.close()
+
+    qrun(story(), timeout=40)
+
+
+def test_how_a_run_can_end(qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STUDIO_TRAIN_PYTHON", str(fake_worker(tmp_path)))
+    recipe = new_model("steady", "image", "tiny")
+
+    async def story() -> None:
+        watch = Watch()
+        for name, state, word in (("fails", "failed", "number"), ("dies", "lost", "without a word")):
+            await watch.begin(recipe, tmp_path / name)
+            await until(lambda state=state: watch.state == state)
+            assert word in watch.message
+            assert not watch.active
+        await watch.begin(recipe, tmp_path / "short")
+        await until(lambda: watch.state == "done")
+        with pytest.raises(StudioError, match="no torch here"):
+            await watch.begin(recipe, tmp_path / "mute")
+        assert watch.state == "failed"
+        watch.follow(None)
+        assert watch.state == "none"
+
+    qrun(story(), timeout=40)

@@ -1,0 +1,267 @@
+"""The train workspace as its user meets it, in the window, with a stand-in for the training process."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+from studio.training.run_folder import is_running
+from studio.ui import tasks
+from studio.ui.context import Studio
+from studio.ui.lane import Lane
+from studio.ui.train.charts import Charts
+from studio.ui.train.leaving import LeavingDialog
+from studio.ui.train.watching import Series
+from studio.ui.train.workspace import TrainWorkspace
+from studio.ui.window import Window
+from tests.helpers import fake_worker
+
+Test = Callable[[Window, TrainWorkspace], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(folder / f"{index:02}.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture
+def with_train(qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """`with_train(test)` runs a coroutine with a window that shows the train workspace."""
+    monkeypatch.setenv("STUDIO_TRAIN_PYTHON", str(fake_worker(tmp_path)))
+
+    async def run(test: Test) -> None:
+        studio = Studio(qapp, Lane("cpu"))
+        tasks.report_to(studio.notices)
+        studio.models.load()
+        window = Window(studio)
+        window.show()
+        await window.bring_back()
+        window.bring_to_front("train")
+        train = window.workspace_named("train")
+        assert isinstance(train, TrainWorkspace)
+        try:
+            await test(window, train)
+        finally:
+            if train.watch.active:
+                await train.watch.stop()
+            await window.close_down()
+            await tasks.cancel_all()
+            tasks.report_to(None)
+            studio.close_down()
+
+    return lambda test: qrun(run(test), timeout=60)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def read(train: TrainWorkspace, path: Path) -> None:
+    train.open_data(path)
+    await until(lambda: train.source.dataset is not None and not train.source.reading)
+
+
+def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        actions = window.studio.actions
+        assert train.open_paths([pictures])
+        await until(lambda: train.source.dataset is not None and not train.source.reading)
+        assert train.data_panel.summary.text() == "12 pictures · 1 unreadable"
+        assert train.data_panel.problems.count() == 1
+        train.form.set_name("steady")
+        actions["train.start"].trigger()
+        await until(lambda: train.watch.series["loss"].count > 3)
+        assert train.stack.currentWidget() is train.run_panel
+        assert train.status()["model"] == "Run steady"
+        assert not actions["train.resume"].isVisible()
+        await until(lambda: train.run_panel.film.slider.isVisible() and bool(train.run_panel.film._previews))
+        actions["train.save"].trigger()
+        await until(lambda: train.run_panel.checkpoints.count() > 0)
+        actions["train.stop"].trigger()
+        await until(lambda: train.watch.state == "stopped")
+        assert actions["train.resume"].isVisible() and not actions["train.stop"].isVisible()
+        made: list[tuple[str, str]] = []
+        train.made.connect(lambda name, modality: made.append((name, modality)))
+        train.run_panel.take.click()
+        await until(lambda: bool(made))
+        assert made == [("steady", "image")]
+        assert window.studio.models.get("steady") is not None
+        assert any("installed" in notice.text for notice in window.studio.notices.at("train"))
+
+    with_train(test)
+
+
+def test_the_first_wrong_field_is_focused_and_said(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        form = train.form
+        window.studio.actions["train.start"].trigger()
+        await asyncio.sleep(0.05)
+        assert "The data must be opened" in form.message.text()
+        await read(train, pictures)
+        for name, text in (("training.warmup", "soon"), ("training.checkpoint_minutes", "-1")):
+            form.fields[name].control.setText(text)  # type: ignore[attr-defined]
+        form._edited()
+        window.studio.actions["train.start"].trigger()
+        await asyncio.sleep(0.05)
+        warmup = form.fields["training.warmup"].control
+        assert form.message.text() == "Warm-up must be a whole number, not 'soon'."
+        assert warmup.property("invalid") and warmup.isVisible()
+        assert QApplication.focusWidget() is warmup
+        assert not train.watch.active
+        form.fields["training.warmup"].reset()
+        window.studio.actions["train.start"].trigger()
+        await asyncio.sleep(0.05)
+        assert form.message.text().startswith("Save every must lie between")
+
+    with_train(test)
+
+
+def test_another_size_reads_the_data_anew(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        train.form.begin_with("new:tiny")
+        side = train.form.shape["side"].control
+        side.set_value(16)  # type: ignore[attr-defined]
+        side.changed.emit(16)  # type: ignore[attr-defined]
+        await until(lambda: train.source.grid == (16, 16) and not train.source.reading)
+        assert train.source.dataset is not None
+        assert train.source.dataset.pixels.shape == (12, 16, 16, 3)
+        assert train.form.recipe() is not None
+        train.data_panel.fit.set_value("pad")
+        train.data_panel.fit.changed.emit("pad")
+        await until(lambda: train.source.fit == "pad" and not train.source.reading)
+        assert train.source.dataset.table["fit"] == "pad"
+
+    with_train(test)
+
+
+def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        window.studio.actions["train.estimate"].trigger()
+        await until(lambda: "M parameters" in train.form.estimate.text())
+        assert train.form.estimate.text().startswith("2.5 M parameters, 3.0 GB. 0.50 s a step")
+        assert "5 min" in train.form.estimate.text()
+        train.form.set_name("other")
+        assert not train.form.estimate.text()  # it is of another run
+
+    with_train(test)
+
+
+def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        train.form.set_name("fails")
+        window.studio.actions["train.start"].trigger()
+        await until(lambda: train.watch.state == "failed")
+        (notice,) = [n for n in window.studio.notices.at("train") if n.kind == "error"]
+        assert notice.text == "The loss is no longer a number at step 3."
+
+    with_train(test)
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [("go on", True), ("stop", False), ("stay", True)])
+def test_closing_asks_what_becomes_of_a_run(with_train: Any, pictures: Path, answer: str, goes_on: bool) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        train.form.set_name("steady")
+        window.studio.actions["train.start"].trigger()
+        await until(lambda: train.watch.series["loss"].count > 1)
+        folder = train.watch.folder
+        assert folder
+        window.close()
+        await until(lambda: any(isinstance(w, LeavingDialog) and w.isVisible() for w in QApplication.topLevelWidgets()))
+        dialog = next(w for w in QApplication.topLevelWidgets() if isinstance(w, LeavingDialog) and w.isVisible())
+        dialog.buttons[answer].click()
+        if answer == "stay":
+            await asyncio.sleep(0.1)
+            assert not window.left.is_set()
+        else:
+            await asyncio.wait_for(window.left.wait(), 20)
+        assert is_running(folder) == goes_on
+        # The next window finds it.
+        train.watch.follow(None)
+        train.activated()
+        assert train.watch.name == "steady"
+        assert train.watch.active == goes_on or not goes_on
+
+    with_train(test)
+
+
+def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        train.form.set_name("steady")
+        window.studio.actions["train.start"].trigger()
+        await until(lambda: train.watch.series["loss"].count > 2)
+        window.studio.actions["train.save"].trigger()
+        await until(lambda: train.run_panel.checkpoints.count() == 2)
+        window.studio.actions["train.stop"].trigger()
+        await until(lambda: train.watch.state == "stopped" and train.run_panel.checkpoints.count() == 3)
+        assert not train.run_panel.back.isEnabled() or train.run_panel.chosen().file != "checkpoint.pt"  # type: ignore[union-attr]
+        train.run_panel.checkpoints.setCurrentRow(2)
+        assert train.run_panel.back.isEnabled()
+        train.run_panel.back.click()
+        assert any("stands at step" in notice.text for notice in window.studio.notices.at("train"))
+
+    with_train(test)
+
+
+def test_a_million_points_are_drawn_as_a_few(qapp: QApplication, qtbot: Any) -> None:
+    charts = Charts()
+    qtbot.addWidget(charts)
+    series = {name: Series() for name in ("held_out", "bound", "gradient_norm", "learning_rate", "samples_per_second")}
+    series["loss"] = Series()
+    for step in range(1_000_000):
+        series["loss"].add(step, float(step % 7))
+    charts.resize(800, 500)
+    charts.show()
+    charts.draw(series)
+    assert 0 < charts.points("loss") <= 800
+    assert charts.points("bound") == 0
+
+
+def test_thumbnails_are_found_under_the_pointer(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        browser = train.data_panel.browser
+        QApplication.processEvents()
+        QTest.mouseClick(browser.viewport(), Qt.MouseButton.LeftButton, pos=browser.cell(2).center())
+        assert browser.index == 2
+        assert train.data_panel.picked.whole() == "3  02.png"
+        QTest.keyClick(browser, Qt.Key.Key_End)
+        assert browser.index == 11
+        assert browser.index_at(QPoint(2, 2)) == -1
+        image = browser.grab().toImage()
+        expected = train.source.dataset.pixels[0][0, 0]  # type: ignore[union-attr]
+        spot = browser.cell(0).topLeft() + QPoint(1, 1)
+        color = image.pixelColor(browser.viewport().mapTo(browser, spot))
+        assert np.abs(np.array([color.red(), color.green(), color.blue()]) - expected.astype(int)).max() < 3
+
+    with_train(test)
+
+
+def test_everything_that_takes_the_focus_has_a_name(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        for widget in [*train.findChildren(QWidget), *train.form.findChildren(QWidget)]:
+            if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible():
+                text = getattr(widget, "text", lambda: "")()
+                assert widget.accessibleName() or text, widget
+
+    with_train(test)
