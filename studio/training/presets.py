@@ -103,7 +103,9 @@ def new_model(
         granularities=divisors(length),
         weights=tuple(4.0 if granularity == 1 else 1.0 for granularity in divisors(length)),
     )
-    settings = _TRAINING[size] | ({"batch": max(8, _TRAINING[size]["batch"] // 2)} if not picture else {})
+    settings = dict(_TRAINING[size])
+    if not picture:  # a text has more tokens in a sample, and more classes
+        settings["batch"] = max(8, settings["batch"] // 2)
     training = TrainingSettings(optimizer="muon", ema=0.998, decay=0.3, **settings)
     augmented = {"flip": True, "shift": 2} if picture else {}
     defaults: dict[str, Any] = {"steps": 32, "schedule": "cosine" if picture else "linear", "policy": "confidence"}
