@@ -21,6 +21,7 @@ def run(args: argparse.Namespace) -> int:
     """0 if pictures and texts can be made here, 1 if something needed for that is broken."""
     from studio.runtime.devices import describe
 
+    common.say(args, "checking what runs here")
     facts: dict[str, Any] = {"prime-studio": __version__} | describe()
     problems = facts.pop("problems")
     packages = {name: _version(name) for name in (*NEEDED, *WINDOW, *TRAINING)}

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.timeline:
+    if args.timeline is not None:
         check_suffix(args.timeline, TIMELAPSE_SUFFIXES)
     if args.again:
         _again(args)
@@ -62,8 +62,8 @@ def run(args: argparse.Namespace) -> None:
         bundle,
         picture.rgb,
         mask,
-        frame=parse_frame(args.frame, mask, grid) if args.frame else frame_around(mask, grid),
-        planes=parse_planes(args.planes, bundle.subtokens.length) if args.planes else None,
+        frame=parse_frame(args.frame, mask, grid) if args.frame is not None else frame_around(mask, grid),
+        planes=parse_planes(args.planes, bundle.subtokens.length) if args.planes is not None else None,
         seeds=seeds,
         **common.options(args),
     )

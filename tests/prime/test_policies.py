@@ -12,6 +12,7 @@ from studio.prime import policies
 from studio.prime.policies import (
     POLICIES,
     Ancestral,
+    Drawn,
     corrector_hazard,
     corrector_rates,
     expected_calls,
@@ -80,7 +81,7 @@ def test_published_share_of_idle_steps():
     assert idle_steps(1024, 4096) / 1024 == pytest.approx(0.0183, abs=1e-4)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", [*SCHEDULES, "poly0.3"])
 @pytest.mark.parametrize("policy", ["even", "confidence", "sequential"])
 @given(steps=st.integers(1, 40), num_tokens=st.integers(1, 12), granularity=st.sampled_from([1, 2, 4]))
 def test_counted_policies_make_exactly_as_many_calls_as_they_can(
@@ -156,6 +157,21 @@ def test_confidence_gives_each_token_one_group_before_any_gets_two():
         y = frame.y
         # The most significant digits first.
         assert (np.diff((y == S.mask_id).astype(int), axis=-1) >= 0).all()
+
+
+def test_the_noise_on_the_ranking_fades():
+    """Where all is about to be known, the surest tokens come first; where nothing is, others come before them."""
+    units = np.ones((40, 1), dtype=np.bool_)
+    drawn = Drawn(np.arange(40), -np.arange(40, dtype=np.float32) / 10, None)
+    overtaken = []
+    for alpha in (0.5, 0.9, 0.999999):
+        rule = policy_class("confidence")(units, np.array([0.0, alpha, 1.0]), np.random.Generator(np.random.Philox(0)))
+        first = [rule._blurred(1, drawn.log_prob).argmax() for _ in range(300)]
+        overtaken.append(np.mean(np.array(first) > 0))
+        if alpha > 0.99:
+            some = np.arange(40)[:, None] < 30
+            assert rule.choose(1, units & some, Drawn(drawn.tokens[:30], drawn.log_prob[:30], None))[:29].all()
+    assert overtaken[0] > overtaken[1] > 0.2 and overtaken[2] == 0
 
 
 def test_confidence_masks_the_least_sure_again(monkeypatch: pytest.MonkeyPatch):
