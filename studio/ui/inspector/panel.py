@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QIcon, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from studio.ui.context import Studio
 
 MEASURING_MS = 300
-"""How often the time is looked for until the first call of the network was measured."""
+"""How often the expected time is looked at anew: until the first call was measured, and while a run tells more."""
+LEAST_WIDTH = 300
 
 
 class InspectorPanel(QWidget):
@@ -67,6 +68,7 @@ class InspectorPanel(QWidget):
         self._problem = ""
         self._learnt: str | None = None
         self.setAccessibleName("Inspector")
+        self.setMinimumWidth(LEAST_WIDTH)
         self._build(place)
         self._measuring = QTimer(self, interval=MEASURING_MS)
         self._measuring.timeout.connect(self.refresh)
@@ -108,9 +110,11 @@ class InspectorPanel(QWidget):
         self._warning.setVisible(bool(problem))
         self.generate_button.setEnabled(not problem)
         self.state.set_loading(loaded is None)
-        unknown = forecast is not None and forecast.seconds is None and self.isVisible()
-        if unknown != self._measuring.isActive():
-            self._measuring.start() if unknown else self._measuring.stop()
+        measuring = self.transport.live or (forecast is not None and forecast.seconds is None)
+        if not (measuring and self.isVisible()):
+            self._measuring.stop()
+        elif not self._measuring.isActive():
+            self._measuring.start()
 
     # ---- what it is made of
 
@@ -183,7 +187,6 @@ class InspectorPanel(QWidget):
         for button in (self.pause_button, self.step_button, self.stop_button):
             # As wide as their share of the room, whatever they say.
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            button.setMinimumWidth(72)
             row.addWidget(button, 1)
         self._buttons = QStackedLayout()
         self._buttons.addWidget(self.generate_button)
@@ -230,7 +233,9 @@ class InspectorPanel(QWidget):
             "Let the run go on from its newest step" if paused else "Let the run rest after the present step"
         )
         self.step_button.setEnabled(paused)
+        # The longer word takes the room of the sign.
         self.stop_button.setText("Stopping" if stopping else "Stop")
+        self.stop_button.setIcon(QIcon() if stopping else icon("stop"))
         before = self._buttons.currentWidget()
         self._buttons.setCurrentWidget(self._steering if transport.busy else self.generate_button)
         if held and self._buttons.currentWidget() is not before:

@@ -150,8 +150,10 @@ def test_the_buttons_follow_the_run(panel: InspectorPanel, lane: Lane, bundle: B
     assert panel.pause_button.text() == "Go on" and run.state == "paused"
     qtbot.mouseClick(panel.pause_button, LEFT)
     qtbot.waitUntil(lambda: gate.calls == 4)
+    assert panel._measuring.isActive(), "a run tells more of the time of a call"
     qtbot.mouseClick(panel.stop_button, LEFT)
     qtbot.waitUntil(lambda: panel.playhead.state == "stopped")
+    assert not panel._measuring.isActive()
     assert panel.focusWidget() is panel.generate_button and panel.state.text.text() == "Stopped at step 3 of 6"
     assert told[2:] == ["pause", "step", "resume", "stop"]
 
