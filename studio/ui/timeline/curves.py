@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from studio.ui.runs import Kept, Run
 
-POINTS = 300
+POINTS = 200
 """Most pairs of points of a curve that are drawn."""
 BUDGET_S = 0.0015
 """Time that one look at the new frames may take; what is left waits for the next."""
