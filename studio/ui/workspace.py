@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
     from studio.generation import GenerationRequest
+    from studio.runtime.bundle import Bundle
     from studio.ui.context import Studio
 
 
@@ -57,16 +58,13 @@ class Workspace(QWidget):
         """
         return False
 
-    def busy(self) -> str:
-        """Why the window should ask before it closes, as a sentence; "" if it need not."""
-        return ""
-
     async def may_leave(self) -> bool:
-        """Asked before the window closes; false keeps it open."""
-        from studio.ui import dialogs
+        """Whether the window may close; a workspace that has to ask does so here."""
+        return True
 
-        why = self.busy()
-        return not why or await dialogs.confirm(self, why, yes="Close", no="Stay")
+    def use_model(self, bundle: "Bundle") -> bool:
+        """Take a model for what is made next; false if it is none for this workspace."""
+        return False
 
     def close_down(self) -> None:
         """Stop timers and runs; the window is about to close."""

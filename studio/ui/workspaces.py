@@ -8,13 +8,14 @@ from studio.ui.workspace import Workspace
 
 def make_workspaces(studio: Studio) -> list[Workspace]:
     """All of them, connected to each other where one hands something to another."""
-    image, train = ImageWorkspace(studio), TrainWorkspace(studio)
+    train = TrainWorkspace(studio)
+    workspaces: list[Workspace] = [ImageWorkspace(studio), train]
 
-    def take(name: str, modality: str) -> None:
+    def take(name: str) -> None:
         """A model that was just trained is the one to make with."""
         bundle = studio.models.get(name)
-        if bundle is not None and modality == "image":
-            image.settings.set_bundle(bundle)
+        if bundle is not None:
+            any(workspace.use_model(bundle) for workspace in workspaces)
 
     train.made.connect(take)
-    return [image, train]
+    return workspaces

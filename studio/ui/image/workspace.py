@@ -41,6 +41,7 @@ from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
     from studio.ui.context import Studio
 
 SUFFIXES = {f".{name.lower()}" for name in FORMATS} | {".jpg"}
@@ -238,6 +239,12 @@ class ImageWorkspace(Workspace):
             self.settings.set_bundle(bundle)
         self.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
         self.settings.set(seed_locked=True)
+        return True
+
+    def use_model(self, bundle: "Bundle") -> bool:
+        if bundle.manifest.modality != "image":
+            return False
+        self.settings.set_bundle(bundle)
         return True
 
     # ---- making
