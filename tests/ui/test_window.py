@@ -157,7 +157,7 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         assert "bad.png" in notices.at("image")[0].text
         window.open_paths([tmp_path / "what.xyz"])
         assert "what.xyz" in notices.at("window")[0].text
-        assert image.title_of_picture == "cat"
+        assert image.opening.title == "cat"
 
     with_window(test)
 
@@ -174,7 +174,7 @@ def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: 
         save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
         image.discard()
         image.settings.set(steps=30, temperature=1.0, seed=1)
-        await image.open_picture(tmp_path / "made.png")
+        await image.opening.file(tmp_path / "made.png")
         assert image.settings.get("steps") == 5 and image.settings.seeds() == (77,)
         assert image.settings.get("temperature") == 0.6
         await image.generate()

@@ -160,18 +160,18 @@ class Commands:
     async def _open(self) -> None:
         path = await dialogs.ask_open(self._of, "Open picture", [dialogs.PICTURES])
         if path is not None:
-            await self._of.open_picture(path)
+            await self._of.opening.file(path)
 
     async def _open_folder(self) -> None:
         path = await dialogs.ask_folder(self._of, "Open a folder of pictures")
         if path is not None:
-            self._of.open_folder(path)
+            self._of.opening.folder(path)
 
     def _paste(self) -> None:
         image = QGuiApplication.clipboard().image()
         if image.isNull():
             raise StudioError("There is no picture on the clipboard: copy one first.")
-        self._of.take_picture(picture_of(image), "pasted picture")
+        self._of.opening.picture(picture_of(image), "pasted picture")
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setImage(qimage(self._of.shown_picture().rgb))
@@ -179,7 +179,7 @@ class Commands:
     async def _save(self) -> None:
         of = self._of
         picture, parameters = of.shown_picture(), of.parameters()
-        path = await dialogs.ask_save(of, "Save picture", f"{of.title_of_picture}-filled.png", ["PNG (*.png)"])
+        path = await dialogs.ask_save(of, "Save picture", f"{of.opening.title}-filled.png", ["PNG (*.png)"])
         if path is not None:
             await of.in_background(save_png, path, picture.stored, parameters, picture.alpha)
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
@@ -191,7 +191,7 @@ class Commands:
             return
         filters = [text for text in EXPORTS if not kind or f"*.{kind}" in text]
         suffix = kind or "webp"
-        path = await dialogs.ask_save(of, "Export the run", f"{of.title_of_picture}-run.{suffix}", filters)
+        path = await dialogs.ask_save(of, "Export the run", f"{of.opening.title}-run.{suffix}", filters)
         if path is not None:
             await of.in_background(export_run, path, job, of.making.variation)
             of.studio.notices.show(f"Exported as {path.name}.", kind="success", place=of.name)
@@ -206,7 +206,7 @@ class Commands:
             masking.import_mask(self._of.document, path)
 
     async def _export_mask(self) -> None:
-        name = f"{self._of.title_of_picture}-mask.png"
+        name = f"{self._of.opening.title}-mask.png"
         path = await dialogs.ask_save(self._of, "Export mask", name, ["PNG (*.png)"])
         if path is not None:
             masking.export_mask(self._of.document, path)

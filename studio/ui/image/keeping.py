@@ -23,7 +23,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
     picture, job = making.open_picture(), making.job
     frame = document.frame
     state: dict[str, Any] = {
-        "title": workspace.title_of_picture,
+        "title": workspace.opening.title,
         "stored": picture.stored,
         "alpha": picture.alpha,
         "mask": document.mask_bits,
@@ -71,7 +71,7 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
     document.undo_stack.clear()
     workspace.settings.set_bundle(bundle)
     workspace.settings.load(settings)
-    workspace.title_of_picture = title
+    workspace.opening.title = title
     color = QColor(str(tools.pop("color", "")))
     workspace.tools.set(color=color, **{name: tools[name] for name in ("tool", "size", "tolerance") if name in tools})
     workspace.canvas.set_overlay(str(state.get("overlay", "picture")))

@@ -13,18 +13,15 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import __version__
 from studio.errors import StudioError
-from studio.generation import GenerationRequest, PictureSource, read_request
-from studio.media.export import read_parameters
-from studio.media.frames import WorkingFrame
-from studio.media.images import FORMATS, Picture, load_picture
+from studio.generation import GenerationRequest
+from studio.media.images import Picture
 from studio.ui import history
-from studio.ui.assets import assets_folder
-from studio.ui.image import masking
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.keeping import restore_session, session_of
 from studio.ui.image.making import Job, Making
+from studio.ui.image.opening import Opening
 from studio.ui.image.showing import Showing
 from studio.ui.image.side_by_side import SideBySide, Wipe
 from studio.ui.image.strip import FilmStrip
@@ -44,7 +41,6 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
     from studio.ui.context import Studio
 
-SUFFIXES = {f".{name.lower()}" for name in FORMATS} | {".jpg"}
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
@@ -70,8 +66,6 @@ class ImageWorkspace(Workspace):
 
     def __init__(self, studio: "Studio"):
         super().__init__(studio)
-        self.title_of_picture = "picture"
-        self._open_first = False
         self.document, self.tools = ImageDocument(self), ToolSettings(self)
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.making = Making(studio, self.document, self.settings, self.playhead)
@@ -92,6 +86,7 @@ class ImageWorkspace(Workspace):
         timeline.branch.connect(self._branch_at)
         timeline.export.connect(self._export_as)
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
+        self.opening = Opening(self)
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -99,7 +94,7 @@ class ImageWorkspace(Workspace):
         self._settle.timeout.connect(self._settled)
         self._connect()
         self.settings.set_bundle(studio.models.default("image"))
-        self._open_sample()
+        self.opening.sample()
 
     def _lay_out(self) -> None:
         action = self.studio.actions.__getitem__
@@ -155,91 +150,17 @@ class ImageWorkspace(Workspace):
         playhead.frame_changed.connect(self._refresh)
         making.changed.connect(self._refresh)
         making.ended.connect(self._ended)
-        self.strip.hide()
-        self.strip.listed.connect(self._listed)
-        self.strip.failed.connect(self._strip_failed)
-        self.strip.chosen.connect(self._chosen)
         self.canvas.zoom_changed.connect(self._show_zoom)
         self.canvas.pointed.connect(self._show_pixel)
         self._show_zoom()
 
     # ---- opening
 
-    def _open_sample(self) -> None:
-        """A picture with a mask that is painted already: pressing Generate shows the method at once."""
-        samples = assets_folder() / "samples"
-        self.document.load(load_picture(samples / "cat.png"))
-        masking.import_mask(self.document, samples / "cat-mask.png")
-        self.document.undo_stack.clear()
-        self.title_of_picture = "cat"
-
     def open_paths(self, paths: list[Path]) -> bool:
-        pictures = [path for path in paths if path.suffix.lower() in SUFFIXES]
-        folders = [
-            path for path in paths if path.is_dir() and any(p.suffix.lower() in SUFFIXES for p in path.iterdir())
-        ]
-        if folders:
-            self.open_folder(folders[0])
-        elif pictures:
-            spawn(self.open_picture(pictures[0]), place=self.name)
-        return bool(folders or pictures)
-
-    async def open_picture(self, path: Path) -> None:
-        """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
-        picture, request = await asyncio.to_thread(_read, path)
-        if request is not None and self.open_request(request, picture=picture):
-            self.studio.notices.show(f"{path.name} carries its request: it is in the inspector.", place=self.name)
-        else:
-            self.take_picture(picture, path.stem)
-        self.title_of_picture = path.stem
-        self.studio.settings.add_recent(self.name, path)
-
-    def take_picture(self, picture: Picture, title: str) -> None:
-        """Put a picture on the canvas, as an action that can be undone."""
-        self.making.clear()
-        self.document.set_picture(picture, keep_mask=True)
-        self.title_of_picture = title
-
-    def open_folder(self, path: Path) -> None:
-        """Show the pictures of a folder as a strip and open the first one."""
-        self._open_first = True
-        self.strip.open_folder(path)
-
-    def _listed(self, count: int) -> None:
-        self.strip.setVisible(count > 0)
-        if not count:
-            self._strip_failed("There is no picture in this folder: choose another.")
-        elif self._open_first:
-            self.strip.step(1)
-
-    def _strip_failed(self, text: str) -> None:
-        self.studio.notices.show(text, kind="error", place=self.name)
-
-    def _chosen(self, path: Path) -> None:
-        spawn(self.open_picture(path), place=self.name)
+        return self.opening.paths(paths)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
-        if not isinstance(request.source, PictureSource):
-            return False
-        picture = source.get("picture")
-        bundle = self.studio.models.get(request.model)
-        if bundle is None or bundle.digest != request.digest:
-            self.studio.notices.show(
-                f"This was made with a version of the model {request.model} that is not installed: the present one "
-                "makes something else from the same settings.",
-                kind="warning",
-                place=self.name,
-            )
-        self.making.clear()
-        if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
-            self.document.set_picture(picture)
-            masking.set_mask(self.document, request.source.full_mask())
-            self.document.set_frame(WorkingFrame(*request.source.frame))
-        if bundle is not None and bundle.manifest.modality == "image":
-            self.settings.set_bundle(bundle)
-        self.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
-        self.settings.set(seed_locked=True)
-        return True
+        return self.opening.request(request, source.get("picture"))
 
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "image":
@@ -394,10 +315,3 @@ class ImageWorkspace(Workspace):
         self.strip.close_down()
         self.making.close_down()
         self.playhead.close_down()
-
-
-def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:
-    picture = load_picture(path)
-    if path.suffix.lower() == ".png" and read_parameters(path) is not None:
-        return picture, read_request(path)[0]
-    return picture, None

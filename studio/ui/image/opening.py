@@ -1,0 +1,120 @@
+"""What comes onto the canvas: samples, files, folders, pasted pictures, and requests that were made before."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from studio.generation import GenerationRequest, PictureSource, read_request
+from studio.media.export import read_parameters
+from studio.media.frames import WorkingFrame
+from studio.media.images import FORMATS, Picture, load_picture
+from studio.ui.assets import assets_folder
+from studio.ui.image import masking
+from studio.ui.tasks import spawn
+
+if TYPE_CHECKING:
+    from studio.ui.image.workspace import ImageWorkspace
+
+SUFFIXES = {f".{name.lower()}" for name in FORMATS} | {".jpg"}
+
+
+class Opening(QObject):
+    """Opens things in the image workspace; `title` is the name of what is open, for the names of files."""
+
+    def __init__(self, workspace: "ImageWorkspace"):
+        super().__init__(workspace)
+        self._of = workspace
+        self.title = "picture"
+        strip = workspace.strip
+        strip.hide()
+        strip.listed.connect(self._listed)
+        strip.failed.connect(self._failed)
+        strip.chosen.connect(self._chosen)
+
+    def sample(self) -> None:
+        """A picture with a mask that is painted already: pressing Generate shows the method at once."""
+        samples, document = assets_folder() / "samples", self._of.document
+        document.load(load_picture(samples / "cat.png"))
+        masking.import_mask(document, samples / "cat-mask.png")
+        document.undo_stack.clear()
+        self.title = "cat"
+
+    def paths(self, paths: list[Path]) -> bool:
+        """Open the first picture or folder of pictures among these; false if there is none."""
+        pictures = [path for path in paths if path.suffix.lower() in SUFFIXES]
+        folders = [
+            path for path in paths if path.is_dir() and any(p.suffix.lower() in SUFFIXES for p in path.iterdir())
+        ]
+        if folders:
+            self.folder(folders[0])
+        elif pictures:
+            spawn(self.file(pictures[0]), place=self._of.name)
+        return bool(folders or pictures)
+
+    async def file(self, path: Path) -> None:
+        """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
+        picture, request = await asyncio.to_thread(_read, path)
+        if request is not None and self.request(request, picture):
+            self._of.studio.notices.show(
+                f"{path.name} carries its request: it is in the inspector.", place=self._of.name
+            )
+        else:
+            self.picture(picture, path.stem)
+        self.title = path.stem
+        self._of.studio.settings.add_recent(self._of.name, path)
+
+    def picture(self, picture: Picture, title: str) -> None:
+        """Put a picture on the canvas, as an action that can be undone."""
+        self._of.making.clear()
+        self._of.document.set_picture(picture, keep_mask=True)
+        self.title = title
+
+    def folder(self, path: Path) -> None:
+        """Show the pictures of a folder as a strip and open the first one."""
+        self._of.strip.open_folder(path)
+
+    def request(self, request: GenerationRequest, picture: Picture | None) -> bool:
+        """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's."""
+        if not isinstance(request.source, PictureSource):
+            return False
+        of, document = self._of, self._of.document
+        bundle = of.studio.models.get(request.model)
+        if bundle is None or bundle.digest != request.digest:
+            of.studio.notices.show(
+                f"This was made with a version of the model {request.model} that is not installed: the present one "
+                "makes something else from the same settings.",
+                kind="warning",
+                place=of.name,
+            )
+        of.making.clear()
+        if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
+            document.set_picture(picture)
+            masking.set_mask(document, request.source.full_mask())
+            document.set_frame(WorkingFrame(*request.source.frame))
+        if bundle is not None and bundle.manifest.modality == "image":
+            of.settings.set_bundle(bundle)
+        of.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
+        of.settings.set(seed_locked=True)
+        return True
+
+    def _listed(self, count: int) -> None:
+        self._of.strip.setVisible(count > 0)
+        if count:
+            self._of.strip.step(1)
+        else:
+            self._failed("There is no picture in this folder: choose another.")
+
+    def _failed(self, text: str) -> None:
+        self._of.studio.notices.show(text, kind="error", place=self._of.name)
+
+    def _chosen(self, path: Path) -> None:
+        spawn(self.file(path), place=self._of.name)
+
+
+def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:
+    picture = load_picture(path)
+    if path.suffix.lower() == ".png" and read_parameters(path) is not None:
+        return picture, read_request(path)[0]
+    return picture, None
