@@ -80,6 +80,7 @@ class PresetRow(QWidget):
         self.setFocusProxy(self.choice)
         settings.changed.connect(self.refresh)
         studio.settings.changed.connect(self._stored)
+        studio.models.changed.connect(self._list)
         self._list()
 
     @property
@@ -121,7 +122,13 @@ class PresetRow(QWidget):
 
     @property
     def _presets(self) -> dict[str, Preset]:
-        return self._studio.settings.values.presets
+        """All but those of models for something else."""
+        found = {}
+        for name, preset in self._studio.settings.values.presets.items():
+            bundle = self._studio.models.get(preset.model or "")
+            if bundle is None or bundle.manifest.modality == self._modality:
+                found[name] = preset
+        return found
 
     def _stored(self, name: str) -> None:
         if name == "presets":
@@ -195,14 +202,22 @@ class PresetRow(QWidget):
         """Keep the preset of a file under the file's name, and apply it. StudioError where it is none."""
         preset = checked(Preset.read(path), path.name)
         name, number = path.stem[:LONGEST], 2
-        while name in self._presets and self._presets[name] != preset:
+        taken = self._studio.settings.values.presets
+        while name in taken and taken[name] != preset:
             name, number = f"{path.stem[:LONGEST]} {number}", number + 1
         self._studio.settings.set_preset(name, preset)
-        self.apply(name)
+        if name in self._presets:
+            self.apply(name)
+        else:
+            self._studio.notices.show(
+                f"The preset “{name}” is kept; it is for the model {preset.model}, which makes something else.",
+                "info",
+                self._place,
+            )
 
     def _taken_by_another(self, old: str) -> Any:
         def check(name: str) -> str:
-            taken = name != old and name in self._presets
+            taken = name != old and name in self._studio.settings.values.presets
             return "There is a preset of this name already." if taken else _too_long(name)
 
         return check

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
+from PySide6.QtGui import QAction, QHideEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -186,8 +186,13 @@ class TimelinePanel(QWidget):
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self.chart is None and not self._warm.isActive():
+        if self.chart is None:
             self._warm.start(WARM_MS)
+        self._draw()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.close_down()
 
     def _load_chart(self) -> None:
         """Begin to load, and when that is done make the chart."""
@@ -319,7 +324,7 @@ class TimelinePanel(QWidget):
         return QSize(720, 180)
 
     def close_down(self) -> None:
-        """Stop what is timed; the window is about to close."""
+        """Stop what is timed; nobody looks at it."""
         self._later.stop()
         self._warm.stop()
 

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtWidgets import QComboBox
 
 from studio.errors import StudioError
+from studio.runtime.bundle import Bundle
 from studio.ui.inspector import presets
 from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.inspector.presets import PresetRow, preset_of
 from studio.ui.settings import Preset, Settings
+from tests.helpers import text_bundle
 
 
 @pytest.fixture
@@ -122,6 +125,24 @@ def test_a_preset_for_a_model_that_is_not_there(panel: InspectorPanel, row: Pres
     assert panel.settings.get("steps") == 12 and panel.model.value() == "emoji-32"
     (notice,) = studio.notices.at("image")
     assert "faces-64" in notice.text and notice.kind == "warning"
+
+
+def test_presets_of_models_for_texts_stay_with_these(
+    panel: InspectorPanel, row: PresetRow, studio: Any, tmp_path: Path
+) -> None:
+    texts = Bundle.open(text_bundle(tmp_path))
+    pictures = panel.settings.bundle
+    assert pictures is not None
+    studio.models._take([(pictures.path, pictures), (texts.path, texts)])
+    studio.settings.set_preset("Tale", Preset(model="storybook", steps=5))
+    studio.settings.set_preset("Any", Preset(steps=5))
+    assert [row.choice.words(name) for name in (None, "Any")] == ["Own settings", "Any"]
+    assert row.choice.findChild(QComboBox).count() == 2  # pyright: ignore[reportOptionalMemberAccess]
+    file = tmp_path / "Tale.json"
+    Preset(model="storybook", steps=7).write(file)
+    row.add_file(file)
+    assert studio.settings.values.presets["Tale 2"].steps == 7 and panel.settings.get("steps") == 6
+    assert "makes something else" in studio.notices.at("image")[0].text
 
 
 def test_what_a_model_cannot_do_is_brought_within_its_bounds(panel: InspectorPanel, row: PresetRow) -> None:

@@ -238,6 +238,20 @@ def test_however_many_steps_few_points_are_drawn(
     assert panel.known.text() == "100 %"
 
 
+def test_out_of_sight_nothing_is_timed_and_back_again_all_is_there(
+    panel: TimelinePanel, bundle: Bundle, lane: Lane, qtbot: QtBot
+) -> None:
+    panel.hide()
+    run = lane.start(a_request(bundle), bundle)
+    panel.playhead.set_run(run)
+    qtbot.waitUntil(lambda: panel.playhead.state == "done")
+    panel._later.stop()
+    panel.hide()
+    panel.show()
+    qtbot.waitUntil(lambda: len(chart(panel)._known.getData()[0]) == 7)
+    assert panel.known.text() == "100 %"
+
+
 def test_a_narrow_panel_keeps_every_button(panel: TimelinePanel, done: Run, qtbot: QtBot) -> None:
     for width in (600, 480):
         panel.resize(width, 180)
