@@ -126,12 +126,26 @@ class TestRequest:
         assert np.array_equal(request.source.plane_bits.unpack(), np.where(mask, bits, 0)[6:14, 8:16])
         assert GenerationRequest.from_json(request.model_dump_json()) == request
 
-    def test_defaults_come_from_the_manifest(self, images: Bundle) -> None:
-        request = free_request(images, [1], temperature=None, steps=3)
+    def test_defaults_come_from_the_manifest(self, images: Bundle, texts: Bundle, picture, mask) -> None:
+        request = picture_request(images, picture, mask, temperature=None, steps=3)
         assert (request.steps, request.policy, request.temperature) == (3, "confidence", 0.9)
+        assert free_request(texts, [1]).policy == "confidence"
+
+    def test_a_picture_from_nothing_is_not_filled_by_confidence(self, images: Bundle, picture, mask) -> None:
+        """The background is surest, and would beget more of itself until all is white."""
+        request = free_request(images, [1], steps=3)
+        assert (request.steps, request.policy, request.remask) == (3, "even", 0.3)
+        assert free_request(images, [1], policy="confidence").policy == "confidence"
+        assert picture_request(images, picture, np.ones_like(mask)).policy == "even"
+        assert picture_request(images, picture, np.ones_like(mask), planes=[0, 1]).policy == "confidence"
+
+    def test_the_way_to_mask_again_that_was_chosen_counts(self, images: Bundle) -> None:
+        request = free_request(images, [1], corrector=(2.0, 1.0, 1.0))
+        assert (request.remask, request.corrector) == (0, (2, 1, 1))
+        assert free_request(images, [1], corrector=(0.0, 0.0, 0.0)).remask == 0.3
 
     def test_requests_of_the_first_version_mean_what_they_meant(self, images: Bundle) -> None:
-        request = free_request(images, [1])
+        request = free_request(images, [1], policy="even", remask=0.0, temperature_slope=(0.0, 1.0))
         stored = request.model_dump(mode="json")
         for name in ("draw", "temperature_slope", "warp", "corrector"):
             del stored[name]

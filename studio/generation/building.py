@@ -1,7 +1,7 @@
 """Requests from what people have: a picture with a mask, a text with gaps, or nothing."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,22 @@ from studio.generation.request import (
 )
 from studio.generation.tokenizers import picture_tokenizer, text_plan
 from studio.media.frames import WorkingFrame, crop, crop_planes, frame_around, given_state
-from studio.prime.policies import POLICIES
+from studio.prime.policies import NO_CORRECTOR, POLICIES
 from studio.prime.schedules import SCHEDULES, alpha_grid
 
 if TYPE_CHECKING:
     from studio.media.textplan import Parts
     from studio.runtime.bundle import Bundle
+
+FROM_NOTHING: Options = {
+    "steps": 64,
+    "schedule": "cosine",
+    "policy": "even",
+    "temperature": 1.0,
+    "temperature_slope": (-0.3, 1.0),
+    "remask": 0.3,
+}
+"""For pictures made from nothing by a model whose defaults are for filling; chosen by looking at them."""
 
 
 def picture_request(
@@ -136,7 +146,7 @@ def _request(
     seeds: Sequence[int],
     options: Options,
 ) -> GenerationRequest:
-    chosen = bundle.manifest.defaults.model_dump() | {k: v for k, v in options.items() if v is not None}
+    chosen = chosen_options(bundle, given, options)
     fixed = {"model": bundle.name, "digest": bundle.digest, "source": source, "given": PackedArray.pack(given)}
     try:
         request = GenerationRequest.model_validate(fixed | chosen | {"seeds": tuple(seeds)})
@@ -144,6 +154,24 @@ def _request(
         raise StudioError(f"Cannot make this: {first_problem(error)}.") from error
     check(request, bundle)
     return request
+
+
+def chosen_options(bundle: "Bundle", given: NDArray[np.int64], options: Options) -> dict[str, Any]:
+    """Every sampling option of a run that starts from `given` (L, ℓ): those chosen, and the model's for the rest.
+
+    A picture with nothing given is not filled by confidence unless that was chosen: the surest class, the
+    background, would come first and beget more of itself.
+    """
+    defaults = bundle.manifest.defaults.model_dump()
+    if bundle.manifest.modality == "image" and (given == bundle.subtokens.mask_id).all():
+        defaults |= FROM_NOTHING if defaults["policy"] == "confidence" else {}
+    chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    # Of the two ways to mask again, the one that was chosen takes the place of the model's.
+    if chosen.get("remask") and "corrector" not in chosen:
+        defaults["corrector"] = NO_CORRECTOR
+    if chosen.get("corrector", NO_CORRECTOR)[0] and "remask" not in chosen:
+        defaults["remask"] = 0.0
+    return defaults | chosen
 
 
 def check(request: GenerationRequest, bundle: "Bundle") -> None:

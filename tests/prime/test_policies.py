@@ -12,6 +12,7 @@ from studio.prime import policies
 from studio.prime.policies import (
     POLICIES,
     Ancestral,
+    Confidence,
     Drawn,
     corrector_hazard,
     corrector_rates,
@@ -162,10 +163,10 @@ def test_confidence_gives_each_token_one_group_before_any_gets_two():
 def test_the_noise_on_the_ranking_fades():
     """Where all is about to be known, the surest tokens come first; where nothing is, others come before them."""
     units = np.ones((40, 1), dtype=np.bool_)
-    drawn = Drawn(np.arange(40), -np.arange(40, dtype=np.float32) / 10, None)
+    drawn = Drawn(np.arange(40), np.arange(0, -4, -0.1, dtype=np.float32), None)
     overtaken = []
     for alpha in (0.5, 0.9, 0.999999):
-        rule = policy_class("confidence")(units, np.array([0.0, alpha, 1.0]), np.random.Generator(np.random.Philox(0)))
+        rule = Confidence(units, np.array([0.0, alpha, 1.0]), np.random.Generator(np.random.Philox(0)))
         first = [rule._blurred(1, drawn.log_prob).argmax() for _ in range(300)]
         overtaken.append(np.mean(np.array(first) > 0))
         if alpha > 0.99:

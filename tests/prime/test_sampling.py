@@ -78,6 +78,7 @@ def test_what_is_given_stays_and_all_else_is_made(run: tuple[Subtokens, NDArray[
         assert (frame.confidence is None) == (frame.calls == 0)
         # A partly known token that the network was asked for has a likeliest class, which agrees with its digits.
         known = frame.y != subtokens.mask_id
+        assert frame.likeliest is not None
         guessed = frame.likeliest >= 0
         assert not (guessed & (known.all(axis=-1) | ~known.any(axis=-1))).any()
         assert guessed[known.any(axis=-1) & ~known.all(axis=-1) & frame.revealed.any(axis=-1)].all()
