@@ -75,6 +75,7 @@ class RunState(QWidget):
         sign.setFixedSize(ICON, ICON)
         self.text = QLabel()
         self.text.setWordWrap(True)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         self.text.setTextFormat(Qt.TextFormat.PlainText)
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.bar = QProgressBar()
@@ -94,6 +95,7 @@ class RunState(QWidget):
         column.setSpacing(6)
         column.addLayout(row)
         column.addWidget(self.bar)
+        column.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         playhead = transport.playhead
         for signal in (playhead.run_changed, playhead.grown, playhead.state_changed):
