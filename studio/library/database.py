@@ -100,7 +100,9 @@ class Database:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._writing = threading.RLock()
-        self._closed = False
+        self._using = threading.Condition()
+        self._users = 0
+        self.closed = False
         with known_errors(path):
             try:
                 self._prepare()
@@ -109,7 +111,7 @@ class Database:
                 raise
 
     def _prepare(self) -> None:
-        db = self.reader()
+        db = self._connection()
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise StudioError(
@@ -126,15 +128,26 @@ class Database:
                 db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("SELECT max(key) FROM items").fetchone()
 
-    def reader(self) -> sqlite3.Connection:
-        """This thread's connection."""
+    @contextmanager
+    def _use(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection, which is not closed meanwhile."""
+        with self._using:
+            if self.closed:
+                raise StudioError("The library is closed: start Prime Studio again.")
+            self._users += 1
+        try:
+            yield self._connection()
+        finally:
+            with self._using:
+                self._users -= 1
+                self._using.notify_all()
+
+    def _connection(self) -> sqlite3.Connection:
         db = getattr(self._local, "db", None)
         if db is None:
-            with self._writing:
-                if self._closed:
-                    raise StudioError("The library is closed: start Prime Studio again.")
-                # Closed by the thread that closes the library, so not bound to the one that opens it here.
-                db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            # Closed by the thread that closes the library, so not bound to the one that opens it here.
+            db = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            with self._using:
                 self._all.append(db)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA foreign_keys = ON")
@@ -145,8 +158,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """One consistent state of the whole database."""
-        with known_errors(self.path):
-            db = self.reader()
+        with known_errors(self.path), self._use() as db:
             db.execute("BEGIN")
             try:
                 yield db
@@ -156,8 +168,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction: all of it or nothing."""
-        with known_errors(self.path), self._writing:
-            db = self.reader()
+        with known_errors(self.path), self._use() as db, self._writing:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -168,9 +179,11 @@ class Database:
                 raise
 
     def close(self) -> None:
-        """Close every connection; the write-ahead log goes into the file."""
-        with self._writing:
-            self._closed = True
+        """Wait for what is going on, then close every connection; the write-ahead log goes into the file."""
+        with self._using:
+            self.closed = True
+            # Closing under a query that runs in another thread would end in a crash.
+            self._using.wait_for(lambda: not self._users, timeout=2 * BUSY_SECONDS)
             for db in self._all:
                 with suppress(sqlite3.Error):
                     db.close()

@@ -43,7 +43,7 @@ def export_items(
     for item in items:
         suffix = item.file.suffix if how != "plain" or item.kind == "picture" else ".txt"
         path = _free(folder, _name(item), suffix)
-        _write(library, item, path, plain=how == "plain")
+        export_item(library, item, path, plain=how == "plain")
         files.append(path)
     if how == "table":
         path = _free(folder, "table", ".csv")
@@ -52,7 +52,8 @@ def export_items(
     return files
 
 
-def _write(library: Library, item: Item, path: Path, plain: bool) -> None:
+def export_item(library: Library, item: Item, path: Path, plain: bool) -> None:
+    """Write one item to `path`: as it is kept, or without any parameters. StudioError where it cannot be done."""
     if item.kind == "text":
         text = library.text(item)
         if plain:

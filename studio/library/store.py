@@ -67,6 +67,10 @@ class Library:
         if lost:
             rebuilding.rebuild(self._db, self.folder)
 
+    @property
+    def closed(self) -> bool:
+        return self._db.closed
+
     def close(self) -> None:
         """Close it; later calls raise StudioError."""
         self._db.close()

@@ -1,6 +1,8 @@
 """Where models live: find, list, verify, import, export and remove them."""
 
+import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -15,8 +17,8 @@ import numpy as np
 import platformdirs
 
 from studio.errors import StudioError
-from studio.files import atomic_path
-from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, is_plain_name, refuse, shown
+from studio.files import atomic_path, write_atomic
+from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, is_plain_name, refuse, shown
 from studio.runtime.denoiser import OnnxDenoiser
 
 SUFFIX = ".primebundle"
@@ -25,6 +27,10 @@ MAX_RATIO = 100
 """Bytes unpacked for one byte packed: weights hardly shrink, and a manifest is small."""
 _FREE_RATIO = 1 << 20
 _STALE_SECONDS = 24 * 3600
+
+
+class AlreadyThere(StudioError):
+    """A model of that name is installed, and was not to be replaced."""
 
 
 def data_folder() -> Path:
@@ -133,7 +139,7 @@ def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
         bundle = Bundle.open(unpacked)
         target = models / bundle.name
         if not replace and any((folder / bundle.name).exists() for folder in models_folders()):
-            raise StudioError(f"A model {bundle.name} is already there; import it with --replace to take its place.")
+            raise AlreadyThere(f"A model {bundle.name} is already there; import it with --replace to take its place.")
         if target.exists():
             target.rename(previous)
         try:
@@ -180,6 +186,35 @@ def remove_bundle(name: str) -> None:
         shutil.rmtree(grave)
     except OSError as error:
         raise StudioError(f"Cannot remove {path}: {error.strerror}. Check its permissions.") from error
+
+
+def is_shipped(bundle: Bundle) -> bool:
+    """Whether a model came with the program, which cannot be renamed or removed."""
+    return bundle.path.parent == shipped_models()
+
+
+def rename_bundle(bundle: Bundle, title: str) -> Bundle:
+    """Give an imported model another title, and the name that follows from it; its digest changes with that, so what
+    it made before cannot be made again to the same pixels. StudioError where the name is taken or none."""
+    name = re.sub(r"[^a-z0-9.]+", "-", title.lower()).strip("-._")[:64].strip("-._")
+    target = user_models() / name
+    if not name or not title.strip():
+        raise StudioError("A model needs a name with a letter or digit from a to z in it.")
+    if bundle.path.parent != user_models():
+        raise StudioError(f"The model {bundle.name} came with the program and cannot be renamed.")
+    if name != bundle.path.name and any((folder / name).exists() for folder in models_folders()):
+        raise AlreadyThere(f"A model {name} is already there; choose another name.")
+    try:
+        manifest = json.loads((bundle.path / MANIFEST).read_bytes()) | {"name": name, "title": " ".join(title.split())}
+        try:
+            Manifest.model_validate_json(json.dumps(manifest))
+        except ValueError as error:
+            raise StudioError("This title cannot be used: take a shorter one, in a single line.") from error
+        write_atomic(bundle.path / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+        bundle.path.rename(target)
+    except OSError as error:
+        raise StudioError(f"Cannot rename {bundle.path}: {error.strerror}. Check its permissions.") from error
+    return Bundle.open(target)
 
 
 def _bundle_folders() -> list[Path]:

@@ -58,6 +58,8 @@ class Window(QMainWindow):
         self.session = Session(studio, self.workspaces)
         for workspace in self.workspaces:
             workspace.dirty.connect(self.session.touch)
+            workspace.request_opened.connect(self._bring_request)
+            workspace.model_used.connect(self._use_model)
         self._restore_geometry()
         self.bring_to_front("image")
 
@@ -136,6 +138,20 @@ class Window(QMainWindow):
         """Bring an exact request back where it was made."""
         for workspace in self.workspaces:
             if workspace.open_request(request, **source):
+                self.bring_to_front(workspace.name)
+                return
+        self.studio.notices.show(
+            "No workspace can go on from this; what was made from nothing is made again with prime-studio sample.",
+            kind="warning",
+            place=PLACE,
+        )
+
+    def _bring_request(self, request: Any, source: dict[str, Any]) -> None:
+        self.open_request(request, **source)
+
+    def _use_model(self, bundle: Any) -> None:
+        for workspace in self.workspaces:
+            if workspace.use_model(bundle):
                 self.bring_to_front(workspace.name)
                 return
 

@@ -26,6 +26,11 @@ class Workspace(QWidget):
     status_changed = Signal()
     """What `status` gives has changed."""
 
+    request_opened = Signal(object, object)
+    """An exact request and a dict of what belongs to it, for `open_request` of the workspace that made it."""
+    model_used = Signal(object)
+    """A model (Bundle), for `use_model` of the workspace that makes with it."""
+
     def __init__(self, studio: "Studio"):
         super().__init__()
         self.studio = studio

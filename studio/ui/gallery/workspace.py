@@ -1,0 +1,378 @@
+"""The Gallery workspace: search, grid, inspector, and what can be done with what is selected."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from studio.errors import StudioError
+from studio.library import Change, Filter, Item, Library, export_item, export_items
+from studio.ui import dialogs
+from studio.ui.gallery import reading
+from studio.ui.gallery.cell import CELL, CellDelegate
+from studio.ui.gallery.details import Details
+from studio.ui.gallery.filters import FilterBar
+from studio.ui.gallery.grid import GridView
+from studio.ui.gallery.model import KEY, PLACE, GalleryModel
+from studio.ui.notices import NoticeBar
+from studio.ui.tasks import spawn
+from studio.ui.widgets.icon_button import IconLabel
+from studio.ui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.ui.context import Studio
+
+REFRESH_MS = 150
+
+
+class GalleryWorkspace(Workspace):
+    """Everything made."""
+
+    name = PLACE
+    title = "Gallery"
+    icon = "gallery"
+
+    _told = Signal(object)
+
+    def __init__(self, studio: "Studio"):
+        super().__init__(studio)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        self.library: Library | None = studio.library
+        self.stack = QStackedWidget()
+        self.bar = FilterBar()
+        column.addWidget(NoticeBar(studio.notices, PLACE))
+        column.addWidget(self.bar)
+        column.addWidget(self.stack, 1)
+        self._actions = _actions(self)
+        self.details = Details(self._actions)
+        self.inspector = self.details
+        self.grid = GridView(CELL)
+        self.grid.setAccessibleName("Everything made")
+        self.grid.setItemDelegate(CellDelegate(self.grid))
+        self.grid.setFrameShape(QFrame.Shape.NoFrame)
+        self.grid.setStyleSheet("GridView { border: none; border-radius: 0; }")
+        self.empty = _Empty()
+        self.stack.addWidget(self.grid)
+        self.stack.addWidget(self.empty)
+        self._wanted: Filter | None = None
+        self._querying = False
+        self._facets_wanted = True
+        self._goal: str | None = None
+        if self.library is None:
+            self.bar.setEnabled(False)
+            self.empty.say("warning", "The library cannot be opened.", "What is made now is not kept.")
+            self.stack.setCurrentWidget(self.empty)
+            return
+        self.model = GalleryModel(self.library, self)
+        self.grid.setModel(self.model)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(REFRESH_MS)
+        self._later.timeout.connect(self.refresh)
+        self.bar.changed.connect(self.refresh)
+        self.bar.changed.connect(self.dirty)
+        self.empty.button.clicked.connect(self.bar.clear)
+        self.grid.opened.connect(self._actions["open"].trigger)
+        self.grid.selectionModel().selectionChanged.connect(self._on_selection)
+        self.grid.selectionModel().currentChanged.connect(self._on_selection)
+        self.model.modelReset.connect(self._on_selection)
+        self.details.renamed.connect(self._rename)
+        self.details.tagged.connect(self._set_tags)
+        self.details.asked_for.connect(self.show_item)
+        # The library speaks from the thread that changed it; the signal carries it here.
+        self._told.connect(self._on_change)
+        self._listener = self._told.emit
+        self.library.listeners.append(self._listener)
+        self._on_selection()
+
+    # -- what is shown
+
+    def activated(self) -> None:
+        self.refresh()
+        self.grid.setFocus()
+
+    def refresh(self) -> None:
+        """Ask the library again; of questions that come faster than answers only the last counts."""
+        if self.library is None:
+            return
+        self._later.stop()
+        self._wanted = self.bar.chosen
+        if not self._querying:
+            self._querying = True
+            spawn(self._query(self.library), PLACE)
+
+    async def _query(self, library: Library) -> None:
+        try:
+            while self._wanted is not None:
+                chosen, self._wanted = self._wanted, None
+                keys = await asyncio.to_thread(library.ids, chosen)
+                if self._facets_wanted:
+                    self._facets_wanted = False
+                    models, tags = await asyncio.to_thread(lambda: (library.models(), library.tags()))
+                    self.bar.offer(models, tags)
+                if self._wanted is None:
+                    self._show(keys)
+        except StudioError:
+            if not library.closed:
+                raise
+        finally:
+            self._querying = False
+
+    def _show(self, keys: list[int]) -> None:
+        selected, current = set(self.selected), self.grid.currentIndex().data(KEY)
+        self.model.take(keys)
+        if not self.selected and selected:  # a reset forgets it
+            for key in selected:
+                row = self.model.row(key)
+                if row is not None:
+                    index = self.model.index(row)
+                    self.grid.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
+                    if key == current:
+                        self.grid.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        self.bar.set_count(len(keys))
+        self.stack.setCurrentWidget(self.grid if keys else self.empty)
+        if not keys and self.bar.deleted.isChecked():
+            self.empty.say("trash", "Nothing is deleted.", "What you delete can be brought back from here for 30 days.")
+        elif not keys and self.bar.narrowed:
+            self.empty.say("search", "Nothing fits.", "Other words or fewer conditions may.", "Show everything")
+        elif not keys:
+            self.empty.say(
+                "gallery", "Nothing is made yet.", "Whatever you generate under Image or Text is kept here on its own."
+            )
+        if self._goal is not None:
+            spawn(self._go_to(self._goal), PLACE)
+
+    def show_item(self, ident: str) -> None:
+        """Select an item by its id, such as a relative; filters that hide it are cleared."""
+        spawn(self._go_to(ident), PLACE)
+
+    async def _go_to(self, ident: str) -> None:
+        assert self.library is not None
+        again, self._goal = self._goal == ident, None
+        item = await asyncio.to_thread(self.library.find, ident)
+        if item is None or item.deleted is not None:
+            return
+        row = self.model.row(item.key)
+        if row is not None:
+            self.grid.setCurrentIndex(self.model.index(row))
+            self.grid.scrollTo(self.model.index(row), GridView.ScrollHint.PositionAtCenter)
+        elif not again:
+            self._goal = ident
+            self.bar.clear()
+            self.refresh()
+
+    def _on_change(self, change: Change) -> None:
+        if self.library is None or self.library.closed:
+            return
+        self._facets_wanted = True
+        self.model.refresh(change.keys)
+        if change.what == "changed" and self.bar.chosen == Filter():
+            self._on_selection()
+        if not self._later.isActive():
+            self._later.start()
+
+    # -- what is selected
+
+    @property
+    def selected(self) -> list[int]:
+        """Keys, from high to low."""
+        selection = self.grid.selectionModel().selection()
+        spans = [selection[place] for place in range(selection.count())]  # pyright: ignore[reportIndexIssue]
+        ranges = sorted((span.top(), span.bottom()) for span in spans)
+        return [key for top, bottom in ranges for key in self.model.keys[top : bottom + 1]]
+
+    def _on_selection(self, *_: object) -> None:
+        keys, deleted = self.selected, self.bar.deleted.isChecked()
+        for name, action in self._actions.items():
+            action.setEnabled(bool(keys) or name in ("select-all", "find"))
+        self._actions["open"].setEnabled(len(keys) == 1 and not deleted)
+        self._actions["restore"].setEnabled(bool(keys) and deleted)
+        self._actions["star"].setEnabled(bool(keys) and not deleted)
+        self._actions["delete"].setText("Delete for good…" if deleted else "Delete")
+        if len(keys) == 1:
+            spawn(self._describe(keys[0]), PLACE)
+        elif keys:
+            self.details.show_many(len(keys), deleted)
+        else:
+            self.details.show_nothing()
+
+    async def _describe(self, key: int) -> None:
+        assert self.library is not None
+        shown = await asyncio.to_thread(reading.describe, self.library, key)
+        if shown is not None and self.selected == [key]:
+            self.details.show_item(shown)
+
+    async def _items(self) -> list[Item]:
+        assert self.library is not None
+        return await asyncio.to_thread(self.library.items, self.selected)
+
+    # -- what is done with it
+
+    async def open_selected(self) -> None:
+        """Bring the exact request back to where it was made."""
+        items = await self._items()
+        if len(items) == 1 and self.library is not None:
+            request, source = await asyncio.to_thread(reading.source_of, self.library, items[0])
+            self.request_opened.emit(request, source)
+
+    async def copy_selected(self) -> None:
+        """The picture, the texts, or where several pictures are, to the clipboard."""
+        items, library, clipboard = await self._items(), self.library, QGuiApplication.clipboard()
+        if not items or library is None:
+            return
+        texts = [await asyncio.to_thread(library.text, item) for item in items if item.kind == "text"]
+        # Not by a QMimeData of our own: the clipboard outlives Python, and would take the process down at its end.
+        if texts:
+            clipboard.setText("\n\n".join(texts))
+        elif len(items) == 1:
+            clipboard.setImage(await asyncio.to_thread(QImage, str(items[0].file)))
+        else:
+            clipboard.setText("\n".join(str(item.file) for item in items))
+
+    async def star_selected(self) -> None:
+        """Star them all, or take the stars away if all have one."""
+        items = await self._items()
+        on = not all(item.star for item in items)
+        await self._do(lambda library: library.star([item.key for item in items], on))
+
+    async def delete_selected(self) -> None:
+        """Put them among the deleted, with a way back; from among those, delete them for good."""
+        keys = self.selected
+        if not keys:
+            return
+        what = f"{len(keys):,} items" if len(keys) > 1 else "This item"
+        if self.bar.deleted.isChecked():
+            question = f"Delete {what.lower()} for good?"
+            if await dialogs.confirm(self, question, yes="Delete", no="Keep", danger=True):
+                await self._do(lambda library: library.purge(keys))
+            return
+        row = self.model.row(keys[-1]) or 0
+        await self._do(lambda library: library.delete(keys))
+        self.model.take([key for key in self.model.keys if key not in set(keys)])
+        left = self.model.rowCount()
+        if left:  # the keyboard goes on from where it was
+            self.grid.setCurrentIndex(self.model.index(min(max(0, row - len(keys) + 1), left - 1)))
+        self.studio.notices.show(
+            f"{what} {'was' if len(keys) == 1 else 'were'} deleted.",
+            place=PLACE,
+            action="Undo",
+            on_action=lambda: spawn(self._do(lambda library: library.restore(keys)), PLACE),
+        )
+
+    async def restore_selected(self) -> None:
+        keys = self.selected
+        await self._do(lambda library: library.restore(keys))
+
+    async def export_selected(self, how: str) -> None:
+        """Ask where to, and write what is selected there."""
+        items, library = await self._items(), self.library
+        if not items or library is None:
+            return
+        if how == "grid":
+            target = await dialogs.ask_save(self, "Export as a grid", "grid.png", ["PNG (*.png)"])
+        elif len(items) == 1 and how != "table":
+            item, plain = items[0], how == "plain"
+            suffix = ".txt" if plain and item.kind == "text" else item.file.suffix
+            stem = Path(item.title).stem[:60] if item.kind == "picture" else item.title[:40]
+            name = "".join(c if c.isalnum() or c in " -_,." else "-" for c in stem).strip(" .")
+            target = await dialogs.ask_save(self, "Export", (name or item.kind) + suffix)
+            if target is not None:
+                await asyncio.to_thread(export_item, library, item, target, plain)
+                self._tell_written([target])
+            return
+        else:
+            target = await dialogs.ask_folder(self, "Export into a folder")
+        if target is not None:
+            written = await asyncio.to_thread(export_items, library, items, target, how)  # pyright: ignore
+            self._tell_written(written)
+
+    def _tell_written(self, files: Sequence[Path]) -> None:
+        where = str(files[0]) if len(files) == 1 else f"{len(files):,} files in {files[0].parent}"
+        self.studio.notices.show(f"Written: {where}", kind="success", place=PLACE)
+
+    def _rename(self, title: str) -> None:
+        shown = self.details.shown
+        if shown is not None:
+            key = shown.item.key
+            spawn(self._do(lambda library: library.rename(key, title)), PLACE)
+
+    def _set_tags(self, tags: list[str]) -> None:
+        shown = self.details.shown
+        if shown is not None:
+            key = shown.item.key
+            spawn(self._do(lambda library: library.set_tags(key, tags)), PLACE)
+
+    async def _do(self, change: Callable[[Library], None]) -> None:
+        assert self.library is not None
+        await asyncio.to_thread(change, self.library)
+
+    # -- as a workspace
+
+    def session(self) -> dict[str, Any]:
+        shown = self.details.shown
+        return {"filter": self.bar.state(), "item": shown.item.id if shown else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        chosen, ident = state.get("filter"), state.get("item")
+        if self.library is None:
+            return
+        if isinstance(chosen, dict):
+            self.bar.take(chosen)
+        if isinstance(ident, str):
+            self._goal = ident
+
+    def close_down(self) -> None:
+        self.bar.stop()
+        if self.library is not None:
+            self._later.stop()
+            self.library.listeners.remove(self._listener)
+
+
+def _actions(workspace: GalleryWorkspace) -> dict[str, Any]:
+    """What can be done, by the last part of its id."""
+    add = workspace.studio.actions.add
+    made = {}
+    for name, title, handler, shortcut, icon in (
+        ("open", "Open where it was made", workspace.open_selected, "", "open"),
+        ("copy", "Copy", workspace.copy_selected, "Ctrl+C", "copy"),
+        ("star", "Star", workspace.star_selected, "S", "star"),
+        ("delete", "Delete", workspace.delete_selected, "Del", "trash"),
+        ("restore", "Restore", workspace.restore_selected, "", "undo"),
+        ("export", "Export with parameters…", lambda: workspace.export_selected("metadata"), "Ctrl+E", "export"),
+        ("export-plain", "Export without parameters…", lambda: workspace.export_selected("plain"), "", "export"),
+        ("export-grid", "Export as a grid…", lambda: workspace.export_selected("grid"), "", "grid"),
+        ("export-table", "Export with a table…", lambda: workspace.export_selected("table"), "", "folder"),
+        ("select-all", "Select all", lambda: workspace.grid.selectAll(), "Ctrl+A", ""),
+        ("find", "Search", lambda: workspace.bar.search.setFocus(), "Ctrl+F", "search"),
+    ):
+        made[name] = add(f"{PLACE}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=PLACE)
+    return made
+
+
+class _Empty(QWidget):
+    """What stands where nothing is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        column = QVBoxLayout(self)
+        column.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column.setSpacing(8)
+        self.sign = IconLabel("gallery", 48, "muted")
+        self.heading, self.words, self.button = QLabel(), QLabel(), QPushButton()
+        self.heading.setProperty("role", "title")
+        self.words.setProperty("role", "muted")
+        for widget in (self.sign, self.heading, self.words, self.button):
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
+
+    def say(self, sign: str, heading: str, words: str, button: str = "") -> None:
+        self.sign.set_icon(sign, "muted")
+        self.heading.setText(heading)
+        self.words.setText(words)
+        self.button.setText(button)
+        self.button.setVisible(bool(button))

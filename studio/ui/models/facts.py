@@ -1,0 +1,164 @@
+"""What a model says of itself, in words and figures for people. No Qt.
+
+A manifest's training, evaluation and likelihood are free-form: what has another shape than expected is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+BOUNDS = {"marginal": "marginal bound", "step": "step bound"}
+_UNITS = (
+    ("bits_per_dimension", "bits per dimension"),
+    ("bits_per_character", "bits per character"),
+    ("bits_per_token", "bits per token"),
+    ("nats", "nats a sample"),
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A small table: its heading, what its figures are, the names of its columns, its rows."""
+
+    heading: str
+    what: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def size_of(bundle: "Bundle") -> int:
+    """Bytes on disk."""
+    return sum(entry.size for entry in bundle.manifest.files.values())
+
+
+def bytes_text(count: float) -> str:
+    """1234567 -> "1.2 MB"."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def works_on(bundle: "Bundle") -> str:
+    """What it takes, such as "Pictures of 32 × 32 pixels in 256 colours"."""
+    manifest = bundle.manifest
+    if manifest.modality == "text":
+        return f"Texts of up to {manifest.num_tokens:,} tokens, {manifest.vocab_size:,} pieces of words"
+    height, width = manifest.grid
+    colours = "in full colour" if manifest.tokenizer.kind == "rgb" else f"in {manifest.vocab_size:,} colours"
+    return f"Pictures of {width} × {height} pixels {colours}"
+
+
+def digits(bundle: "Bundle") -> str:
+    """How a token is told, such as "8 digits of base 2; ℓ = 1, 2, 4, 8"."""
+    manifest = bundle.manifest
+    trained = ", ".join(map(str, manifest.granularities))
+    if manifest.length == 1:
+        return "whole tokens (ℓ = 1)"
+    return f"{manifest.length} digits of base {manifest.base}; trained for ℓ = {trained}"
+
+
+def trained_on(bundle: "Bundle") -> list[tuple[str, str]]:
+    """On what and for how long."""
+    training: Any = bundle.manifest.training
+    found: list[tuple[str, str]] = []
+    data = training.get("data")
+    if isinstance(data, str):
+        found.append(("Data", data))
+    length = []
+    if _is_number(training.get("steps")):
+        length.append(f"{training['steps']:,} steps")
+    if _is_number(training.get("samples_seen")):
+        length.append(f"{training['samples_seen']:,} samples seen")
+    if length:
+        found.append(("Length", ", ".join(length)))
+    minutes, device = training.get("minutes"), training.get("device")
+    if _is_number(minutes):
+        spent = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+        found.append(("Time", spent + (f" on {device}" if isinstance(device, str) else "")))
+    if _is_number(training.get("parameters")):
+        found.append(("Parameters", f"{training['parameters'] / 1e6:.1f} million"))
+    known = {"data", "steps", "samples_seen", "minutes", "device", "parameters", "exported"}
+    for name, value in training.items():
+        if name not in known and isinstance(value, str | int | float) and not isinstance(value, bool):
+            found.append((name.replace("_", " ").capitalize(), str(value)[:300]))
+    return found
+
+
+def _figures(bundle: "Bundle") -> list[Mapping[str, Any]]:
+    likelihood = bundle.manifest.likelihood or {}
+    figures = likelihood.get("figures")
+    if not isinstance(figures, list):
+        return []
+    return [f for f in figures if isinstance(f, dict) and isinstance(f.get("bound"), str)]
+
+
+def _unit(figures: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    return next((unit for unit in _UNITS if figures and all(_is_number(f.get(unit[0])) for f in figures)), None)
+
+
+def headline(bundle: "Bundle") -> str:
+    """The best figure with its bound named, such as "≤ 1.85 bits per dimension (marginal bound, ℓ = 1)"; "" if none."""
+    figures = _figures(bundle)
+    unit = _unit(figures)
+    if unit is None:
+        return ""
+    best = min(figures, key=lambda figure: figure[unit[0]])
+    bound = BOUNDS.get(best["bound"], f"{best['bound']} bound")
+    return f"≤ {best[unit[0]]:.2f} {unit[1]} ({bound}, ℓ = {best.get('granularity', '?')})"
+
+
+def tables(bundle: "Bundle") -> list[Table]:
+    """Held-out figures: upper bounds of the likelihood by granularity, and what is measured beside them."""
+    found = []
+    figures = _figures(bundle)
+    unit = _unit(figures)
+    if unit is not None:
+        likelihood = bundle.manifest.likelihood or {}
+        what = {str(figure.get("what", "")) for figure in figures}
+        of = f" Measured on {likelihood.get('data', 'held-out data')}: {likelihood.get('of', '')}.".replace(": .", ".")
+        samples = {figure.get("samples") for figure in figures}
+        count = f" {next(iter(samples))} samples." if len(samples) == 1 and _is_number(next(iter(samples))) else ""
+        rows = [
+            [
+                str(figure.get("granularity", "?")),
+                figure["bound"],
+                f"{figure[unit[0]]:.3f}" + _error(figure, unit[0]),
+                f"{figure['perplexity_per_token']:.1f}" if _is_number(figure.get("perplexity_per_token")) else "",
+            ]
+            for figure in figures
+        ]
+        sentence = ". ".join(sorted(what)).rstrip(".") + "." + of + count
+        found.append(Table("Likelihood on held-out data", sentence, ["ℓ", "bound", unit[1], "perplexity"], rows))
+    evaluation: Any = bundle.manifest.evaluation
+    cross = evaluation.get("masked_cross_entropy")
+    if isinstance(cross, dict) and cross and all(isinstance(row, dict) for row in cross.values()):
+        shares = sorted({share for row in cross.values() for share in row})
+        rows = [
+            [granularity, *(f"{row[share]:.2f}" if _is_number(row.get(share)) else "" for share in shares)]
+            for granularity, row in cross.items()
+        ]
+        what = str(evaluation.get("what", ""))
+        columns = ["ℓ", *(f"{100 * float(share):.0f} % known" if _is_share(share) else share for share in shares)]
+        found.append(Table("Cross-entropy of what is masked", f"{what[:1].upper()}{what[1:]}.", columns, rows))
+    return found
+
+
+def _error(figure: Mapping[str, Any], name: str) -> str:
+    error = figure.get(f"{name}_error")
+    return f" ± {error:.3f}" if _is_number(error) else ""
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 <= float(text) <= 1
+    except ValueError:
+        return False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,388 @@
+"""The Models workspace: what is installed, and bringing models in, out and away."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
+
+from studio.errors import StudioError
+from studio.runtime.bundle import MANIFEST, Bundle
+from studio.runtime.catalog import (
+    SUFFIX,
+    AlreadyThere,
+    export_bundle,
+    import_bundle,
+    is_shipped,
+    remove_bundle,
+    rename_bundle,
+    verify_bundle,
+)
+from studio.ui import dialogs
+from studio.ui.models import jobs
+from studio.ui.models.details import Details
+from studio.ui.models.listing import Card, ModelList
+from studio.ui.models.speeds import Speeds, measure_speed
+from studio.ui.notices import NoticeBar
+from studio.ui.tasks import spawn
+from studio.ui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.ui.context import Studio
+
+PLACE = "models"
+FILES = f"Models and checkpoints (*{SUFFIX} {' '.join('*' + suffix for suffix in jobs.CHECKPOINTS)})"
+
+
+class ModelsWorkspace(Workspace):
+    """Installed models."""
+
+    name = PLACE
+    title = "Models"
+    icon = "models"
+
+    def __init__(self, studio: "Studio"):
+        super().__init__(studio)
+        self._actions = _actions(self)
+        self._job: asyncio.Task[None] | None = None
+        self.speeds = Speeds(studio.settings, studio.lane.device)
+        self._measuring, self._filling = "", False
+        self.list = ModelList()
+        self.details = Details(self._actions)
+        self.inspector = self.details
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(NoticeBar(studio.notices, PLACE))
+        column.addLayout(self._bar())
+        column.addWidget(self._job_line())
+        column.addWidget(self.list, 1)
+        hint = QLabel("A .primebundle file, or a published MDM-Prime checkpoint, can also be dropped here.")
+        hint.setProperty("role", "muted")
+        hint.setContentsMargins(16, 8, 16, 12)
+        column.addWidget(hint)
+        self.list.selectionModel().currentChanged.connect(self._on_chosen)
+        self.list.activated.connect(self._actions["use"].trigger)
+        studio.models.changed.connect(self._show)
+        self._show()
+
+    def _bar(self) -> QHBoxLayout:
+        bar = QHBoxLayout()
+        bar.setContentsMargins(16, 12, 16, 8)
+        bar.setSpacing(8)
+        self.count = QLabel()
+        self.count.setProperty("role", "muted")
+        bar.addWidget(self.count)
+        bar.addStretch()
+        for name, words, kind in (
+            *(("verify-all", "Verify all", ""), ("import-folder", "Import a folder…", "")),
+            ("import", "Import…", "primary"),
+        ):
+            button = QPushButton(words)
+            button.setProperty("kind", kind)
+            button.setToolTip(self._actions[name].toolTip())
+            button.clicked.connect(self._actions[name].trigger)
+            bar.addWidget(button)
+        return bar
+
+    def _job_line(self) -> QFrame:
+        """What is going on, while it is."""
+        self.job_line = QFrame()
+        self.job_line.setProperty("surface", "raised")
+        line = QHBoxLayout(self.job_line)
+        line.setContentsMargins(16, 8, 16, 8)
+        line.setSpacing(12)
+        self.job_words = QLabel()
+        self.job_words.setAccessibleName("What is going on")
+        bar = QProgressBar()
+        bar.setRange(0, 0)
+        bar.setTextVisible(False)
+        bar.setFixedWidth(120)
+        self.stop = QPushButton("Stop")
+        self.stop.clicked.connect(self._stop_job)
+        for widget, stretch in ((bar, 0), (self.job_words, 1), (self.stop, 0)):
+            line.addWidget(widget, stretch)
+        self.job_line.hide()
+        return self.job_line
+
+    # -- showing
+
+    def _show(self) -> None:
+        models = self.studio.models
+        cards = [Card(bundle, bundle.name) for bundle in [*models.of("image"), *models.of("text")]]
+        cards += [Card(error, path.name) for path, error in models.broken]
+        self._filling = True  # the list passes through other models while it is filled
+        self.list.show_cards(cards)
+        self._filling = False
+        self.count.setText(f"{len(cards)} model{'' if len(cards) == 1 else 's'} installed")
+        self._on_chosen()
+
+    def _on_chosen(self, *_: object) -> None:
+        if self._filling:
+            return
+        card = self.list.card
+        bundle = card.bundle if card else None
+        for name in ("use", "export", "verify", "measure", "rename", "remove"):
+            self._actions[name].setEnabled(bundle is not None)
+        if bundle is not None and is_shipped(bundle):
+            self._actions["rename"].setEnabled(False)
+            self._actions["remove"].setEnabled(False)
+        elif bundle is None and card is not None:
+            self._actions["remove"].setEnabled(True)
+        self._describe()
+        self.status_changed.emit()
+        self.dirty.emit()
+        if bundle is not None and self.isVisible():
+            self._measure_unasked(bundle)
+
+    def _describe(self) -> None:
+        card = self.list.card
+        bundle = card.bundle if card else None
+        measuring = bundle is not None and self._measuring == bundle.digest
+        self.details.show_card(card, self.speeds.text(bundle) if bundle else "", measuring)
+
+    def activated(self) -> None:
+        spawn(self.studio.models.reload(), PLACE)
+        self.list.setFocus()
+
+    def status(self) -> dict[str, str]:
+        card = self.list.card
+        return {"model": card.title} if card else {}
+
+    # -- coming in
+
+    async def import_file(self) -> None:
+        """Ask for a model or a published checkpoint and install it."""
+        path = await dialogs.ask_open(self, "Import a model or a published checkpoint", [FILES])
+        if path is not None:
+            self._import(path)
+
+    async def import_folder(self) -> None:
+        path = await dialogs.ask_folder(self, "Import a model folder")
+        if path is not None:
+            self._import(path)
+
+    def _import(self, path: Path, **options: Any) -> None:
+        checkpoint = path.suffix.lower() in jobs.CHECKPOINTS
+        work = self._convert(path, **options) if checkpoint else self._install(path)
+        self._start(f"Importing {path.name}", work, can_stop=checkpoint)
+
+    async def _install(self, path: Path) -> None:
+        try:
+            bundle = await asyncio.to_thread(import_bundle, path)
+        except AlreadyThere as error:
+            if not await self._may_replace(error):
+                return
+            bundle = await asyncio.to_thread(import_bundle, path, True)
+        await self._installed(bundle.name)
+
+    async def _convert(self, path: Path, tokenizer: Path | None = None, replace: bool = False) -> None:
+        try:
+            name = await jobs.convert_checkpoint(path, self._say, tokenizer=tokenizer, replace=replace)
+        except StudioError as error:
+            if "already there" in str(error) and not replace and await self._may_replace(error):
+                await self._convert(path, tokenizer, replace=True)
+            elif "already there" not in str(error):
+                self._tell_failed(error, path)
+            return
+        await self._installed(name)
+
+    def _tell_failed(self, error: StudioError, path: Path) -> None:
+        """A checkpoint for texts that lacks its tokenizer asks for it; anything else is said."""
+        if "tokenizer" not in str(error):
+            raise error
+
+        async def choose() -> None:
+            file = await dialogs.ask_open(self, "The tokenizer of this model", ["tokenizer.json (*.json)"])
+            if file is not None:
+                self._import(path, tokenizer=file)
+
+        self.studio.notices.show(
+            str(error), "error", PLACE, action="Choose it…", on_action=lambda: spawn(choose(), PLACE)
+        )
+
+    async def _may_replace(self, error: StudioError) -> bool:
+        sentence = str(error).partition(";")[0] + "."
+        return await dialogs.confirm(
+            self, sentence, yes="Replace it", no="Keep it", details="What it made stays in the gallery.", danger=True
+        )
+
+    async def _installed(self, name: str) -> None:
+        await self.studio.models.reload()
+        self.list.choose(name)
+        self.studio.notices.show(f"{name} is installed.", "success", PLACE)
+
+    # -- what can be done with one
+
+    @property
+    def bundle(self) -> Bundle | None:
+        card = self.list.card
+        return card.bundle if card else None
+
+    def use(self) -> None:
+        if self.bundle is not None:
+            self.model_used.emit(self.bundle)
+
+    async def export(self) -> None:
+        bundle = self.bundle
+        if bundle is None:
+            return
+        target = await dialogs.ask_save(self, "Export the model", f"{bundle.name}{SUFFIX}", [f"Models (*{SUFFIX})"])
+        if target is not None:
+            self._start(f"Exporting {bundle.name}", self._export(bundle, target))
+
+    async def _export(self, bundle: Bundle, target: Path) -> None:
+        await asyncio.to_thread(export_bundle, bundle, target)
+        self.studio.notices.show(f"Written: {target}", "success", PLACE)
+
+    def verify(self) -> None:
+        if self.bundle is not None:
+            self._start(f"Verifying {self.bundle.name}", self._verify([self.bundle.name]))
+
+    def verify_all(self) -> None:
+        models = self.studio.models
+        names = [bundle.name for bundle in models.all()] + [path.name for path, _ in models.broken]
+        self._start("Verifying all models", self._verify(names))
+
+    async def _verify(self, names: list[str]) -> None:
+        """Every file against its checksum, and a run of the network, on the lane as all runs are."""
+        problems = []
+        for name in names:
+            self._say(f"Verifying {name}")
+            try:
+                await asyncio.wrap_future(self.studio.lane.submit(verify_bundle, name))
+            except StudioError as error:
+                problems.append(str(error))
+        for problem in problems:
+            self.studio.notices.show(problem, "error", PLACE)
+        if not problems:
+            which = names[0] if len(names) == 1 else f"All {len(names)} models"
+            self.studio.notices.show(f"{which}: whole, and run{'s' if len(names) == 1 else ''}.", "success", PLACE)
+
+    async def rename(self) -> None:
+        bundle = self.bundle
+        if bundle is None or is_shipped(bundle):
+            return
+        details = "The model counts as another one then: what it made before cannot be made again to the same pixels."
+        title = await dialogs.ask_text(
+            self, "New title of the model", bundle.manifest.title, yes="Rename", details=details
+        )
+        if title is not None and title != bundle.manifest.title:
+            renamed = await asyncio.to_thread(rename_bundle, bundle, title)
+            await self.studio.models.reload()
+            self.list.choose(renamed.name)
+
+    async def remove(self) -> None:
+        card = self.list.card
+        if card is None or (card.bundle is not None and is_shipped(card.bundle)):
+            return
+        details = "Its files are deleted. What it made stays in the gallery, but cannot be made again without it."
+        if await dialogs.confirm(self, f"Remove {card.title}?", yes="Remove", no="Keep", details=details, danger=True):
+            folder = card.bundle.path.name if card.bundle else card.name
+            await asyncio.to_thread(remove_bundle, folder)
+            await self.studio.models.reload()
+
+    # -- speed
+
+    def measure(self) -> None:
+        if self.bundle is not None:
+            spawn(self._measure(self.bundle), PLACE)
+
+    def _measure_unasked(self, bundle: Bundle) -> None:
+        """Once for each model, while the lane has nothing better to do."""
+        if not self.speeds.text(bundle) and not self._measuring and not self.studio.lane.runs:
+            self.measure()
+
+    async def _measure(self, bundle: Bundle) -> None:
+        if self._measuring:
+            return
+        self._measuring = bundle.digest
+        self._describe()
+        try:
+            found = await asyncio.wrap_future(self.studio.lane.submit(measure_speed, self.studio.lane, bundle))
+            self.speeds.keep(bundle, found)
+        finally:
+            self._measuring = ""
+            self._describe()
+
+    # -- one job at a time
+
+    def _start(self, words: str, work: Coroutine[Any, Any, None], *, can_stop: bool = False) -> None:
+        if self._job is not None:
+            work.close()
+            raise StudioError("Something is going on already: wait for it, or stop it first.")
+
+        async def run() -> None:
+            self._say(words)
+            self.stop.setVisible(can_stop)
+            self.job_line.show()
+            try:
+                await work
+            finally:
+                self._job = None
+                self.job_line.hide()
+
+        self._job = spawn(run(), PLACE)
+
+    def _say(self, words: str) -> None:
+        self.job_words.setText(f"{words[:1].upper()}{words[1:200]}…")
+
+    def _stop_job(self) -> None:
+        if self._job is not None:
+            self._job.cancel()
+
+    # -- as a workspace
+
+    def open_paths(self, paths: list[Path]) -> bool:
+        """A model or a checkpoint that is dropped is imported."""
+        path = paths[0] if len(paths) == 1 else None
+        if path is None or not (path.suffix.lower() in (SUFFIX, *jobs.CHECKPOINTS) or (path / MANIFEST).is_file()):
+            return False
+        self._import(path)
+        return True
+
+    def session(self) -> dict[str, Any]:
+        card = self.list.card
+        return {"model": card.name if card else None}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        if isinstance(state.get("model"), str):
+            self.list.choose(state["model"])
+
+    async def may_leave(self) -> bool:
+        if self._job is None:
+            return True
+        question = "A model is being imported, written or checked. Close all the same?"
+        return await dialogs.confirm(self, question, yes="Close", no="Stay")
+
+    def close_down(self) -> None:
+        self._stop_job()
+
+
+def _actions(workspace: ModelsWorkspace) -> dict[str, Any]:
+    """What can be done, by the last part of its id."""
+    made = {}
+    handlers: tuple[tuple[str, str, Callable[[], Any], str, str, str], ...] = (
+        ("use", "Use this model", workspace.use, "", "play", ""),
+        (
+            "import",
+            "Import…",
+            workspace.import_file,
+            "Ctrl+O",
+            "import",
+            "A .primebundle, or a published .pth or .ckpt",
+        ),
+        ("import-folder", "Import a folder…", workspace.import_folder, "", "folder", "A folder with a manifest.json"),
+        ("export", "Export…", workspace.export, "Ctrl+E", "export", "As one .primebundle file"),
+        ("verify", "Verify", workspace.verify, "", "verify", "Every file, and a run of the network"),
+        ("verify-all", "Verify all", workspace.verify_all, "", "verify", "Every file, and a run of each network"),
+        ("measure", "Measure the speed here", workspace.measure, "", "speed", ""),
+        ("rename", "Rename…", workspace.rename, "F2", "rename", ""),
+        ("remove", "Remove…", workspace.remove, "Del", "trash", "What came with the program stays"),
+    )
+    for name, title, handler, shortcut, icon, help_ in handlers:
+        made[name] = workspace.studio.actions.add(
+            f"{PLACE}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=PLACE, help=help_
+        )
+    return made

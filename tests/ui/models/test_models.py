@@ -1,0 +1,410 @@
+"""The Models workspace: what it says of models, and how they come and go."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtWidgets import QLabel, QWidget
+
+from studio.errors import StudioError
+from studio.runtime import catalog
+from studio.runtime.bundle import Bundle
+from studio.ui import dialogs
+from studio.ui.models import facts, jobs
+from studio.ui.models.workspace import ModelsWorkspace
+from tests.helpers import picture_bundle, text_bundle
+from tests.ui.keeping import FakeStudio, settled, until
+
+
+@pytest.fixture
+def folders(tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """emoji-32 and storybook shipped, one of the user's own beside them; the latter's folder."""
+    shipped = tmp_path / "shipped"
+    picture_bundle(shipped)
+    text_bundle(shipped)
+    monkeypatch.setattr(catalog, "shipped_models", lambda: shipped)
+    own = own_home / "studio" / "models"
+    picture_bundle(own, "own")
+    return own
+
+
+@pytest.fixture
+def studio(qapp: object, folders: Path, tmp_path: Path) -> Iterator[FakeStudio]:
+    studio = FakeStudio(tmp_path)
+    studio.models.load()
+    yield studio
+    studio.close()
+
+
+@pytest.fixture
+def models(studio: FakeStudio, qtbot: Any) -> Iterator[ModelsWorkspace]:
+    any_studio: Any = studio
+    models = ModelsWorkspace(any_studio)
+    qtbot.addWidget(models)
+    qtbot.addWidget(models.inspector)
+    models.resize(900, 600)
+    studio.actions.attach(models)
+    studio.actions.set_workspace("models")
+    yield models
+    models.close_down()
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, name: str, *answers: object) -> list[tuple[Any, ...]]:
+    """Let a dialog answer these, one after the other; what it was asked."""
+    left, asked = list(answers), list[tuple[Any, ...]]()
+
+    async def give(_: object, *args: Any, **__: Any) -> object:
+        asked.append(args)
+        return left.pop(0)
+
+    monkeypatch.setattr(dialogs, name, give)
+    return asked
+
+
+def names(models: ModelsWorkspace) -> list[str]:
+    return [models.list._items.item(row).data(Qt.ItemDataRole.UserRole) for row in range(models.list._items.rowCount())]
+
+
+def words(models: ModelsWorkspace) -> str:
+    return "\n".join(label.text() for label in models.details.findChildren(QLabel))
+
+
+class TestShowing:
+    def test_what_is_installed(self, models: ModelsWorkspace) -> None:
+        assert names(models) == ["emoji-32", "own", "storybook"]
+        assert models.count.text() == "3 models installed"
+        for title in ("A tiny model, emoji-32", "Pictures of 8 × 8 pixels in 16 colours", "trained for ℓ = 1, 4"):
+            assert title in words(models)
+        assert not models._actions["remove"].isEnabled() and not models._actions["rename"].isEnabled()
+        models.list.choose("own")
+        assert models._actions["remove"].isEnabled() and "imported" in words(models)
+        models.list.choose("storybook")
+        assert "300 pieces of words" in words(models)
+
+    def test_a_broken_one_is_shown_with_what_is_wrong(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (folders / "own" / "palette.json").unlink()
+        studio.models.load()
+        assert names(models) == ["emoji-32", "storybook", "own"]
+        models.list.choose("own")
+        assert "palette.json is missing" in words(models) and not models._actions["export"].isEnabled()
+        answer(monkeypatch, "confirm", True)
+
+        async def main() -> None:
+            models._actions["remove"].trigger()
+            await until(lambda: names(models) == ["emoji-32", "storybook"])
+            await settled()
+
+        qrun(main())
+        assert not (folders / "own").exists()
+
+    def test_the_speed_is_measured_once_and_kept(self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any) -> None:
+        async def main() -> None:
+            models.show()
+            models.activated()
+            await until(lambda: "ms a call on CPU" in models.details.speed.text())
+            await settled()
+            assert list(studio.settings.ui("models")["speed"]) == [f"{models.bundle.digest[:16]} cpu"]  # pyright: ignore
+            models.list.choose("storybook")
+            assert "measured" in models.details.speed.text()
+            await until(lambda: len(studio.settings.ui("models")["speed"]) == 2)
+            models.list.choose("emoji-32")
+            assert "ms a call on CPU" in models.details.speed.text()
+            models._actions["measure"].trigger()
+            await until(lambda: models._measuring)
+            await until(lambda: not models._measuring)
+            await settled()
+
+        qrun(main())
+
+    def test_nonsense_in_the_settings(self, models: ModelsWorkspace, studio: FakeStudio) -> None:
+        for nonsense in (3, {"x": 1}, {models.speeds.key(models.bundle): {"ms1": "fast"}}):  # pyright: ignore
+            studio.settings.set_ui("models", speed=nonsense)
+            models._describe()
+            assert models.details.speed.text() == "not measured yet"
+
+    def test_the_session(self, models: ModelsWorkspace) -> None:
+        models.list.choose("storybook")
+        state = models.session()
+        models.list.choose("own")
+        for wrong in ({}, {"model": 3}, {"model": "gone"}):
+            models.restore(wrong)
+        models.restore(state)
+        assert models.list.card and models.list.card.name == "storybook"
+
+    def test_use(self, models: ModelsWorkspace, qtbot: Any) -> None:
+        models.list.choose("storybook")
+        with qtbot.waitSignal(models.model_used) as got:
+            models.details.use.click()  # pyright: ignore
+        assert got.args == [models.bundle] and got.args[0].name == "storybook"
+
+    def test_every_control_has_a_name(self, models: ModelsWorkspace) -> None:
+        for root in (models, models.details):
+            for widget in root.findChildren(QWidget):
+                if widget.isVisibleTo(root) and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+                    assert QAccessible.queryAccessibleInterface(widget).text(QAccessible.Text.Name), widget
+
+    def test_it_paints(self, models: ModelsWorkspace) -> None:
+        assert not models.grab().isNull() and not models.details.grab().isNull()
+
+
+class TestComingAndGoing:
+    def run(self, qrun: Any, steps: Any, timeout: float = 30) -> None:
+        async def main() -> None:
+            await steps()
+            await settled()
+
+        qrun(main(), timeout=timeout)
+
+    def test_export_remove_import(
+        self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "out.primebundle"
+        answer(monkeypatch, "ask_save", file)
+        answer(monkeypatch, "ask_open", file, file, file)
+        asked = answer(monkeypatch, "confirm", False, True, False, True)
+
+        async def steps() -> None:
+            models.list.choose("own")
+            models._actions["export"].trigger()
+            await until(lambda: file.exists() and models._job is None)
+            models._actions["remove"].trigger()
+            await until(lambda: len(asked) == 1)
+            assert names(models) == ["emoji-32", "own", "storybook"]
+            models._actions["remove"].trigger()
+            await until(lambda: names(models) == ["emoji-32", "storybook"])
+            models._actions["import"].trigger()
+            await until(lambda: names(models) == ["emoji-32", "own", "storybook"])
+            assert models.list.card and models.list.card.name == "own"
+            await until(lambda: models._job is None)
+            for answers in (3, 4):  # it is there: keep it, then replace it
+                models._actions["import"].trigger()
+                await until(lambda: len(asked) == answers)  # noqa: B023
+                await until(lambda: models._job is None)
+            assert "already there" in asked[3][0] and "--replace" not in asked[3][0]
+
+        self.run(qrun, steps)
+        assert studio.told("models")[-1] == "own is installed."
+
+    def test_what_is_dropped(self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, tmp_path: Path) -> None:
+        async def steps() -> None:
+            assert not models.open_paths([tmp_path / "cat.png"]) and not models.open_paths([])
+            assert not models.open_paths([tmp_path])
+            assert models.open_paths([picture_bundle(tmp_path / "elsewhere", "dropped")])
+            await until(lambda: "dropped" in names(models))
+            await until(lambda: models._job is None)
+            (tmp_path / "bad.primebundle").write_bytes(b"nothing")
+            assert models.open_paths([tmp_path / "bad.primebundle"])
+            await until(lambda: any("bad" in text for text in studio.told("models")))
+
+        self.run(qrun, steps)
+
+    def test_verify(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def steps() -> None:
+            models._actions["verify"].trigger()
+            await until(lambda: "emoji-32: whole, and runs." in studio.told("models"))
+            await until(lambda: models._job is None)
+            with (folders / "own" / "palette.json").open("ab") as file:
+                file.write(b" ")
+            models._actions["verify-all"].trigger()
+            await until(lambda: any("palette.json" in text for text in studio.told("models")))
+
+        self.run(qrun, steps)
+
+    def test_rename(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        answer(monkeypatch, "ask_text", "Flags, 8 × 8", "Storybook")
+
+        async def steps() -> None:
+            models.list.choose("own")
+            models._actions["rename"].trigger()
+            await until(lambda: "flags-8-8" in names(models))
+            assert models.bundle and models.bundle.manifest.title == "Flags, 8 × 8"
+            models._actions["rename"].trigger()
+            await until(lambda: studio.told("models"))
+            assert "storybook is already there" in studio.told("models")[0]
+
+        self.run(qrun, steps)
+        assert Bundle.open(folders / "flags-8-8").name == "flags-8-8" and not (folders / "own").exists()
+
+    def test_one_job_at_a_time(self, models: ModelsWorkspace, qrun: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        answer(monkeypatch, "confirm", False)
+
+        async def steps() -> None:
+            models.verify()
+            assert models._job is not None and not await models.may_leave()
+            with pytest.raises(StudioError, match="already"):
+                models.verify_all()
+            await until(lambda: models._job is None)
+            assert await models.may_leave() and not models.job_line.isVisibleTo(models)
+
+        self.run(qrun, steps)
+
+
+class TestCheckpoints:
+    """The conversion is another process; here one that plays its part."""
+
+    @pytest.fixture
+    def fake(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        """What `python -m studio import` does is in this file; its arguments are written to `args`."""
+        script = tmp_path / "fake.py"
+        real = asyncio.create_subprocess_exec
+
+        async def start(*command: str, **options: Any) -> Any:
+            assert command[:4] == (sys.executable, "-m", "studio", "import")
+            (tmp_path / "args").write_text(json.dumps(command[4:]))
+            return await real(sys.executable, str(script), *command[4:], **options)
+
+        monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+        return script
+
+    def run(self, models: ModelsWorkspace, qrun: Any, path: Path, steps: Any) -> None:
+        async def main() -> None:
+            assert models.open_paths([path])
+            await steps()
+            await until(lambda: models._job is None)
+            await settled()
+
+        qrun(main(), timeout=30)
+
+    def test_progress_and_success(
+        self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, folders: Path, qrun: Any, tmp_path: Path
+    ) -> None:
+        source = picture_bundle(tmp_path / "made", "converted")
+        fake.write_text(
+            "import sys, time, shutil, json\n"
+            "print('reading it', file=sys.stderr, flush=True); time.sleep(0.3)\n"
+            f"shutil.copytree({str(source)!r}, {str(folders / 'converted')!r})\n"
+            "print(json.dumps({'name': 'converted'}))\n"
+        )
+
+        async def steps() -> None:
+            await until(lambda: models.job_words.text() == "Reading it…")
+            assert models.stop.isVisibleTo(models.job_line)
+            await until(lambda: "converted is installed." in studio.told("models"))
+            assert models.list.card and models.list.card.name == "converted"
+
+        self.run(models, qrun, tmp_path / "net.pth", steps)
+
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [
+            ("print('prime-studio: It asks for os.system: refused.', file=sys.stderr); sys.exit(2)", "It asks for os"),
+            ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ended by signal 9"),
+            ("raise MemoryError('too big')", "code 1. MemoryError: too big"),
+        ],
+    )
+    def test_failures_are_said_here(
+        self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path, code: str, told: str
+    ) -> None:
+        fake.write_text(f"import sys\n{code}\n")
+
+        async def steps() -> None:
+            await until(lambda: studio.told("models"))
+            assert told in studio.told("models")[0]
+
+        self.run(models, qrun, tmp_path / "net.ckpt", steps)
+
+    def test_a_missing_tokenizer_is_asked_for(
+        self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        fake.write_text("import sys\nprint('prime-studio: There is no tokenizer.json.', file=sys.stderr); sys.exit(2)")
+        answer(monkeypatch, "ask_open", tmp_path / "tokenizer.json")
+
+        async def steps() -> None:
+            await until(lambda: studio.told("models"))
+            await until(lambda: models._job is None)
+            (notice,) = studio.notices.at("models")
+            assert notice.action == "Choose it…" and notice.on_action
+            notice.on_action()
+            await until(lambda: "--tokenizer" in (tmp_path / "args").read_text())
+
+        self.run(models, qrun, tmp_path / "net.ckpt", steps)
+
+    def test_replace_is_asked_for(
+        self, models: ModelsWorkspace, fake: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        fake.write_text(
+            "import sys, json\n"
+            "if '--replace' not in sys.argv:\n"
+            "    print('prime-studio: A model own is already there; add --replace.', file=sys.stderr); sys.exit(2)\n"
+            "print(json.dumps({'name': 'own'}))\n"
+        )
+        asked = answer(monkeypatch, "confirm", True)
+
+        async def steps() -> None:
+            await until(lambda: (tmp_path / "args").exists() and "--replace" in (tmp_path / "args").read_text())
+            assert asked == [("A model own is already there.",)]
+
+        self.run(models, qrun, tmp_path / "net.pth", steps)
+
+    def test_stop_ends_the_process(
+        self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path
+    ) -> None:
+        fake.write_text(
+            "import signal, sys, time\n"
+            "signal.signal(signal.SIGTERM, lambda *_: (open(sys.argv[1] + '.ended', 'w').close(), sys.exit(1)))\n"
+            "print('busy', file=sys.stderr, flush=True)\n"
+            "time.sleep(60)\n"
+        )
+
+        async def steps() -> None:
+            await until(lambda: models.job_words.text() == "Busy…")
+            models.stop.click()
+            await until(lambda: (tmp_path / "net.pth.ended").exists())
+
+        self.run(models, qrun, tmp_path / "net.pth", steps)
+        assert studio.told("models") == []
+
+    def test_the_real_command_refuses_what_is_no_checkpoint(self, qrun: Any, tmp_path: Path) -> None:
+        (tmp_path / "net.pth").write_bytes(b"nothing")
+        said: list[str] = []
+        with pytest.raises(StudioError, match=r"net\.pth"):
+            qrun(jobs.convert_checkpoint(tmp_path / "net.pth", said.append), timeout=60)
+        assert said[0].startswith("reading")
+
+
+class TestFacts:
+    def test_of_the_shipped_models(self) -> None:
+        folder = Path(__file__).resolve().parents[3] / "models"
+        emoji, story = (Bundle.open(folder / name) for name in ("emoji-32", "storybook"))
+        assert facts.headline(emoji).startswith("≤ 1.") and "(marginal bound, ℓ = 1)" in facts.headline(emoji)
+        assert "bits per character" in facts.headline(story)
+        likelihood, cross = facts.tables(emoji)
+        assert likelihood.columns[2] == "bits per dimension" and len(likelihood.rows) == 4
+        assert "Upper bound" in likelihood.what and "not a likelihood" in cross.what
+        assert ("Data", emoji.manifest.training["data"]) in facts.trained_on(emoji)
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"likelihood": {"figures": 3}},
+            {"likelihood": {"figures": [{"bound": 3}, 4, {"bound": "step"}, {"bound": "marginal", "nats": None}]}},
+            {"evaluation": {"masked_cross_entropy": {"1": 3}}},
+            {"evaluation": {"masked_cross_entropy": {"1": {"much": "x"}}}},
+            {"training": {"data": 4, "steps": "many", "minutes": None, "extra": [1], "note": "fine"}},
+        ],
+    )
+    def test_other_shapes_are_left_out(self, tmp_path: Path, fields: dict[str, Any]) -> None:
+        path = picture_bundle(tmp_path, "odd")
+        manifest = json.loads((path / "manifest.json").read_text()) | fields
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        bundle = Bundle.open(path)
+        assert facts.headline(bundle) == ""
+        facts.tables(bundle)
+        assert facts.trained_on(bundle) == ([("Note", "fine")] if "training" in fields else [])
+
+    def test_bytes(self) -> None:
+        assert [facts.bytes_text(n) for n in (0, 999, 1e3, 18.1e6, 5e12)] == [
+            *("0 bytes", "999 bytes", "1.0 kB", "18.1 MB", "5000.0 GB")
+        ]
