@@ -23,7 +23,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     ),
     "&View": (
         *("palette", "-", "*zoom-in", "*zoom-out", "*zoom-fit", "*zoom-one", "-"),
-        *("*picture", "*states", "*confidence", "*difference", "-"),
+        *("*picture", "*states", "*confidence", "*difference", "*surprise", "-"),
         *(f"theme-{mode}" for mode in MODES),
     ),
     "&Help": ("log", "about"),

@@ -11,11 +11,16 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
 
+from studio.evaluation import picture_surprise
+from studio.media.frames import crop
+from studio.runtime.catalog import user_models
+from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.lane import Lane
 from studio.ui.window import Window
+from tests.helpers import GRID, picture_bundle
 
 Test = Callable[[Window], Coroutine[Any, Any, None]]
 
@@ -180,6 +185,30 @@ def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: 
         await image.generate()
         await finished(image)
         assert (image.shown_picture().rgb == made.rgb).all()
+
+    with_window(test)
+
+
+def test_surprise_is_what_evaluate_finds(with_window: Any) -> None:
+    picture_bundle(user_models())  # small, and in the place of the one that ships
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        window.studio.actions["image.surprise"].trigger()
+        await until(lambda: image.surprise.bits is not None and bool(np.isfinite(image.surprise.bits).all()))
+        bundle = image.making.bundle()
+        nothing = np.zeros(image.document.stored.shape[:2], dtype=bool)
+        frame = image.document.working_frame
+        assert frame is not None
+        square, _ = crop(image.document.picture.rgb, nothing, frame, GRID)
+        expected = picture_surprise(bundle, OnnxDenoiser(bundle, "cpu"), square)
+        assert image.surprise.bits is not None
+        np.testing.assert_allclose(image.surprise.bits, expected, atol=1e-4)
+        assert image.canvas.item.map is not None and image.commands["surprise"].isChecked()
+        image.settings.set(steps=2)
+        await image.generate()
+        await finished(image)
+        assert image.canvas.item.map is None and not image.commands["surprise"].isChecked()
 
     with_window(test)
 

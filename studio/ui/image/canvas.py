@@ -6,7 +6,7 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainterPath, QWheelEvent
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainterPath, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from studio.media.frames import WorkingFrame
@@ -388,6 +388,11 @@ class Canvas(PictureView):
     def show_result(self, picture: NDArray[np.uint8]) -> None:
         """Show the finished picture, uint8 (H, W, 3), exactly; overlays go on showing the last frame."""
         self.live.show_result(picture)
+
+    def show_map(self, frame: WorkingFrame | None, image: QImage | None) -> None:
+        """Show something about the picture, an image over this frame, in place of the mask; None takes it away."""
+        self.item.map = None if frame is None or image is None else (frame, image)
+        self.item.update()
 
     def clear_made(self) -> None:
         """Back to the picture itself."""

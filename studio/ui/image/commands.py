@@ -107,6 +107,7 @@ class Commands:
         for number, (name, title, icon, text) in enumerate(OVERLAYS, start=1):
             add(name, title, self._overlay(name), str(number), icon, text, group="overlay")
         self["picture"].setChecked(True)
+        add("surprise", "Surprise", of.show_surprise, "5", "surprise", "Where the model finds it odd.", checkable=True)
         canvas.overlay_changed.connect(lambda name: self[name].setChecked(True))
 
     def __getitem__(self, name: str) -> QAction:
@@ -133,7 +134,7 @@ class Commands:
         for name, can in {
             "generate": (masked or making.pending) and of.settings.bundle is not None,
             "compare": masked and len(of.settings.granularities) > 1,
-            "stop": transport.busy,
+            "stop": transport.busy or of.surprise.on,
             "pause": transport.live or transport.paused,
             "step": made,
             "back": made and of.playhead.index > 0,

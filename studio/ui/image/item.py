@@ -80,6 +80,8 @@ class PictureItem(QGraphicsItem):
         self.made: Made | None = None
         self.overlay: QImage | None = None
         self.digits: DigitPainter | None = None
+        self.map: tuple[WorkingFrame, QImage] | None = None
+        """Something about the picture itself that is shown over it."""
         self.show_original = False
         self.show_mask = True
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
@@ -109,7 +111,7 @@ class PictureItem(QGraphicsItem):
             Pooled(document.pins),
             Pooled(document.erased),
         )
-        self.made = self.overlay = self.digits = None
+        self.made = self.overlay = self.digits = self.map = None
         self.refresh_picture(document.bounds)
         painted = bounds_of(document.painted[..., 3])
         if not painted.isEmpty():
@@ -168,7 +170,11 @@ class PictureItem(QGraphicsItem):
             painter.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), self.overlay)
         if self.digits is not None:
             self.digits.draw(painter, screen)
-        if self.show_mask:
+        if self.map is not None:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+            frame, image = self.map
+            painter.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), image)
+        elif self.show_mask:
             self._mask_pattern.draw(painter, screen, self._mask, hatch=self.made is None)
             self._erased_pattern.draw(painter, screen, self._erased)
             self._pin_pattern.draw(painter, screen, self._pins)

@@ -145,7 +145,7 @@ class Making(QObject):
             return None
         self.building = True
         try:
-            bundle = self._bundle()
+            bundle = self.bundle()
             if not self.settings.get("seed_locked") and self._jobs:
                 self.settings.new_seed()
             request = await self._ask(bundle, self.settings.options(), self.settings.seeds())
@@ -163,7 +163,7 @@ class Making(QObject):
         if job is None or self.building:
             return None
         index = self.playhead.index if index is None else index
-        bundle = self._bundle()
+        bundle = self.bundle()
         if bundle.digest != job.run.bundle.digest:
             raise StudioError(
                 f"This was made with {job.run.bundle.name}: choose that model to go on from it, or generate anew."
@@ -211,7 +211,7 @@ class Making(QObject):
             return []
         self.building = True
         try:
-            bundle = self._bundle()
+            bundle = self.bundle()
             first = await self._ask(bundle, self.settings.options(), self.settings.seeds()[:1])
             jobs = []
             for granularity in self.settings.granularities:
@@ -285,7 +285,8 @@ class Making(QObject):
 
     # ---- inside
 
-    def _bundle(self) -> "Bundle":
+    def bundle(self) -> "Bundle":
+        """The model to make with. StudioError without one."""
         bundle = self.settings.bundle
         if bundle is None:
             raise StudioError("There is no picture model: import one in Models, or install Prime Studio again.")

@@ -25,6 +25,7 @@ from studio.ui.image.opening import Opening
 from studio.ui.image.showing import Showing
 from studio.ui.image.side_by_side import SideBySide, Wipe
 from studio.ui.image.strip import FilmStrip
+from studio.ui.image.surprise import Surprise
 from studio.ui.image.toolbar import ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
 from studio.ui.inspector.panel import InspectorPanel
@@ -86,7 +87,7 @@ class ImageWorkspace(Workspace):
         timeline.branch.connect(self._branch_at)
         timeline.export.connect(self._export_as)
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
-        self.opening = Opening(self)
+        self.opening, self.surprise = Opening(self), Surprise(self)
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -98,7 +99,7 @@ class ImageWorkspace(Workspace):
 
     def _lay_out(self) -> None:
         action = self.studio.actions.__getitem__
-        overlays = [ActionButton(action(f"image.{name}")) for name, *_ in OVERLAYS]
+        overlays = [ActionButton(action(f"image.{name}")) for name in (*(name for name, *_ in OVERLAYS), "surprise")]
         self._zoom, self._pixel, self._which = QLabel(), QLabel(), QLabel()
         for label in (self._zoom, self._pixel, self._which):
             label.setProperty("role", "mono")
@@ -152,6 +153,9 @@ class ImageWorkspace(Workspace):
         making.ended.connect(self._ended)
         self.canvas.zoom_changed.connect(self._show_zoom)
         self.canvas.pointed.connect(self._show_pixel)
+        self.surprise.changed.connect(self._show_odd)
+        for signal in (document.picture_changed, document.replaced, making.changed, playhead.frame_changed):
+            signal.connect(self.surprise.clear)
         self._show_zoom()
 
     # ---- opening
@@ -178,6 +182,7 @@ class ImageWorkspace(Workspace):
         for run in self.studio.lane.runs:
             if self.making.job_of(run.id):
                 run.stop()
+        self.surprise.clear()
         self.playhead.watch()
 
     def pause(self) -> None:
@@ -217,6 +222,13 @@ class ImageWorkspace(Workspace):
         job = self.making.job
         if job is not None:
             self.making.look_at(job, (self.making.variation + by) % self.variations)
+
+    def show_surprise(self, on: bool) -> None:
+        """A map of what the model did not expect, each pixel judged by all others."""
+        if on:
+            spawn(self.surprise.show(), place=self.name)
+        else:
+            self.surprise.clear()
 
     @property
     def wiping(self) -> bool:
@@ -286,7 +298,12 @@ class ImageWorkspace(Workspace):
         self._zoom.setText(f"{100 * self.canvas.zoom:.0f} %")
 
     def _show_pixel(self, at: Any) -> None:
-        self._pixel.setText("" if at is None else f"{at.x()}, {at.y()}")
+        odd = self.surprise.words(None if at is None else (at.x(), at.y()))
+        self._pixel.setText("  ".join(text for text in (odd, "" if at is None else f"{at.x()}, {at.y()}") if text))
+
+    def _show_odd(self) -> None:
+        self.commands["surprise"].setChecked(self.surprise.on)
+        self._show_pixel(None)
 
     def status(self) -> dict[str, str]:
         bundle, lane = self.settings.bundle, self.studio.lane
@@ -311,6 +328,7 @@ class ImageWorkspace(Workspace):
 
     def close_down(self) -> None:
         self._settle.stop()
+        self.surprise.clear()
         self.side_by_side.close_down()
         self.strip.close_down()
         self.making.close_down()
