@@ -1,6 +1,7 @@
 """prime-studio bench: what the program must reach, measured in one run: ratios, counts, a start from the shell."""
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -32,6 +33,7 @@ HEAVY = ("torch", "PySide6")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where the network runs")
     parser.add_argument("--ui", action="store_true", help="measure the window instead")
+    parser.add_argument("--train", action="store_true", help="measure training instead; needs the training extra")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of which the median counts")
     common.add_output(parser)
 
@@ -41,7 +43,12 @@ def run(args: argparse.Namespace) -> int:
     if args.repeats < 1:
         raise StudioError(f"--repeats must be at least 1, not {args.repeats}.")
     found = []
-    source = ui_figures() if args.ui else figures(common.samples_folder(), args.device, args.repeats)
+    if args.ui:
+        source = ui_figures()
+    elif args.train:
+        source = train_figures(args.repeats)
+    else:
+        source = figures(common.samples_folder(), args.device, args.repeats)
     for figure in source:
         found.append(figure)
         if not args.json:
@@ -53,21 +60,23 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure, and the most that it may be."""
+    """One measured figure, and the most that it may be, or with `at_least` the least."""
 
     name: str
     value: float
     bar: float
     unit: str
     note: str = ""
+    at_least: bool = False
 
     @property
     def reached(self) -> bool:
-        return self.value <= self.bar
+        return self.value >= self.bar if self.at_least else self.value <= self.bar
 
     def line(self) -> str:
         verdict = "reached" if self.reached else "NOT REACHED"
-        return f"{self.name:58} {self.value:8.4g} {self.unit:7} (at most {self.bar:g})  {verdict}  {self.note}".rstrip()
+        bar = f"(at {'least' if self.at_least else 'most'} {self.bar:g})"
+        return f"{self.name:58} {self.value:8.4g} {self.unit:7} {bar}  {verdict}  {self.note}".rstrip()
 
 
 class SessionClock:
@@ -243,6 +252,16 @@ def _ui_process(name: str) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
     if process.returncode:
         raise StudioError(f"Cannot measure the window: it ended with exit code {process.returncode}.")
+
+
+def train_figures(repeats: int) -> Iterator[Figure]:
+    """The figures of training."""
+    from studio.commands.train import needs_extra
+
+    with needs_extra():
+        benchmarks = importlib.import_module("studio.training.benchmarks")
+    for measure in benchmarks.measures(repeats):
+        yield Figure(**asdict(measure))
 
 
 def figures(samples: Path, device: str = "cpu", repeats: int = 5) -> Iterator[Figure]:

@@ -185,10 +185,15 @@ def worker_command(*arguments: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """The worker finds the same `studio` as this process, wherever it was started."""
+    """The worker finds the same `studio` as this process, wherever it was started, and leaves a core to the window.
+
+    A thread more than there are free cores is worse than one less: at every barrier all wait for the one that does
+    not run. Measured on two busy cores: 4.1 s a step with two threads, 0.7 s with one.
+    """
     root = str(Path(__file__).resolve().parents[2])
     paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "STUDIO_NICE": "10"}
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) - 1)), "OMP_WAIT_POLICY": "passive"}
+    return threads | os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), "STUDIO_NICE": "10"}
 
 
 def _event(line: bytes) -> dict[str, Any] | None:

@@ -53,7 +53,7 @@ def backward(
     """
     count = (y == mask_id).any(-1).sum()
     if accelerator.num_processes > 1:  # gradients are averaged over processes, whatever each of them has masked
-        count = accelerator.reduce(count, "mean")
+        count = accelerator.reduce(count.float(), "mean")
     losses = []
     for part_tokens, part_y in zip(tokens.tensor_split(parts), y.tensor_split(parts), strict=True):
         with accelerator.autocast():

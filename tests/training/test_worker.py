@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -5,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from studio.training.recipe import Recipe, recipe_table
+from studio.training.run_folder import EVENTS, checkpoints, is_running
 from studio.training.saving import load_checkpoint
 
 
@@ -43,6 +46,44 @@ def test_a_worker_that_is_asked_to_stop_leaves_a_checkpoint(how: str, text_recip
     assert events[0]["event"] == "hello"
     assert [event["event"] for event in events[-2:]] == ["checkpoint", "end"]
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == events[-1]["step"] < 100000
+
+
+def test_a_worker_that_is_killed_goes_on_to_the_same_weights(text_recipe: Recipe, tmp_path: Path):
+    settings = dataclasses.replace(text_recipe.training, steps=12, checkpoint_minutes=0)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(toml(recipe_table(dataclasses.replace(text_recipe, training=settings))))
+    with start(recipe, tmp_path / "whole") as worker:
+        worker.communicate(timeout=120)
+    with start(recipe, tmp_path / "killed") as worker:
+        assert worker.stdout
+        for line in worker.stdout:
+            if json.loads(line)["event"] == "checkpoint" and json.loads(line)["step"] >= 4:
+                worker.kill()
+                break
+        worker.communicate(timeout=60)
+    assert worker.returncode == -9
+    assert not is_running(tmp_path / "killed")
+    assert 4 <= checkpoints(tmp_path / "killed")[-1].step < 12
+    with start(recipe, tmp_path / "killed", "--resume") as worker:
+        worker.communicate(timeout=120)
+    whole, killed = (load_checkpoint(tmp_path / part / "checkpoint.pt") for part in ("whole", "killed"))
+    assert whole["step"] == killed["step"] == 12
+    for name, value in whole["model"].items():
+        assert torch.equal(value, killed["model"][name]), name
+
+
+def test_a_worker_whose_reader_is_gone_goes_on(text_recipe: Recipe, tmp_path: Path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(toml(recipe_table(text_recipe)))
+    with start(recipe, tmp_path / "run") as worker:
+        assert worker.stdout
+        worker.stdout.readline()
+        worker.stdout.close()
+        assert worker.wait(120) == 0
+    events = [json.loads(line)["event"] for line in (tmp_path / "run" / EVENTS).read_text().splitlines()]
+    assert events[0] == "hello"
+    assert events[-1] == "end"
+    assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
 
 
 def test_what_the_user_can_mend_is_an_event(tmp_path: Path):

@@ -10,12 +10,12 @@ from studio.ui import theme
 from studio.ui.timeline.curves import thinned
 from studio.ui.train.watching import Series
 
-PLOTS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
-    ("Loss, bits a masked token · held out dashed", ("loss", "held_out"), False),
-    ("Held-out bound, bits a token", ("bound",), False),
-    ("Gradient norm", ("gradient_norm",), True),
-    ("Learning rate", ("learning_rate",), False),
-    ("Samples a second", ("samples_per_second",), False),
+PLOTS: tuple[tuple[str, tuple[str, ...], float], ...] = (  # title, curves, factor
+    ("Loss, bits a masked token · held out dashed", ("loss", "held_out"), 1),
+    ("Held-out bound, bits a token", ("bound",), 1),
+    ("Gradient norm", ("gradient_norm",), 1),
+    ("Learning rate × 1000", ("learning_rate",), 1000),
+    ("Samples a second", ("samples_per_second",), 1),
 )
 POINTS = 400
 
@@ -50,12 +50,14 @@ class Charts(QWidget):
         self._paint()
 
     def draw(self, series: Mapping[str, Series]) -> None:
-        for name, curve in self._curves.items():
-            one = series[name]
-            places, values = thinned(one.values, POINTS)
-            # A curve of one point would not be seen.
-            symbol = "o" if len(places) == 1 else None
-            curve.setData(one.steps[places], values, symbol=symbol)
+        for plot, (_, names, factor) in zip(self._plots, PLOTS, strict=True):
+            for name in names:
+                one = series[name]
+                places, values = thinned(one.values * factor, POINTS)
+                # A curve of one point would not be seen.
+                self._curves[name].setData(one.steps[places], values, symbol="o" if len(places) == 1 else None)
+            for side in ("left", "bottom"):  # numbers without a curve would be noise
+                plot.showAxis(side, any(series[name].count for name in names))
 
     def points(self, name: str) -> int:
         """How many points of a curve are drawn."""

@@ -356,6 +356,16 @@ class RunForm(Column):
         self.name.setText(name)
         self._edited()
 
+    def set_values(self, values: dict[str, Any]) -> None:
+        """Take up what was in the fields; what no longer fits stays as it is."""
+        for name, value in values.items():
+            if name in self.fields and isinstance(value, int | float | str | list):
+                try:
+                    self.fields[name].set_value(tuple(value) if isinstance(value, list) else value)
+                except (ValueError, TypeError):
+                    continue
+        self._edited()
+
     def set_estimate(self, text: str) -> None:
         self.estimate.setText(text)
         self.estimate.setVisible(bool(text))

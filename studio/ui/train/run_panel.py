@@ -38,6 +38,7 @@ class RunPanel(QWidget):
     """Shows what a `Watch` follows. `run_chosen` tells the name of another run, the other two a checkpoint."""
 
     run_chosen = Signal(object)
+    drawn = Signal()
     roll_back = Signal(object)
     use = Signal(object)
 
@@ -186,6 +187,7 @@ class RunPanel(QWidget):
         self._written = watch.line_count
         if self.charts is not None and self.isVisible():
             self.charts.draw(watch.series)
+        self.drawn.emit()
         self._list_checkpoints()
 
     def _figure_line(self) -> str:

@@ -63,6 +63,7 @@ class TrainWorkspace(Workspace):
         self.source.changed.connect(self._source_changed)
         self.form.shape_changed.connect(self._shape_changed)
         self.form.changed.connect(self.dirty)
+        self.run_panel.drawn.connect(self.status_changed)
         self.run_panel.run_chosen.connect(self._run_chosen)
         self.run_panel.roll_back.connect(self._roll_back)
         self.run_panel.use.connect(self._use_chosen)
@@ -134,6 +135,7 @@ class TrainWorkspace(Workspace):
             "data": str(self.source.path or ""),
             "start": self.form.plan.start,
             "name": self.form.plan.name,
+            "values": {name: list(v) if isinstance(v, tuple) else v for name, v in self.form.plan.values.items()},
             "shown": self.shown.value(),
         }
 
@@ -143,6 +145,9 @@ class TrainWorkspace(Workspace):
             self.form.begin_with(start)
         if isinstance(name, str) and name:
             self.form.set_name(name)
+        values = state.get("values")
+        if isinstance(values, dict):
+            self.form.set_values(values)
         data = state.get("data")
         if isinstance(data, str) and data and Path(data).exists():
             self.open_data(Path(data))

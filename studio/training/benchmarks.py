@@ -1,0 +1,200 @@
+"""What training must reach, measured here: speed over a plain loop, the cost of data, previews and checkpoints."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Generator, Tensor, nn
+
+from studio.datasets.store import DatasetWriter
+from studio.training.data import PictureData, batch_indices
+from studio.training.machine import device_name
+from studio.training.networks import build_network
+from studio.training.networks.digits import Compatibility
+from studio.training.objective import backward
+from studio.training.optim import MovingAverage, Optimizers
+from studio.training.prepare import Prepared, prepare
+from studio.training.presets import new_model
+from studio.training.previews import Previews
+from studio.training.recipe import DataSettings, Recipe
+from studio.training.saving import save_checkpoint
+
+PICTURES = 4000
+
+
+@dataclass(frozen=True)
+class Measure:
+    """name, value, bar and unit; the bar is the least or, with `at_least` false, the most that it may be."""
+
+    name: str
+    value: float
+    bar: float
+    unit: str
+    note: str = ""
+    at_least: bool = False
+
+
+def measures(repeats: int = 5) -> Iterator[Measure]:
+    """Every figure, as it is measured; the network is the one of emoji-32, the pictures are noise."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        recipe = _recipe(folder)
+        prepared = prepare(recipe, folder / "run")
+        loop = _Loop(recipe, prepared)
+        yield _over_plain(loop, repeats)
+        if loop.device.type == "cuda":
+            yield _over_bare(loop, repeats)
+        step = _seconds(loop.step, loop.wait, repeats)
+        yield _data_share(loop, step, repeats)
+        yield _looking_share(loop, folder / "run", step)
+
+
+def _recipe(folder: Path) -> Recipe:
+    """The small preset on a dataset of noise, which no cache or compression can make cheap."""
+    rng = np.random.default_rng(0)
+    writer = DatasetWriter(folder / "data", "pictures", {"source": "noise", "grid": [32, 32], "fit": "crop"})
+    for index in range(PICTURES):
+        writer.add(str(index), rng.integers(0, 256, (32, 32, 3), dtype=np.uint8).tobytes())
+    writer.finish()
+    data = DataSettings(train=str(folder / "data"), flip=True, shift=2, color_jitter=0.15, name="noise")
+    return new_model("bench", "image", "small", data=data)
+
+
+class _Loop:
+    """Steps as `studio.training.trainer` takes them."""
+
+    def __init__(self, recipe: Recipe, prepared: Prepared):
+        settings, sizes = recipe.training, recipe.tokens
+        self.recipe, self.prepared = recipe, prepared
+        self.accelerator = Accelerator(mixed_precision=settings.precision)
+        self.device = self.accelerator.device
+        self.network = prepared.network.to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(self.device)
+        self.digits = torch.from_numpy(prepared.subtokens.digits).to(self.device)
+        self.optimizers, self.ema = Optimizers(self.network, settings), MovingAverage(self.network, settings.ema)
+        self.generator = Generator(self.device).manual_seed(0)
+        self.mask_id, self.done = prepared.subtokens.mask_id, 0
+
+    def load(self) -> Tensor:
+        settings = self.recipe.training
+        indices = batch_indices(len(self.prepared.data), settings.batch, self.done, settings.seed)
+        self.done += 1
+        return self.prepared.data.batch(indices, self.generator)
+
+    def step(self) -> None:
+        self.learn(self.load())
+
+    def learn(self, tokens: Tensor) -> None:
+        y = self.prepared.corruption(self.digits[tokens], self.mask_id, self.generator)
+        backward(self.accelerator, self.network, self.compatible, tokens, y, self.mask_id, 1)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.training.clip)
+        self.optimizers.step(self.done)
+        self.ema.update(self.network)
+
+    def wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def _plain_loop(loop: _Loop) -> Callable[[], None]:
+    """The same network and optimiser as one would write it down first: float32, eager, nothing else."""
+    recipe, sizes = loop.recipe, loop.recipe.tokens
+    network = build_network(recipe.network_settings()).to(loop.device)
+    optimizers = Optimizers(network, recipe.training)
+    compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(loop.device)
+
+    def step() -> None:
+        tokens = loop.load()
+        y = loop.prepared.corruption(loop.digits[tokens], loop.mask_id, loop.generator)
+        rows = torch.nonzero((y == loop.mask_id).any(-1).flatten()).squeeze(-1)
+        logits = network(y, rows).masked_fill(~compatible(y.flatten(0, 1)[rows]), float("-inf"))
+        F.cross_entropy(logits, tokens.flatten()[rows]).backward()
+        nn.utils.clip_grad_norm_(network.parameters(), recipe.training.clip)
+        optimizers.step(loop.done)
+
+    return step
+
+
+def _seconds(step: Callable[[], Any], wait: Callable[[], None], repeats: int) -> float:
+    """Median seconds of a step, after one that warms up."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        step()
+        wait()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def _over_plain(loop: _Loop, repeats: int) -> Measure:
+    """Steps of both loops by turns, so that whatever else the machine does meets both."""
+    plain, ratios, ours = _plain_loop(loop), [], []
+    for turn in range(repeats + 1):
+        seconds = []
+        for step in (plain, loop.step):
+            start = time.perf_counter()
+            step()
+            loop.wait()
+            seconds.append(time.perf_counter() - start)
+        if turn:  # the first turn warms up
+            ratios.append(seconds[0] / seconds[1])
+            ours.append(loop.recipe.training.batch / seconds[1])
+    note = f"{statistics.median(ours):.1f} samples/s in bf16, {device_name(loop.device)}"
+    return Measure(
+        "training over a plain float32 loop of the same network", statistics.median(ratios), 2, "×", note, True
+    )
+
+
+def _over_bare(loop: _Loop, repeats: int) -> Measure:
+    """The rate over that of forward, backward and step on one batch that stays where it is."""
+    tokens = loop.load()
+    y = loop.prepared.corruption(loop.digits[tokens], loop.mask_id, loop.generator)
+
+    def bare() -> None:
+        backward(loop.accelerator, loop.network, loop.compatible, tokens, y, loop.mask_id, 1)
+        loop.optimizers.step(loop.done)
+
+    share = _seconds(bare, loop.wait, 4 * repeats) / _seconds(loop.step, loop.wait, 4 * repeats)
+    return Measure("training over a bare loop on one fixed batch", 100 * share, 50, "%", at_least=True)
+
+
+def _data_share(loop: _Loop, step: float, repeats: int) -> Measure:
+    """Speed with data mapped from disk over that with the same data in memory: they differ in what `load` takes."""
+    mapped = _seconds(lambda: [loop.load() for _ in range(20)], loop.wait, repeats) / 20
+    data = loop.prepared.data
+    assert isinstance(data, PictureData)
+    loop.prepared.data = replace(data, tokens=np.array(data.tokens))
+    memory = _seconds(lambda: [loop.load() for _ in range(20)], loop.wait, repeats) / 20
+    loop.prepared.data = data
+    share = step / (step + max(0.0, mapped - memory))
+    note = f"{1000 * mapped:.2f} ms a batch from disk, {1000 * memory:.2f} from memory, a step {1000 * step:.0f} ms"
+    return Measure("speed with data from disk over data in memory", 100 * share, 95, "%", note, True)
+
+
+def _looking_share(loop: _Loop, folder: Path, step: float) -> Measure:
+    """Share of the time that previews and checkpoints take at their default intervals."""
+    settings = loop.recipe.training
+    previews = Previews(loop.recipe, loop.prepared, folder)
+
+    def look() -> None:
+        with loop.ema.applied(loop.network), loop.accelerator.autocast():
+            previews.make(loop.network, loop.device, loop.done)
+
+    def save() -> None:
+        state = {"step": loop.done, "model": loop.network.state_dict(), "ema": loop.ema.state_dict()}
+        save_checkpoint(folder, state | {"optimizers": loop.optimizers.state_dict()}, None, False, settings.keep)
+
+    looking, saving = _seconds(look, loop.wait, 1), _seconds(save, loop.wait, 2)
+    share = looking / (settings.preview_every * step) + saving / (60 * settings.checkpoint_minutes)
+    note = f"a preview {looking:.1f} s every {settings.preview_every} steps, a checkpoint {saving:.1f} s every "
+    note += f"{settings.checkpoint_minutes:g} min"
+    return Measure("previews and checkpoints at their default intervals", 100 * share, 3, "%", note)
