@@ -5,6 +5,8 @@ import re
 import warnings
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,7 +61,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     names = _asked_for(path)
-    refused = [name for name in names if not (_PLAIN.fullmatch(name) or _KNOWN.fullmatch(name) or name == _DICTIONARY)]
+    refused = _foreign(names)
     if refused:
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         asked = ", ".join(map(shown, refused[:3])) + more
@@ -79,6 +81,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         _refuse(path, "it holds no dictionary of weights, so it is no published checkpoint")
     return content
+
+
+def _foreign(names: list[str]) -> list[str]:
+    """Those of the names that no known checkpoint asks for."""
+    return [name for name in names if not (_PLAIN.fullmatch(name) or _KNOWN.fullmatch(name) or name == _DICTIONARY)]
 
 
 def lookup(node: Any, *keys: str) -> Any:
@@ -147,10 +154,14 @@ def _asked_for(path: Path) -> list[str]:
 
 def _refuse_bare(path: Path, data: bytes) -> NoReturn:
     """A file that is no archive. A bare pickle is refused too, but what it asks for is said."""
-    try:
-        names = sorted(set(_names(data)))
-    except Exception:  # not a pickle at all
-        names = None
+    found: list[str] = []
+    stream, pickles = BytesIO(data), 0
+    # What torch saved before 2020 is several pickles, one behind the other, and then the weights as they are.
+    with suppress(Exception):
+        while stream.tell() < len(data):
+            found += _names(stream)
+            pickles += 1
+    names = _foreign(sorted(set(found))) if pickles else None
     if names:
         asked = ", ".join(map(shown, names[:3]))
         _refuse(path, f"it is a bare pickle that asks for {asked}; nothing of it was run; do not trust it")
@@ -159,8 +170,8 @@ def _refuse_bare(path: Path, data: bytes) -> NoReturn:
     _refuse(path, "it is not a PyTorch checkpoint")
 
 
-def _names(pickle: bytes) -> Iterator[str]:
-    """ "module.name" of all that a pickle asks for. ValueError where it is damaged."""
+def _names(pickle: bytes | BytesIO) -> Iterator[str]:
+    """ "module.name" of all that a pickle asks for; a stream is read to its end. ValueError where it is damaged."""
     strings: list[str] = []
     for opcode, argument, _ in pickletools.genops(pickle):
         if opcode.name in ("GLOBAL", "INST"):
