@@ -9,5 +9,9 @@ class StudioError(Exception):
     """
 
 
+class OutOfMemory(StudioError):
+    """A device had too little memory for a call; a smaller one may fit."""
+
+
 class Stopped(Exception):
     """The user stopped what was running: nothing went wrong, and there is nothing to show."""

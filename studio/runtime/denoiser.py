@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.errors import Stopped, StudioError
+from studio.errors import OutOfMemory, Stopped, StudioError
 from studio.runtime.devices import FATAL, cuda_problem, import_onnxruntime, one_line, physical_cores
 
 if TYPE_CHECKING:
@@ -135,8 +135,9 @@ class OnnxDenoiser:
     def _fail(self, verb: str, error: Exception) -> NoReturn:
         text = one_line(error)
         if "alloc" in text.lower() or "out of memory" in text.lower():
-            what, remedy = f"Not enough memory to {verb} the model {self._name}", "take fewer variations at once"
-        elif verb == "load":
+            remedy = "take fewer variations at once, or close other programs"
+            raise OutOfMemory(f"Not enough memory to {verb} the model {self._name} ({text}); {remedy}.") from error
+        if verb == "load":
             what, remedy = f"Cannot load the model {self._name}", "import it again, or update Prime Studio"
         else:
             what, remedy = f"Cannot run the model {self._name}", "try the device cpu, or import the model again"

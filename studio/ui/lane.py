@@ -1,5 +1,6 @@
 """The lane: the one thread that owns every network and makes every frame."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.errors import OutOfMemory
 from studio.generation import GenerationRequest
 from studio.ui.runs import Run
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEPT_NETWORKS = 3
+log = logging.getLogger(__name__)
 
 
 class Loaded:
@@ -28,6 +31,8 @@ class Loaded:
         self.denoise = denoise
         self.provider, self.reason = denoise.provider, denoise.reason
         self.seconds: dict[int, deque[float]] = {}
+        self.most: int | None = None
+        """Samples that fit into one call, once more of them did not."""
 
     def note(self, batch: int, seconds: float) -> None:
         self.seconds.setdefault(batch, deque(maxlen=25)).append(seconds)
@@ -41,16 +46,37 @@ class Loaded:
 
 
 class TimedDenoiser:
-    """A loaded network for one run, which any thread may stop; notes how long its calls take."""
+    """A loaded network for one run, which any thread may stop; notes how long its calls take.
+
+    A batch that the device has no memory for is halved until it fits; OutOfMemory where a single sample does not.
+    """
 
     def __init__(self, loaded: Loaded):
         self._loaded, self._denoise = loaded, loaded.denoise.stoppable()
         self.provider, self.stop = loaded.provider, self._denoise.stop
 
     def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
-        started = time.perf_counter()
-        logits = self._denoise(y, rows)
-        self._loaded.note(len(y), time.perf_counter() - started)
+        loaded = self._loaded
+        while loaded.most is None or len(y) <= loaded.most or not len(rows):
+            try:
+                started = time.perf_counter()
+                logits = self._denoise(y, rows)
+                loaded.note(len(y), time.perf_counter() - started)
+                return logits
+            except OutOfMemory:
+                if len(y) == 1:
+                    raise
+                loaded.most = len(y) // 2
+                log.info("%d samples do not fit into memory: going on with %d at once", len(y), loaded.most)
+        sample, tokens, most = rows // y.shape[1], y.shape[1], loaded.most
+        logits = None
+        for first in range(0, len(y), most):
+            here = (sample >= first) & (sample < first + most)
+            if here.any():
+                part = self(y[first : first + most], rows[here] - first * tokens)
+                logits = np.empty((len(rows), part.shape[1]), part.dtype) if logits is None else logits
+                logits[here] = part
+        assert logits is not None
         return logits
 
 

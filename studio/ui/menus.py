@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&File": ("*open", "*open-folder", "*paste", "-", "*save", "*copy", "*export", "-", "close"),
-    "&Edit": ("undo", "redo", "-", "*select-all", "*invert", "*clear", "*grow", "*shrink", "-", "shortcuts"),
+    "&Edit": (
+        *("undo", "redo", "-", "*select-all", "*invert", "*clear", "*grow", "*shrink"),
+        *("-", "*planes-all", "*planes-high", "*planes-low", "-", "shortcuts"),
+    ),
     "&Make": (
         *("*generate", "*stop", "*pause", "*step", "*back", "-", "*branch", "*redo-rest", "*compare"),
         *("-", "*use", "*discard"),
@@ -58,7 +61,7 @@ def add_actions(window: "Window") -> None:
         "window.shortcuts", "Keyboard shortcuts…", lambda: ShortcutsDialog(actions, window).open(), icon="keyboard"
     )
     for mode, title, name in zip(
-        MODES, ("Follow the system", "Dark", "Light"), ("monitor", "moon", "sun"), strict=True
+        MODES, ("Theme of the system", "Dark theme", "Light theme"), ("monitor", "moon", "sun"), strict=True
     ):
         action = actions.add(f"window.theme-{mode}", title, _theming(window, mode), icon=name, group="theme")
         action.setChecked(studio.theme.mode == mode)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from studio.errors import StudioError
+from studio.errors import OutOfMemory, StudioError
 from studio.ui.notices import Notices
 
 T = TypeVar("T")
@@ -25,6 +25,8 @@ def report_to(notices: Notices | None) -> None:
 
 def report(error: BaseException, place: str = "window") -> None:
     """Show a failure at its place. A StudioError is for the user; anything else is a bug and logged with its trace."""
+    if isinstance(error, MemoryError):
+        error = OutOfMemory("Not enough memory for that: ask for fewer variations, or close other programs.")
     if not isinstance(error, StudioError):
         log.error("bug at %s", place, exc_info=error)
     if _notices is None:

@@ -169,6 +169,7 @@ class Window(QMainWindow):
         """Take up what was open; `fresh` leaves it alone."""
         front = None if fresh else await self.session.bring_back()
         self.bring_to_front(front or "image")
+        self.workspace.setFocus()
         self.session.start()
 
     def leave(self) -> None:

@@ -1,15 +1,15 @@
 """The lane and its runs give the very frames that `sample` gives, and obey at once."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from studio.errors import StudioError
+from studio.errors import OutOfMemory, StudioError
 from studio.generation import generate
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
-from studio.ui.lane import Lane
+from studio.ui.lane import Lane, Loaded, TimedDenoiser
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
 from studio.ui.sampling_settings import MAX_SEED, SamplingSettings
@@ -186,3 +186,48 @@ def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:
     assert len(changes) == before, "what does not change is not told"
     settings.load({"steps": "12", "nonsense": 3, "schedule": "poly3", "seed_locked": 1})
     assert settings.get("steps") == 12 and settings.get("schedule") == "poly3" and settings.get("seed_locked") is True
+
+
+class Cramped:
+    """A network with memory for so many samples a call."""
+
+    provider, reason = "CPU", None
+
+    def __init__(self, network: OnnxDenoiser, most: int):
+        self.network, self.most, self.asked = network, most, []
+
+    def stoppable(self) -> "Cramped":
+        return self
+
+    def stop(self) -> None:
+        pass
+
+    def __call__(self, y: Any, rows: Any) -> Any:
+        self.asked.append(len(y))
+        if len(y) > self.most:
+            raise OutOfMemory("Not enough memory; take fewer variations.")
+        return self.network(y, rows)
+
+
+def cramped(bundle: Bundle, lane: Lane, most: int) -> tuple[Cramped, Run]:
+    network = Cramped(OnnxDenoiser(bundle, "cpu"), most)
+    loaded = Loaded(cast(OnnxDenoiser, network))
+    run = Run(a_request(bundle, seeds=range(5)), bundle, lane.submit, lambda _: TimedDenoiser(loaded))
+    run.resume()
+    until(lambda: run.over)
+    return network, run
+
+
+@pytest.mark.parametrize("most", [4, 3, 1])
+def test_a_batch_that_does_not_fit_is_halved_and_gives_the_same(bundle: Bundle, lane: Lane, most: int) -> None:
+    network, run = cramped(bundle, lane, most)
+    assert run.state == "done"
+    whole = list(generate(run.request, bundle, OnnxDenoiser(bundle, "cpu")))
+    assert (run.frames[-1].y == whole[-1].y).all()
+    assert network.asked.count(5) == 1 and max(network.asked[2:]) <= 2
+
+
+def test_one_sample_that_does_not_fit_fails_with_what_to_do(bundle: Bundle, lane: Lane) -> None:
+    network, run = cramped(bundle, lane, 0)
+    assert run.state == "failed" and isinstance(run.error, OutOfMemory)
+    assert network.asked == [5, 2, 1]

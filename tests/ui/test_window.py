@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
 
+from studio.errors import StudioError
 from studio.evaluation import picture_surprise
+from studio.media.export import save_png
 from studio.media.frames import crop
 from studio.runtime.catalog import user_models
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import tasks
 from studio.ui.context import Studio
+from studio.ui.image import masking
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.lane import Lane
 from studio.ui.window import Window
@@ -168,8 +172,6 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
 
 
 def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: Path) -> None:
-    from studio.media.export import save_png
-
     async def test(window: Window) -> None:
         image = image_of(window)
         image.settings.set(steps=5, temperature=0.6, seed=77, seed_locked=True)
@@ -258,5 +260,85 @@ def test_every_control_has_a_name(with_window: Any) -> None:
             if not name and not widget.objectName().startswith("qt_"):
                 nameless.append(f"{type(widget).__name__} in {type(widget.parent()).__name__}")
         assert nameless == []
+
+    with_window(test)
+
+
+def broken(error: Exception) -> Callable[[Any], Any]:
+    def network(_: Any) -> Any:
+        raise error
+
+    return network
+
+
+@pytest.mark.parametrize("error", [StudioError("The model is gone; import it again."), MemoryError(), KeyError("y")])
+def test_a_run_that_fails_says_so_where_it_was_started(with_window: Any, logged: Any, error: Exception) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        window.studio.lane.network = broken(error)  # pyright: ignore[reportAttributeAccessIssue]
+        await image.generate()
+        await finished(image)
+        told = [notice.text for notice in window.studio.notices.at("image")]
+        assert image.playhead.state == "failed" and len(told) == 1
+        assert ("memory" in told[0]) == isinstance(error, MemoryError)
+        assert bool(logged) == isinstance(error, KeyError)
+        logged.clear()
+
+    with_window(test)
+
+
+def test_what_was_painted_into_a_frame_stays_in_sight(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        image.settings.set(steps=60, policy="even")
+        await image.generate()
+        await until(lambda: image.playhead.index > 4)
+        act["image.pause"].trigger()
+        await until(lambda: image.playhead.state == "paused")
+        image.tools.set(tool="paint", size=3, color=QColor(1, 2, 3))
+        spot = QPoint(24, 16)
+        masking.fill_rect(image.document, QRect(spot, spot), "color", (1, 2, 3))
+        first = image.playhead.run
+        act["image.pause"].trigger()
+        await until(lambda: image.playhead.run is not first and image.playhead.index > 2)
+        act["image.pause"].trigger()
+        image.canvas.set_overlay("picture")
+        at = image.canvas.viewportTransform().map(QPointF(24.5, 16.5)).toPoint()
+        seen = image.canvas.viewport().grab().toImage().pixelColor(at)
+        assert max(seen.red(), seen.green(), seen.blue()) < 12  # the grid of the frame is drawn over it
+
+    with_window(test)
+
+
+def test_a_new_run_ends_the_comparison_with_the_old(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        image.settings.set(steps=3)
+        await image.generate()
+        await finished(image)
+        act["image.wipe"].trigger()
+        assert image.wiping and not image.canvas.isVisible()
+        await image.generate()
+        assert not image.wiping and image.canvas.isVisible() and not act["image.wipe"].isChecked()
+        await finished(image)
+
+    with_window(test)
+
+
+def test_a_request_brings_its_digit_planes_back(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        act["image.planes-low"].trigger()
+        image.document.apply_planes()
+        bits = image.document.mask_bits.copy()
+        image.settings.set(steps=3)
+        await image.generate()
+        await finished(image)
+        made = image.shown_picture()
+        save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
+        act["image.planes-all"].trigger()
+        await image.opening.file(tmp_path / "made.png")
+        whole = (1 << image.document.digits) - 1
+        assert (image.document.mask_bits & whole == bits & whole).all() and bits.any()
 
     with_window(test)

@@ -1,5 +1,6 @@
 """The image workspace in the session: picture, mask, settings and the last run."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
         frame = None if state["frame"] is None else WorkingFrame(*(int(number) for number in state["frame"]))
         bundle = workspace.studio.models.default("image", str(state["model"]))
         settings, tools = dict(state["settings"]), dict(state["tools"])
-        title = str(state["title"])[:200]
+        title, chosen = str(state["title"])[:200], str(state["planes"])
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"the stored picture is damaged ({error}).") from error
     workspace.making.clear()
@@ -71,6 +72,8 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
     document.undo_stack.clear()
     workspace.settings.set_bundle(bundle)
     workspace.settings.load(settings)
+    with suppress(StudioError):  # of a model with more digits
+        document.set_planes(chosen)
     workspace.opening.title = title
     color = QColor(str(tools.pop("color", "")))
     workspace.tools.set(color=color, **{name: tools[name] for name in ("tool", "size", "tolerance") if name in tools})

@@ -4,14 +4,18 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject
 
 from studio.generation import GenerationRequest, PictureSource, read_request
+from studio.generation.request import inside
 from studio.media.export import read_parameters
 from studio.media.frames import WorkingFrame
 from studio.media.images import FORMATS, Picture, load_picture
 from studio.ui.assets import assets_folder
 from studio.ui.image import masking
+from studio.ui.image.planes import ALL
 from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
@@ -67,8 +71,10 @@ class Opening(QObject):
 
     def picture(self, picture: Picture, title: str) -> None:
         """Put a picture on the canvas, as an action that can be undone."""
+        before = max(self._of.document.size)
         self._of.making.clear()
         self._of.document.set_picture(picture, keep_mask=True)
+        self._of.tools.set(size=round(self._of.tools.size * max(picture.size) / before))  # as large on the screen
         self.title = title
 
     def folder(self, path: Path) -> None:
@@ -91,7 +97,7 @@ class Opening(QObject):
         of.making.clear()
         if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
             document.set_picture(picture)
-            masking.set_mask(document, request.source.full_mask())
+            masking.set_mask_bits(document, _mask_bits(request.source))
             document.set_frame(WorkingFrame(*request.source.frame))
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)
@@ -111,6 +117,17 @@ class Opening(QObject):
 
     def _chosen(self, path: Path) -> None:
         spawn(self.file(path), place=self._of.name)
+
+
+def _mask_bits(source: PictureSource) -> NDArray[np.uint16]:
+    """What was masked, as `ImageDocument.mask_bits`: uint16 (H, W)."""
+    bits = np.where(source.full_mask(), np.uint16(ALL), np.uint16(0))
+    if source.plane_bits is not None:
+        frame = inside(WorkingFrame(*source.frame), source.width, source.height)
+        bits[frame] &= source.plane_bits.unpack().astype(np.uint16)
+    elif source.planes is not None:
+        bits &= np.uint16(sum(1 << place for place in source.planes))
+    return bits
 
 
 def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:

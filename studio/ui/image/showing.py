@@ -39,8 +39,10 @@ class Showing(QObject):
         if self._begun != (job.run.id, variation):
             self._begun = (job.run.id, variation)
             given = job.run.frames[0].y[variation].astype(np.int64)
-            frame = WorkingFrame(*job.source.frame)
-            self._canvas.begin_made(frame, job.source.full_mask(), given, bundle.subtokens)
+            frame, mask = WorkingFrame(*job.source.frame), job.source.full_mask()
+            # What was painted into a frame is no part of the picture that lies below.
+            seen = mask if job.repainted is None else mask | job.repainted
+            self._canvas.begin_made(frame, seen, given, bundle.subtokens)
         y = kept.y[variation].astype(np.int64)
         confidence = None if kept.confidence is None else kept.confidence[variation].astype(np.float32)
         rough: NDArray[np.uint8] = picture_tokenizer(bundle).rough(y[None], bundle.subtokens)[0]

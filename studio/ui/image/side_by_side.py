@@ -149,6 +149,7 @@ class Wipe(QObject):
         self._of = workspace
         self.view = CompareView()
         self.view.closed.connect(self.close)
+        workspace.making.changed.connect(self.close)
         self.view.hide()
 
     @property
@@ -164,6 +165,9 @@ class Wipe(QObject):
         self._of.commands["wipe"].setChecked(True)
 
     def close(self) -> None:
+        """Back to the canvas; what is on it has changed, or the user has seen enough."""
+        if not self.on:
+            return
         self.view.hide()
         self._of.canvas.show()
         self._of.canvas.setFocus()

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QColorDialog, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QColorDialog, QFrame, QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QVBoxLayout
 
+from studio.ui.icons import icon
+from studio.ui.image.document import ImageDocument
 from studio.ui.image.tools import MAX_SIZE, ToolSettings
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ class ToolStrip(QFrame):
         column.setContentsMargins(6, 8, 6, 8)
         column.setSpacing(2)
         self._actions = {}
-        for name, title, icon, key in TOOLS:
+        for name, title, picture, key in TOOLS:
             if not name:
                 column.addSpacing(10)
                 continue
@@ -61,7 +63,7 @@ class ToolStrip(QFrame):
                 title,
                 self._choosing(name),
                 shortcut=key,
-                icon=icon,
+                icon=picture,
                 workspace="image",
                 group="tool",
                 help=HELP[name],
@@ -118,6 +120,36 @@ class ToolStrip(QFrame):
 
     def _take_color(self, color: QColor) -> None:
         self._settings.set(color=color, tool="paint")
+
+
+class PlanesButton(QToolButton):
+    """Which digits of a pixel strokes mask; it says so itself where that is not all of them."""
+
+    def __init__(self, actions: "Actions", document: ImageDocument):
+        super().__init__()
+        self._document = document
+        self.setIcon(icon("layers"))
+        self.setIconSize(QSize(18, 18))
+        self.setFixedHeight(28)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self)
+        self._actions = {name: actions[f"image.planes-{name}"] for name in ("all", "high", "low")}
+        menu.addActions(list(self._actions.values()))
+        self.setMenu(menu)
+        document.planes_changed.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        chosen = self._document.planes
+        if chosen in self._actions:
+            self._actions[chosen].setChecked(True)
+        told = {"all": "all digits", "high": "the high digits", "low": "the low digits"}.get(chosen, f"digits {chosen}")
+        self.setText(chosen)
+        beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
+        self.setToolButtonStyle(alone if chosen == "all" else beside)
+        self.setToolTip(f"Strokes mask {told} of a pixel")
+        self.setAccessibleName(f"Digits that strokes mask: {told}")
 
 
 def bar(*widgets) -> QFrame:

@@ -12,7 +12,6 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import __version__
-from studio.errors import StudioError
 from studio.generation import GenerationRequest
 from studio.media.images import Picture
 from studio.ui import history
@@ -26,13 +25,13 @@ from studio.ui.image.showing import Showing
 from studio.ui.image.side_by_side import SideBySide, Wipe
 from studio.ui.image.strip import FilmStrip
 from studio.ui.image.surprise import Surprise
-from studio.ui.image.toolbar import ToolStrip, bar
+from studio.ui.image.toolbar import PlanesButton, ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
 from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
-from studio.ui.tasks import spawn
+from studio.ui.tasks import report, spawn
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
@@ -114,6 +113,7 @@ class ImageWorkspace(Workspace):
                 *(buttons[name] for name in ("open", "save")),
                 12,
                 *(buttons[name] for name in ("select-all", "invert", "clear")),
+                PlanesButton(self.studio.actions, self.document),
                 12,
                 *overlays,
                 None,
@@ -134,6 +134,7 @@ class ImageWorkspace(Workspace):
         row.setSpacing(0)
         row.addWidget(ToolStrip(self.studio.actions, self.tools))
         row.addWidget(self.canvas, 1)
+        self.setFocusProxy(self.canvas)
         row.addWidget(self.wipes.view, 1)
         column.addWidget(middle, 1)
         column.addWidget(self.side_by_side)
@@ -268,10 +269,7 @@ class ImageWorkspace(Workspace):
 
     def _ended(self, job: Job) -> None:
         if job.run.error is not None:
-            error = job.run.error
-            if not isinstance(error, StudioError):
-                raise error
-            self.studio.notices.show(str(error), kind="error", place=self.name)
+            report(job.run.error, self.name)
         spawn(history.keep(self.studio.library, job.run, job.picture), place=self.name)
         self.dirty.emit()
 
