@@ -86,7 +86,7 @@ def test_granularities_side_by_side(qtbot: QtBot) -> None:
     comparison.show_run(1, Compared(8, 12, 0.34), plain(90))
     assert index.data(Qt.ItemDataRole.AccessibleTextRole) == "ℓ = 8, 12 calls, 0.3 s"
     comparison.resize(600, 240)
-    assert (shown(comparison) == 90).all(axis=2).sum() == 128 * 128
+    assert (shown(comparison) == 90).all(axis=2).sum() == 88 * 88
 
 
 @pytest.fixture
