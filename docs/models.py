@@ -57,14 +57,9 @@ def _cross_entropy(manifest: dict[str, Any]) -> str:
     data = f"{evaluation['samples']} samples of {evaluation['data']}"
     said = f"Joint cross-entropy, bits a {unit} that has a masked digit, on {data}:"
     accuracy = evaluation.get("top1_accuracy_15_percent_masked")
-    after = (
-        []
-        if accuracy is None
-        else [
-            "",
-            f"With 15 % of the pieces masked, the likeliest is right in {accuracy:.1%} of cases.".replace("%", " %", 2),
-        ]
-    )
+    after = []
+    if accuracy is not None:
+        after = ["", f"With 15 % of the pieces masked, the likeliest is right in {100 * accuracy:.1f} of 100 cases."]
     return "\n".join([said, "", *lines, *after])
 
 
@@ -132,6 +127,9 @@ def _fills(fills: dict[str, Any]) -> str:
     said = f"Fills of {fills['data']}, {options or 'at the default settings'}:"
     figures = fills["figures"]
     if "middle" not in figures:
+        said = (
+            f"Hidden pieces, 15 % of windows spread over {fills['data']}, beside what their frequencies alone could do:"
+        )
         return "\n".join([said, "", *_table(["figure", ""], [[name, str(value)] for name, value in figures.items()])])
     header = ["hole", "mean absolute error of the mean of 8", "biharmonic", "root mean square", "biharmonic"]
     names = ("model", "biharmonic", "model rms", "biharmonic rms")

@@ -35,13 +35,12 @@ if [ "$RUN" != - ]; then
   studio export "$RUN" --recipe "$RECIPE" -o "$BUNDLE" ${START:+--init "$START"}
 fi
 studio evaluate --model "$BUNDLE" --data "$DATA" --granularity all --compressors --write "$@"
-studio evaluate --model "$BUNDLE" --data "$DATA" --granularity all --bound step --steps 32 --schedule linear --write "$@"
-studio evaluate --model "$BUNDLE" --data "$DATA" --granularity all --bound step --steps 256 --schedule linear --write "$@"
+studio evaluate --model "$BUNDLE" --data "$DATA" --granularity all --bound step --steps 64 --schedule linear --write "$@"
 if [ "$MODEL" = emoji-32 ]; then
   # As the model believes, for the mean; then as people see it.
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality/plain" \
     --policy even --temperature 1 --granularity 1 --remask 0 --schedule linear --steps 16
-  studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality"
+  studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality" -n 8
   cp "$ROOT/out/quality/$MODEL-middle.png" "$ROOT/docs/images/$MODEL-middle.png"
 else
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality"
