@@ -42,6 +42,10 @@ if [ "$MODEL" = emoji-32 ]; then
     --policy even --temperature 1 --granularity 1 --remask 0 --schedule linear --steps 16
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality" -n 8
   cp "$ROOT/out/quality/$MODEL-middle.png" "$ROOT/docs/images/$MODEL-middle.png"
+  # The pictures of the README.
+  studio demo -o "$ROOT/out/demo"
+  cp "$ROOT/out/demo/cat-steps.png" "$ROOT/docs/images/inpaint.png"
+  cp "$ROOT/out/demo/cat.webp" "$ROOT/docs/images/inpaint.webp"
 else
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality"
 fi
