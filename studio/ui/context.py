@@ -18,13 +18,14 @@ from studio.ui.settings import Settings
 class Studio(QObject):
     """The shared parts of the window, in one place; made once, handed to every workspace.
 
-    safe: default settings that are not kept.
+    safe: default settings that are not kept, and a session of its own.
     """
 
     def __init__(self, application: QApplication, lane: Lane, safe: bool = False):
         super().__init__()
         self.lane = lane
-        folder = data_folder() / "safe" if safe else data_folder()
+        self.folder = folder = data_folder() / "safe" if safe else data_folder()
+        """Where settings and session are."""
         if safe:
             (folder / "settings.json").unlink(missing_ok=True)
         self.settings = Settings(folder, self)

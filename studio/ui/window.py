@@ -55,7 +55,7 @@ class Window(QMainWindow):
             studio.notices.show(text, kind="warning", place=PLACE)
         self.rail.chosen.connect(self.bring_to_front)
 
-        self.session = Session(studio, self.workspaces)
+        self.session = Session(studio, self.workspaces, studio.folder / "session")
         for workspace in self.workspaces:
             workspace.dirty.connect(self.session.touch)
             workspace.request_opened.connect(self._bring_request)
@@ -166,7 +166,7 @@ class Window(QMainWindow):
     # ---- session and leaving
 
     async def bring_back(self, fresh: bool = False) -> None:
-        """Take up what was open; `fresh` leaves it alone."""
+        """Take up what was open; `fresh` begins with nothing."""
         front = None if fresh else await self.session.bring_back()
         self.bring_to_front(front or "image")
         self.workspace.setFocus()
