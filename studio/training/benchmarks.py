@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from studio.datasets.store import DatasetWriter
 from studio.training.data import PictureData, batch_indices
-from studio.training.machine import device_name
+from studio.training.machine import device_name, lay_out
 from studio.training.networks import build_network
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
@@ -77,7 +77,7 @@ class _Loop:
         self.accelerator = Accelerator(mixed_precision=settings.precision)
         self.device = self.accelerator.device
         self.network = prepared.network.to(self.device)
-        self.network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        lay_out(self.network, self.device)
         self.compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(self.device)
         self.digits = torch.from_numpy(prepared.subtokens.digits).to(self.device)
         self.optimizers, self.ema = Optimizers(self.network, settings), MovingAverage(self.network, settings.ema)

@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Generator, nn
 
 from studio.prime.subtokens import Subtokens
-from studio.training.machine import device_name, is_out_of_memory, peak_memory, pick_device
+from studio.training.machine import device_name, is_out_of_memory, lay_out, peak_memory, pick_device
 from studio.training.networks import build_network
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
@@ -38,7 +38,7 @@ def estimate(
     device = accelerator.device
     torch.manual_seed(settings.seed)
     raw = build_network(recipe.network_settings()).to(device)
-    raw.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    lay_out(raw, device)
     parameters = sum(parameter.numel() for parameter in raw.parameters())
     report({"event": "preparing", "what": f"measuring steps of a network of {parameters / 1e6:.1f} M parameters"})
     network: Any = torch.compile(raw) if settings.compile else raw

@@ -4,6 +4,7 @@ import os
 import sys
 
 import torch
+from torch import nn
 
 from studio.errors import StudioError
 
@@ -13,6 +14,12 @@ def pick_device(device: str) -> bool:
     if device == "cuda" and not torch.cuda.is_available():
         raise StudioError("There is no CUDA device here: choose the device auto or cpu.")
     return device == "cpu"
+
+
+def lay_out(network: nn.Module, device: torch.device) -> None:
+    """Put the weights of convolutions in the order that the device is fastest with: channels last on a GPU."""
+    if device.type == "cuda":
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def device_name(device: torch.device) -> str:

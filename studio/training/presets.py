@@ -50,7 +50,7 @@ def fine_tuning(bundle: Path, name: str) -> Recipe:
         return Recipe(
             name=name,
             modality=manifest["modality"],
-            title=f"{manifest['title']}, fine-tuned"[:200],
+            title=f"{name}, from {manifest['title']}"[:200],
             description=f"Fine-tuned from {manifest['name']}.",
             licence=manifest["licence"],
             notices=tuple(manifest.get("notices", ())),

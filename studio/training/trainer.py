@@ -23,7 +23,7 @@ from studio.training.board import Board
 from studio.training.control import Control
 from studio.training.data import batch_indices
 from studio.training.evaluation import cross_entropy_table, held_out_bound
-from studio.training.machine import device_name, is_out_of_memory, memory, pick_device
+from studio.training.machine import device_name, is_out_of_memory, lay_out, memory, pick_device
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
 from studio.training.optim import MovingAverage, Optimizers
@@ -88,7 +88,7 @@ def train(
         take_weights(Path(recipe.init), prepared.network)
     data, mask_id = prepared.data, prepared.subtokens.mask_id
     raw = prepared.network.to(device)
-    raw.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    lay_out(raw, device)
     compatible = Compatibility(recipe.tokens.vocab_size, recipe.tokens.length, recipe.tokens.base).to(device)
     digit_table = torch.from_numpy(prepared.subtokens.digits).to(device)
     optimizers, ema = Optimizers(raw, settings), MovingAverage(raw, settings.ema)
@@ -290,9 +290,12 @@ def train(
                 last_save = time.monotonic()
             idle += time.monotonic() - now
         progress.seconds = earlier + time.monotonic() - started - idle
-        if main and progress.step and progress.step % settings.evaluate_every and reason == "finished":
+        if progress.step and reason == "finished":
             must_be_healthy()
-            evaluate()
+            if main and progress.step % settings.evaluate_every:
+                evaluate()
+            if settings.preview_every and progress.step % settings.preview_every:
+                preview()
         save()
     finally:
         if board:

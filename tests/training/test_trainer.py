@@ -45,7 +45,7 @@ def test_events_tell_the_story_and_the_loss_falls(text_recipe: Recipe, tmp_path:
     events: list[dict] = []
     train(recipe, tmp_path / "run", report=events.append)
     story = [e["event"] for e in events if e["event"] not in ("step", "preparing")]
-    assert story == ["start", "preview", "evaluation", "checkpoint", "checkpoint", "end"]
+    assert story == ["start", "preview", "evaluation", "checkpoint", "preview", "checkpoint", "end"]
     losses = [e["loss"] for e in events if e["event"] == "step"]
     assert len(losses) == 60
     assert sum(losses[-10:]) < 0.9 * sum(losses[:10])

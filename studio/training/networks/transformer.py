@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from studio.training.networks.attention import attend
 from studio.training.networks.digits import Compatibility, class_mean
 
 NOISE_FEATURES = 256
@@ -137,7 +138,7 @@ class Block(nn.Module):
         batch, tokens, width = x.shape
         qkv = self.attn_qkv(x).reshape(batch, tokens, 3, self.heads, width // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        attended = F.scaled_dot_product_attention(rotate(q, rotation), rotate(k, rotation), v)
+        attended = attend(rotate(q, rotation), rotate(k, rotation), v)
         return self.attn_out(attended.transpose(1, 2).reshape(batch, tokens, width))
 
 

@@ -277,7 +277,8 @@ class TrainWorkspace(Workspace):
         active = self.watch.active
         actions["train.pause"].setEnabled(state in ("running", "paused"))
         actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
-        actions["train.resume"].setEnabled(self.watch.run is not None and (not active or state == "paused"))
+        finished = state == "done" and self.watch.last.get("step") == self.watch.start.get("steps")
+        actions["train.resume"].setEnabled(self.watch.run is not None and not finished)
         actions["train.resume"].setVisible(not active or state == "paused")
         for name in ("sample", "save"):
             actions[f"train.{name}"].setEnabled(state in ("running", "paused"))
