@@ -18,6 +18,7 @@ THUMBNAIL = 320
 SNIPPET = 400
 _TITLE = 60
 _MAX_TAG = 60
+_GAP = re.compile(r"\[\[\d+\]\]")
 
 
 @dataclass(frozen=True)
@@ -136,10 +137,23 @@ def snippet_of(result: Result, index: int) -> str:
     if result.texts is None:
         return ""
     text, source = result.texts[index], result.request.source
-    start = source.text.find("[[") if isinstance(source, TextSource) else 0
+    start = len(given_pieces(source)[0]) if isinstance(source, TextSource) else 0
     if start <= 80:
         return _cut(text, SNIPPET)
     return "…" + _cut(text[start - 80 :].partition(" ")[2], SNIPPET)
+
+
+def given_pieces(source: TextSource) -> list[str]:
+    """What stands before, between and after the gaps of a text: one piece more than there are gaps."""
+    if source.parts is None:
+        return _GAP.split(source.text)
+    pieces = [""]
+    for part in source.parts:
+        if isinstance(part, str):
+            pieces[-1] += part
+        else:
+            pieces.append("")
+    return pieces
 
 
 def _cut(text: str, limit: int) -> str:

@@ -107,7 +107,7 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         # Not on Windows; there the window's own close is the way.
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, window.leave)
-    instance.opened.connect(window.open_paths)
+    instance.opened.connect(window.open_from_outside)
     window.show()
     await window.bring_back(fresh=options.safe)
     if crash.last:

@@ -133,6 +133,7 @@ class Session(QObject):
         loop = asyncio.get_running_loop()
         if self._started:
             self._started = False
+            self._dirty.update(self._workspaces)  # what is too slight to be told, such as where one looks
             self._snapshot()
             try:
                 await loop.run_in_executor(self._writer, self._files.write, dict(self._parts))

@@ -134,6 +134,14 @@ class Window(QMainWindow):
             place=PLACE,
         )
 
+    def open_from_outside(self, paths: Sequence[Path]) -> None:
+        """The program was started once more: come to the front, and open what it was started with."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
+        self.activateWindow()
+        if paths:
+            self.open_paths(paths)
+
     def open_request(self, request: Any, **source: Any) -> None:
         """Bring an exact request back where it was made."""
         for workspace in self.workspaces:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import shiboken6
 from PySide6.QtCore import QObject
 
 from studio.library import Library
@@ -39,6 +40,8 @@ class FakeStudio(QObject):
         if self.library is not None:
             self.library.close()
         self.settings.save()
+        # In a cycle as it is, it would be collected in any thread, such as the lane of a later test; Qt would crash.
+        shiboken6.delete(self)
 
 
 async def until(condition: Callable[[], object], seconds: float = 8) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shiboken6
 from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
@@ -282,6 +283,7 @@ class TestSession:
         yield build
         for session in made:
             session.close()
+            shiboken6.delete(session)  # not left to be collected in any thread
 
     def test_it_is_there_again(self, make: Any, qrun: Any, qtbot: Any, tmp_path: Path) -> None:
         session, image, _ = make()
@@ -318,12 +320,13 @@ class TestSession:
         qrun(session.finish())
         assert not (tmp_path / "session" / "session.json").exists()
 
-    def test_the_end_saves_and_waits(self, make: Any, qrun: Any) -> None:
+    def test_the_end_saves_all_and_waits(self, make: Any, qrun: Any, qtbot: Any) -> None:
         session, image, _ = make()
         qrun(session.bring_back())
         session.start()
+        with qtbot.waitSignal(session.saved):
+            session.save_now()
         image.number = 8
-        session.touch()
         qrun(session.finish())
         again, image, _ = make()
         qrun(again.bring_back())

@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.generation import GenerationRequest, TextSource
-from studio.library import Item
+from studio.library import Item, given_pieces
 from studio.ui.gallery.cell import draw_sharp
 from studio.ui.gallery.words import made_spans, rows
 from studio.ui.theme import color, current
@@ -299,7 +299,7 @@ class Details(QScrollArea):
         cursor = QTextCursor(self.text.document())
         cursor.select(QTextCursor.SelectionType.Document)
         cursor.setCharFormat(plain)
-        for start, end in made_spans(self._shown.request.source.text, self._shown.text):
+        for start, end in made_spans(given_pieces(self._shown.request.source), self._shown.text):
             cursor.setPosition(_units(self._shown.text, start))
             cursor.setPosition(_units(self._shown.text, end), QTextCursor.MoveMode.KeepAnchor)
             cursor.setCharFormat(made)

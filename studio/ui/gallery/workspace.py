@@ -61,7 +61,7 @@ class GalleryWorkspace(Workspace):
         self.stack.addWidget(self.grid)
         self.stack.addWidget(self.empty)
         self._wanted: Filter | None = None
-        self._querying = False
+        self._querying = self._tidied = False
         self._facets_wanted = True
         self._goal: str | None = None
         if self.library is None:
@@ -94,6 +94,9 @@ class GalleryWorkspace(Workspace):
     # -- what is shown
 
     def activated(self) -> None:
+        if not self._tidied and self.library is not None:
+            self._tidied = True
+            spawn(asyncio.to_thread(self.library.tidy), PLACE)
         self.refresh()
         self.grid.setFocus()
 

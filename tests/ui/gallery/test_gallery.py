@@ -13,7 +13,8 @@ from PySide6.QtGui import QAccessible, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
-from studio.library import Filter, Item, Library, Parent
+from studio.generation import TextSource
+from studio.library import Filter, Item, Library, Parent, given_pieces
 from studio.media.images import Picture, load_picture
 from studio.ui import dialogs
 from studio.ui.gallery.cell import CELL, ago
@@ -493,7 +494,14 @@ def test_when() -> None:
         ("none", "none", []),
         ("a [[1]] b", "other", []),
         ("🎈 [[1]]!", "🎈 up!", ["up"]),
+        (("[[7]] was", 3, "."), "[[7]] was gone.", [" gone"]),
+        ((2, "x", "y", 4), "abxycd", ["ab", "cd"]),
     ],
 )
-def test_what_was_made_is_told_apart(written: str, text: str, made: list[str]) -> None:
-    assert [text[start:end] for start, end in made_spans(written, text)] == made
+def test_what_was_made_is_told_apart(written: Any, text: str, made: list[str]) -> None:
+    if isinstance(written, str):
+        source = TextSource(text=written, windows=(4,))
+    else:
+        source = TextSource(text="", windows=(4,), parts=written)
+    spans = made_spans(given_pieces(source), text)
+    assert [text[start:end] for start, end in spans] == made
