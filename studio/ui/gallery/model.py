@@ -131,11 +131,7 @@ class GalleryModel(QAbstractListModel):
             self._wanted.remove(page)
         self._wanted.append(page)  # what is looked at now comes first
         del self._wanted[:-MAX_PAGES]
-        if not self._fetching:
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:  # painted once more after the loop has ended
-                return
+        if not self._fetching and loop_runs():
             self._fetching = True
             spawn(self._fetch(), PLACE)
 
@@ -161,6 +157,15 @@ _SPOKEN = (
     Qt.ItemDataRole.AccessibleTextRole,
     Qt.ItemDataRole.ToolTipRole,
 )
+
+
+def loop_runs() -> bool:
+    """Whether a coroutine can be started: Qt paints, and fires timers, once more after the loop has ended."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def spoken(item: Item) -> str:

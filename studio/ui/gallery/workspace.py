@@ -17,7 +17,7 @@ from studio.ui.gallery.cell import CELL, CellDelegate
 from studio.ui.gallery.details import Details
 from studio.ui.gallery.filters import FilterBar
 from studio.ui.gallery.grid import GridView
-from studio.ui.gallery.model import KEY, PLACE, GalleryModel
+from studio.ui.gallery.model import KEY, PLACE, GalleryModel, loop_runs
 from studio.ui.notices import NoticeBar
 from studio.ui.tasks import spawn
 from studio.ui.widgets.icon_button import IconLabel
@@ -102,7 +102,7 @@ class GalleryWorkspace(Workspace):
 
     def refresh(self) -> None:
         """Ask the library again; of questions that come faster than answers only the last counts."""
-        if self.library is None:
+        if self.library is None or not loop_runs():
             return
         self._later.stop()
         self._wanted = self.bar.chosen
@@ -198,7 +198,7 @@ class GalleryWorkspace(Workspace):
         self._actions["restore"].setEnabled(bool(keys) and deleted)
         self._actions["star"].setEnabled(bool(keys) and not deleted)
         self._actions["delete"].setText("Delete for good…" if deleted else "Delete")
-        if len(keys) == 1:
+        if len(keys) == 1 and loop_runs():
             spawn(self._describe(keys[0]), PLACE)
         elif keys:
             self.details.show_many(len(keys), deleted)
