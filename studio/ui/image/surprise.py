@@ -27,6 +27,7 @@ class Surprise(QObject):
         super().__init__(workspace)
         self._of = workspace
         self._round = 0
+        self._frame: WorkingFrame | None = None
         self.bits: NDArray[np.float64] | None = None
         """Of each cell of the frame, (grid, grid) in bits, NaN where it is not known yet; None while it is off."""
 
@@ -53,7 +54,7 @@ class Surprise(QObject):
         nothing = np.zeros(picture.stored.shape[:2], dtype=np.bool_)
         square, _ = await asyncio.to_thread(lambda: crop(picture.rgb, nothing, frame, grid))
         tokens = picture_tokenizer(bundle).encode(square)
-        self.bits = np.full((grid, grid), np.nan)
+        self.bits, self._frame = np.full((grid, grid), np.nan), frame
         self.changed.emit()
         loaded = await asyncio.wrap_future(of.studio.lane.submit(of.studio.lane.load, bundle))
         calls = surprises(loaded.denoise, bundle.subtokens, tokens)
@@ -77,10 +78,10 @@ class Surprise(QObject):
 
     def words(self, pixel: tuple[int, int] | None = None) -> str:
         """What the map says, of all pixels of the frame or of the one at (x, y) of the picture; "" without a map."""
-        frame = self._of.document.working_frame
-        if self.bits is None or not np.isfinite(self.bits).any():
+        frame = self._frame
+        if self.bits is None or frame is None or not np.isfinite(self.bits).any():
             return ""
-        if pixel is not None and frame is not None:
+        if pixel is not None:
             grid = len(self.bits)
             column, row = (
                 int((at - start) * grid // frame.size) for at, start in zip(pixel, (frame.x, frame.y), strict=True)

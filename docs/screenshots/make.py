@@ -1,0 +1,149 @@
+"""Make the pictures of the window in this folder: `python docs/screenshots/make.py [NAME …]`, offscreen, with the
+shipped models, in a data folder of its own."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+HERE = Path(__file__).resolve().parent
+SIZE = (1360, 850)
+SEED = 6
+
+if TYPE_CHECKING:
+    from studio.ui.image.workspace import ImageWorkspace
+    from studio.ui.window import Window
+
+
+async def shots(window: "Window") -> AsyncIterator[str]:
+    """Bring the window into one state after the other; each is named once it is there to be taken."""
+    image: ImageWorkspace = window.workspace_named("image")  # pyright: ignore[reportAssignmentType]
+    act, settings = window.studio.actions, image.settings
+    window.resize(*SIZE)
+    yield "first"
+
+    settings.set(seed=SEED, seed_locked=True, steps=48, granularity=4, temperature=0.9)
+    await run_to(image, 24)
+    yield "image-dark"
+    window.studio.settings.set("theme", "light")
+    yield "image-light"
+    window.studio.settings.set("theme", "dark")
+    act["image.states"].trigger()
+    yield "states"
+    image.canvas.set_zoom(48)
+    image.canvas.centerOn(18, 14)
+    yield "digits"
+    act["image.picture"].trigger()
+    image.canvas.fit()
+    touch(image)
+    yield "touched"
+    act["image.branch"].trigger()
+    await over(image)
+    yield "branched"
+
+    image.discard()
+    settings.set(variations=6, steps=24)
+    await image.generate()
+    await over(image)
+    yield "variations"
+    act["image.wipe"].trigger()
+    yield "slider"
+    settings.set(variations=1)
+    await image.compare()
+    await until(lambda: all(job.run.over for job in image.making.comparison))
+    await asyncio.sleep(0.5)
+    yield "compare"
+    act["window.palette"].trigger()
+    yield "palette"
+    window.setFocus()
+
+    for name in ("text", "train", "gallery", "models"):
+        if window.workspace_named(name) is not None:
+            window.bring_to_front(name)
+            await asyncio.sleep(1.5)
+            yield name
+
+
+def touch(image: "ImageWorkspace") -> None:
+    """Mark a part of the paused frame to be made again, pin another and paint a third."""
+    from PySide6.QtGui import QColor
+
+    document = image.document
+    for text, ink, color, line in (
+        ("Brush", "mask", (0, 0, 0), ((20, 7), (25, 12))),
+        ("Pin", "pin", (0, 0, 0), ((24, 20), (26, 22))),
+        ("Paint", "color", QColor("#7a3b2e").getRgb()[:3], ((18, 23), (22, 24))),
+    ):
+        edit = document.begin(text)
+        document.stroke(edit, *line, 4, ink, color)  # pyright: ignore[reportArgumentType]
+        document.commit(edit)
+
+
+async def run_to(image: "ImageWorkspace", index: int) -> None:
+    """Make frames up to this one and stay there, paused."""
+    await image.generate()
+    await until(lambda: image.playhead.index >= index or image.playhead.state == "done")
+    image.pause()
+    await until(lambda: image.playhead.state == "paused")
+    image.playhead.show(index)
+
+
+async def over(image: "ImageWorkspace") -> None:
+    await until(lambda: image.playhead.state in ("done", "failed", "stopped"))
+    await asyncio.sleep(0.3)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(120):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+def take(window: "Window", name: str) -> None:
+    """Write what the window shows, in as few colours as one does not see."""
+    from PySide6.QtCore import QBuffer
+
+    buffer = QBuffer()
+    buffer.open(QBuffer.OpenModeFlag.WriteOnly)
+    window.grab().save(buffer, "PNG")  # pyright: ignore[reportCallIssue, reportArgumentType]
+    picture = Image.open(BytesIO(bytes(buffer.data().data()))).convert("RGB")
+    few = picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    few.save(HERE / f"{name}.png", optimize=True)
+    print(f"{name}.png  {(HERE / f'{name}.png').stat().st_size // 1024} KB")
+
+
+def main() -> int:
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    sys.path.insert(0, str(HERE.parents[1]))
+    from studio.ui.app import StartOptions, start
+
+    wanted = set(sys.argv[1:])
+
+    def ready(window: "Window") -> None:
+        from studio.ui.tasks import spawn
+
+        async def run() -> None:
+            try:
+                window.studio.settings.set("theme", "dark")
+                async for name in shots(window):
+                    await asyncio.sleep(0.4)
+                    if not wanted or name in wanted:
+                        take(window, name)
+            finally:
+                window.leave()
+
+        spawn(run())
+
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["PRIME_STUDIO_HOME"] = home
+        return start(StartOptions(device="cpu", ready=ready))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
