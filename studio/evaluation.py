@@ -6,6 +6,7 @@ import json
 import math
 import zipfile
 import zlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -163,11 +164,13 @@ class JudgedToken:
     bits: float
 
 
-def text_surprises(bundle: "Bundle", denoise: Denoiser, text: str) -> tuple[int, Iterator[list[JudgedToken]]]:
+def text_surprises(
+    bundle: "Bundle", denoise: Denoiser, text: str, start: int = 0, stop: int | None = None
+) -> tuple[int, Iterator[list[JudgedToken]]]:
     """How many network calls it takes to judge a text, and its judged tokens in order, a few from each call.
 
     The text is set between newlines as in training. Of a text longer than the context each token is judged by what
-    stands around it. StudioError for an empty text, at the call.
+    stands around it. start, stop: judge only tokens of these characters. StudioError for an empty text, at the call.
     """
     tokenizer = text_tokenizer(bundle)
     newline, tokens = tokenizer.encode("\n"), tokenizer.encode(unix_lines(text))
@@ -175,17 +178,22 @@ def text_surprises(bundle: "Bundle", denoise: Denoiser, text: str) -> tuple[int,
         raise StudioError("The text is empty: nothing to judge.")
     places = [*places_in(text, tokenizer.character_starts(tokens)), len(text)]
     whole = np.array([*newline, *tokens, *newline])
+    first = bisect_right(places, start) - 1
+    last = len(tokens) if stop is None else bisect_left(places, stop, hi=len(tokens))
+    if stop is not None and first >= last:
+        raise StudioError("Nothing is selected: select the words to be judged.")
 
     def stream() -> Iterator[list[JudgedToken]]:
+        options = {"context": bundle.num_tokens, "batch": BATCH}
+        options |= {"start": first + len(newline), "stop": last + len(newline)}
         with _blamed(bundle):
-            for at, nats in surprises(denoise, bundle.subtokens, whole, context=bundle.num_tokens, batch=BATCH):
+            for at, nats in surprises(denoise, bundle.subtokens, whole, **options):
                 yield [
                     JudgedToken(tokens[i], places[i], places[i + 1], float(value))
                     for i, value in zip((at - len(newline)).tolist(), nats / math.log(2), strict=True)
-                    if 0 <= i < len(tokens)
                 ]
 
-    return math.ceil(len(whole) / BATCH), stream()
+    return math.ceil((last - first) / BATCH), stream()
 
 
 def heat_map(bits: NDArray[np.float64], top: float) -> NDArray[np.uint8]:

@@ -86,6 +86,11 @@ class GappedText:
         self._pieces: list[str | Gap] = list(joined(pieces))
         self._next = 1 + max((gap.id for gap in self.gaps), default=0)
 
+    @classmethod
+    def of(cls, parts: Iterable[str | int]) -> "GappedText":
+        """From given text and the lengths of gaps, in order, as `parse_gaps` finds them."""
+        return cls(Gap(number, part) if isinstance(part, int) else part for number, part in enumerate(parts, 1))
+
     def __len__(self) -> int:
         return size(self._pieces)
 

@@ -1,7 +1,7 @@
 """What is known of the tokens of a gap, as words that can be shown."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,7 @@ def rough_text(words: Sequence[Word]) -> list[str]:
     return [word.text if word.settled else f"‹{word.candidates}›" if word.known else "░" for word in words]
 
 
-def differences(tokens: Sequence[int], others: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def differences(tokens: Sequence[Hashable], others: Sequence[Hashable]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Bool (n,) and (m,): which tokens of each have no counterpart, in order, among those of the other."""
     from difflib import SequenceMatcher
 

@@ -188,14 +188,25 @@ def surprise(
 
 
 def surprises(
-    denoise: Denoiser, subtokens: Subtokens, tokens: ArrayLike, *, context: int | None = None, batch: int = 8
+    denoise: Denoiser,
+    subtokens: Subtokens,
+    tokens: ArrayLike,
+    *,
+    context: int | None = None,
+    batch: int = 8,
+    start: int = 0,
+    stop: int | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """`surprise` bit by bit, one network call at a time: (places, nats) of up to `batch` tokens each, in order."""
+    """`surprise` bit by bit, one network call at a time: (places, nats) of up to `batch` tokens each, in order.
+
+    start, stop: judge only the tokens from one place up to the other; the others are what they are judged by.
+    """
     digits = subtokens.encode(tokens)
     length = len(digits)
     window = length if context is None else min(context, length)
-    for begin in range(0, length, batch):
-        places = np.arange(begin, min(begin + batch, length))
+    end = length if stop is None else min(stop, length)
+    for begin in range(start, end, batch):
+        places = np.arange(begin, min(begin + batch, end))
         starts = np.clip(places - window // 2, 0, length - window)
         masked = np.zeros((len(places), window, 1), dtype=np.bool_)
         masked[np.arange(len(places)), places - starts] = True

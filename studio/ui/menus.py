@@ -18,15 +18,17 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&File": ("*open", "*open-folder", "*paste", "-", "*save", "*copy", "*export", "-", "close"),
     "&Edit": (
         *("undo", "redo", "-", "*select-all", "*invert", "*clear", "*grow", "*shrink"),
-        *("-", "*planes-all", "*planes-high", "*planes-low", "-", "shortcuts"),
+        *("-", "*planes-all", "*planes-high", "*planes-low"),
+        *("*gap", "*insert-gap", "*shorter", "*longer", "*give-back", "*remove-gap", "*previous-gap", "*next-gap"),
+        *("-", "*words", "*pin-word", "-", "shortcuts"),
     ),
     "&Make": (
         *("*generate", "*stop", "*pause", "*step", "*back", "-", "*branch", "*redo-rest", "*compare"),
-        *("-", "*use", "*discard"),
+        *("-", "*previous", "*next", "*accept", "*use", "*discard"),
     ),
     "&View": (
         *("palette", "-", "*zoom-in", "*zoom-out", "*zoom-fit", "*zoom-one", "-"),
-        *("*picture", "*states", "*confidence", "*difference", "*surprise", "-"),
+        *("*picture", "*states", "*confidence", "*difference", "*surprise", "*windows", "-"),
         *(f"theme-{mode}" for mode in MODES),
     ),
     "&Help": ("log", "about"),

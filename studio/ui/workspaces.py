@@ -4,6 +4,7 @@ from studio.ui.context import Studio
 from studio.ui.gallery.workspace import GalleryWorkspace
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.models.workspace import ModelsWorkspace
+from studio.ui.text.workspace import TextWorkspace
 from studio.ui.train.workspace import TrainWorkspace
 from studio.ui.workspace import Workspace
 
@@ -11,7 +12,13 @@ from studio.ui.workspace import Workspace
 def make_workspaces(studio: Studio) -> list[Workspace]:
     """All of them, connected to each other where one hands something to another."""
     train = TrainWorkspace(studio)
-    workspaces: list[Workspace] = [ImageWorkspace(studio), train, GalleryWorkspace(studio), ModelsWorkspace(studio)]
+    workspaces: list[Workspace] = [
+        ImageWorkspace(studio),
+        TextWorkspace(studio),
+        train,
+        GalleryWorkspace(studio),
+        ModelsWorkspace(studio),
+    ]
 
     def take(name: str) -> None:
         """A model that was just trained is the one to make with."""

@@ -52,7 +52,7 @@ class TextPage(QTextEdit):
         self.view = ViewMap(document.text, self._viewer())
         self.cursorPositionChanged.connect(self._caret_moved)
         self.document().contentsChange.connect(self._watch_contents)
-        self.verticalScrollBar().valueChanged.connect(self._forget_marks)
+        self.verticalScrollBar().valueChanged.connect(self.forget_marks)
         document.edited.connect(self._edited)
         document.moved.connect(self.place_caret)
         document.reset.connect(self.lay_out)
@@ -97,7 +97,7 @@ class TextPage(QTextEdit):
         finally:
             self._applying = False
         self.place_caret(0, 0)
-        self._forget_marks()
+        self.forget_marks()
 
     def refresh(self, gap_ids: Iterable[int] | None = None) -> None:
         """Look again at what these gaps show, or all of them."""
@@ -110,7 +110,7 @@ class TextPage(QTextEdit):
             self._show(change)
         if changes:
             self.place_caret(*caret)
-        self._forget_marks()
+        self.forget_marks()
 
     def judged_between(self, start: int, stop: int) -> list[tuple[int, int, float]]:
         return self.judged.between(start, stop) if self.judged_shown else []
@@ -124,7 +124,7 @@ class TextPage(QTextEdit):
     def _edited(self, edit: Edit) -> None:
         self.judged.follow(edit)
         self._show(self.view.update(edit))
-        self._forget_marks()
+        self.forget_marks()
 
     def _show(self, change: Change) -> None:
         """Bring a change of the view into Qt's document."""
@@ -148,15 +148,17 @@ class TextPage(QTextEdit):
                 self.lay_out()
                 self.place_caret(caret, caret)
 
-    def _forget_marks(self) -> None:
+    def forget_marks(self) -> None:
         self._marks = None
         self.viewport().update()
 
     def _recolor(self) -> None:
+        # The caret shows where the focus is: no frame around a whole page for that.
+        self.setStyleSheet(f"TextPage {{ border: none; background: {color('raised').name()}; }}")
         palette = QPalette()
         palette.setColor(QPalette.ColorRole.Base, color("raised"))
         self.setPalette(palette)
-        self._forget_marks()
+        self.forget_marks()
 
     def background(self) -> QColor:
         return self.palette().color(QPalette.ColorRole.Base)
@@ -243,7 +245,7 @@ class TextPage(QTextEdit):
         if self.viewportMargins().left() != side:
             self.setViewportMargins(side, 0, max(0, side - 12), 0)
         super().resizeEvent(event)
-        self._forget_marks()
+        self.forget_marks()
 
     def _margin(self) -> float:
         return self.document().documentMargin()

@@ -7,7 +7,7 @@ from studio.ui.fonts import font
 from studio.ui.text.marks import GapMark, Marks, TokenMark
 from studio.ui.theme import color
 
-SURE, DOUBTFUL = 0.6, 0.2
+SURE, DOUBTFUL = 0.5, 0.05
 """Drawn with at least the first probability a word has no line under it, below the second a thick dotted one."""
 TOP_BITS = 12.0
 """At this surprise, and above it, the tint is full."""
@@ -36,7 +36,7 @@ def beneath(painter: QPainter, marks: Marks, confidence: bool, judged: bool) -> 
             painter.drawRoundedRect(rect.adjusted(-2, 0, 2, 0), 4, 4)
         for token in gap.tokens if confidence else ():
             if token.look.state == "settled" and token.look.confidence is not None:
-                painter.setBrush(soft("curve-2", 0.38 * (1 - token.look.confidence)))
+                painter.setBrush(soft("curve-2", 0.30 * (1 - token.look.confidence**0.5)))
                 for rect in token.rects:
                     painter.drawRoundedRect(rect, 3, 3)
 

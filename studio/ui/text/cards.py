@@ -1,0 +1,205 @@
+"""Drafts, or runs at several granularities, side by side below the text; what differs is marked."""
+
+import html
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+
+from studio.media.gapped import Gap
+from studio.media.words import Word
+from studio.ui import theme
+from studio.ui.fonts import font
+from studio.ui.text.filling import Filling, Job
+from studio.ui.theme import color
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOOK_MS = 150
+"""How often cards are written anew while something is being made."""
+AROUND = 36
+"""Characters of given text shown on each side of a gap."""
+WIDTH = 250
+HEIGHT = 152
+
+
+class Card(QFrame):
+    """One draft. chosen: it was clicked, or Return pressed on it."""
+
+    chosen = Signal(object, int)
+
+    def __init__(self, job: Job, draft: int, title: str):
+        super().__init__()
+        self.job, self.draft = job, draft
+        self.setProperty("surface", "card")
+        self.setFixedWidth(WIDTH)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._name = title
+        self.title, self.detail, self.text = QLabel(title), QLabel(), QLabel()
+        self.title.setProperty("role", "heading")
+        self.detail.setProperty("role", "mono")
+        self.text.setWordWrap(True)
+        self.text.setTextFormat(Qt.TextFormat.RichText)
+        self.text.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.text.setFont(font(13))
+        head = QHBoxLayout()
+        head.addWidget(self.title, 1)
+        head.addWidget(self.detail)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(4)
+        column.addLayout(head)
+        area = QScrollArea()
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.viewport().setAutoFillBackground(False)
+        self.text.setAutoFillBackground(False)
+        area.setWidget(self.text)
+        column.addWidget(area, 1)
+
+    def show_as(self, text: str, detail: str, selected: bool) -> None:
+        if text != self.text.text():
+            self.text.setText(text)
+        self.detail.setText(detail)
+        name = f"{self._name}{', in the text' if selected else ''}"
+        if self.accessibleName() != name:
+            self.setAccessibleName(name)
+            border = f"2px solid {color('focus').name()}" if selected else f"1px solid {color('border').name()}"
+            self.setStyleSheet(
+                f"Card {{ border: {border}; border-radius: 8px; background: {color('raised').name()}; }}"
+            )
+            self.title.setText(f"{self._name} ✓" if selected else self._name)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self.chosen.emit(self.job, self.draft)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.chosen.emit(self.job, self.draft)
+        else:
+            super().keyPressEvent(event)
+
+
+class Cards(QScrollArea):
+    """A row of cards; hidden where there is only one draft."""
+
+    chosen = Signal(object, int)
+
+    def __init__(self, filling: Filling, parent: QWidget | None = None):
+        super().__init__(parent)
+        self._filling = filling
+        self.cards: list[Card] = []
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFixedHeight(HEIGHT + 28)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAccessibleName("Drafts side by side")
+        self._row = QHBoxLayout()
+        self._row.setContentsMargins(12, 6, 12, 6)
+        self._row.setSpacing(8)
+        self._row.addStretch(1)
+        inside = QWidget()
+        inside.setLayout(self._row)
+        self.setWidget(inside)
+        self._timer = QTimer(self, interval=LOOK_MS)
+        self._timer.timeout.connect(self._look)
+        filling.listed.connect(self.rebuild)
+        filling.playhead.state_changed.connect(self._look)
+        filling.playhead.frame_changed.connect(self._scrubbed)
+        theme.current().changed.connect(self.rebuild)
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Lay the cards out anew where others are to be compared."""
+        listed = self._listed()
+        if [(card.job, card.draft) for card in self.cards] != [(job, draft) for job, draft, _ in listed]:
+            for card in self.cards:
+                self._row.removeWidget(card)
+                card.hide()
+                card.deleteLater()
+            self.cards = [Card(job, draft, title) for job, draft, title in listed]
+            for card in self.cards:
+                card.chosen.connect(self.chosen)
+                self._row.insertWidget(self._row.count() - 1, card)
+        else:
+            for card in self.cards:
+                card.setAccessibleName("")  # drawn anew in the colours there are now
+        self.setVisible(len(self.cards) > 1)
+        self._look()
+
+    def _listed(self) -> "Sequence[tuple[Job, int, str]]":
+        filling = self._filling
+        if filling.comparison:
+            return [(job, 0, f"ℓ = {job.run.request.granularity}") for job in filling.comparison]
+        job = filling.job
+        if job is None:
+            return []
+        return [(job, draft, f"Draft {draft + 1}") for draft in range(filling.drafts)]
+
+    def _scrubbed(self) -> None:
+        if not self._timer.isActive():
+            self._look()
+
+    def _look(self) -> None:
+        filling = self._filling
+        going = any(not card.job.run.over for card in self.cards)
+        if going != self._timer.isActive():
+            self._timer.start() if going else self._timer.stop()
+        filling.see_comparison()
+        if len(self.cards) < 2:
+            return
+        for card in self.cards:
+            frames = card.job.run.frames
+            # The frame that is looked at, of the run that is looked at; of others the newest.
+            kept = frames[min(filling.playhead.index, len(frames) - 1)] if card.job is filling.job else frames[-1]
+            words = card.job.words(kept, card.draft)
+            differing = filling.differing(card.job, card.draft, words) if kept is frames[-1] else {}
+            text = "<br><br>".join(self._gap_html(gap, words, differing) for gap in self._gaps() if gap.id in words)
+            detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
+            card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)
+
+    def _gaps(self) -> list[Gap]:
+        return self._filling.document.text.gaps
+
+    def _gap_html(self, gap: Gap, words: dict[int, list[Word]], differing: dict) -> str:
+        """A gap with a little of what stands around it."""
+        text = self._filling.document.text
+        place, _ = text.find(gap.id)
+        before = "".join(piece for piece in text.between(max(place - AROUND, 0), place)[-1:] if isinstance(piece, str))
+        after = "".join(piece for piece in text.between(place + 1, place + 1 + AROUND)[:1] if isinstance(piece, str))
+        muted, link = color("muted").name(), color("link").name()
+        marks = differing.get(gap.id, [False] * len(words[gap.id]))
+        made = "".join(_word_html(word, mark, link) for word, mark in zip(words[gap.id], marks, strict=True))
+        return (
+            f'<span style="color:{muted}">{_escape(_tail(before))}</span>{made}'
+            f'<span style="color:{muted}">{_escape(_head(after))}</span>'
+        )
+
+    def close_down(self) -> None:
+        self._timer.stop()
+
+
+def _word_html(word: Word, differs: bool, link: str) -> str:
+    if not word.settled:
+        return "░ " if not word.known else f"<i>{_escape(word.text or '…')}</i><sup>{word.candidates}</sup>"
+    text = _escape(word.text)
+    return f'<span style="color:{link};font-weight:600;text-decoration:underline">{text}</span>' if differs else text
+
+
+def _escape(text: str) -> str:
+    return html.escape(text).replace("\n", "<br>")
+
+
+def _tail(text: str) -> str:
+    return text if len(text) < AROUND else "…" + text[text.find(" ") :] if " " in text else "…" + text
+
+
+def _head(text: str) -> str:
+    return text if len(text) < AROUND else text[: text.rfind(" ")] + " …" if " " in text else text + "…"

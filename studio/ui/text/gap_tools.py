@@ -1,0 +1,152 @@
+"""What keys, menus and clicks do to gaps and to the words in them."""
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QPoint, QRect, QRectF, Qt
+from PySide6.QtWidgets import QMenu
+
+from studio.errors import StudioError
+from studio.media.gapped import Gap
+from studio.ui.tasks import spawn
+from studio.ui.text.popover import Popover
+
+if TYPE_CHECKING:
+    from studio.ui.text.workspace import TextWorkspace
+
+PLACE = "text"
+
+
+class GapTools(QObject):
+    """Acts on the gap at the caret, or on the one that was clicked."""
+
+    def __init__(self, workspace: "TextWorkspace"):
+        super().__init__(workspace)
+        self._of = workspace
+        self.document, self.editor, self.filling = workspace.document, workspace.editor, workspace.filling
+        self.popover = Popover(workspace)
+        self.editor.token_pressed.connect(self._ask)
+        self.editor.menu_asked.connect(self._menu)
+        self.popover.chosen.connect(self._choose)
+        self.popover.pinned.connect(self.document.set_pinned)
+        self.popover.redo.connect(self._redo)
+
+    # ---- gaps
+
+    def make_gap(self) -> None:
+        """Turn what is selected into a gap; with nothing selected insert one."""
+        self.editor.own_words()
+        start, stop = self.editor.selection()
+        if start == stop:
+            self.insert_gap()
+        else:
+            self.document.make_gap(start, stop)
+
+    def insert_gap(self) -> None:
+        self.editor.own_words()
+        self.document.insert_gap(self.editor.selection()[1], self._of.gap_length)
+
+    def resize_gap(self, by: int) -> None:
+        gap = self._gap()
+        self.document.resize_gap(gap.id, gap.length + by)
+        self.editor.select_gap(gap.id)
+
+    def remove_gap(self) -> None:
+        self.document.remove_gap(self._gap().id)
+
+    def give_back(self) -> None:
+        gap = self._gap()
+        if not gap.was:
+            raise StudioError("This gap was not made from words: there is nothing to put back.")
+        self.document.give_back(gap.id)
+
+    def accept(self) -> None:
+        self.document.accept([self._gap().id])
+
+    def go_to_gap(self, by: int) -> None:
+        """Select the next gap behind the caret, or the one before it, round and round."""
+        places = [(place, gap.id) for place, gap in self.document.text.placed() if isinstance(gap, Gap)]
+        if not places:
+            raise StudioError("There is no gap: select words and press Ctrl+M, or insert a gap.")
+        start, stop = self.editor.selection()
+        behind = [gap for place, gap in places if place >= stop]
+        before = [gap for place, gap in places if place < start]
+        chosen = (behind or [places[0][1]])[0] if by > 0 else (before or [places[-1][1]])[-1]
+        self.editor.select_gap(chosen)
+        self.editor.setFocus()
+
+    def _gap(self) -> Gap:
+        gap = self.editor.gap_at_caret()
+        if gap is None:
+            raise StudioError("No gap is chosen: put the caret beside one, or press F3 to go to the next.")
+        return gap
+
+    # ---- words
+
+    def _ask(self, gap: int, index: int, rect: QRectF) -> None:
+        viewport = self.editor.viewport()
+        corner = viewport.mapToGlobal(rect.topLeft().toPoint())
+        spawn(self.ask(gap, index, QRect(corner, rect.size().toSize())), place=PLACE)
+
+    async def ask(self, gap_id: int, index: int, at: QRect) -> None:
+        """Open the list of what could stand at a place."""
+        look = self.editor.look(self.document.text.find(gap_id)[1])
+        token = look.tokens[index]
+        gap = self.document.text.find(gap_id)[1]
+        self.popover.ask(gap_id, index, at, token.pinned, token.state == "settled", not look.live)
+        found = await self.filling.alternatives(gap_id, index)
+        if self.popover.isVisible() and (self.popover.gap, self.popover.index) == (gap_id, index):
+            present = None if gap.fill is None or look.live else gap.fill.words[index]
+            self.popover.tell(found, present)
+
+    def ask_at_caret(self) -> None:
+        gap, index = self._token_at_caret()
+        mark = next((m for m in self.editor.marks().gaps if m.gap.id == gap), None)
+        if mark is not None and mark.tokens[index].rects:
+            self._ask(gap, index, mark.tokens[index].rects[0])
+
+    def pin_at_caret(self) -> None:
+        gap_id, index = self._token_at_caret()
+        gap = self.document.text.find(gap_id)[1]
+        if gap.fill is None:
+            raise StudioError("This gap is not filled yet: generate first, then pin words.")
+        self.document.set_pinned(gap_id, index, index not in gap.fill.pinned)
+
+    def _token_at_caret(self) -> tuple[int, int]:
+        gap = self._gap()
+        cursor = self.editor.textCursor()
+        block = cursor.block()
+        for offset, _, found in self.editor.view.gaps_in(block.blockNumber()):
+            if found.id == gap.id:
+                at = cursor.position() - block.position() - offset
+                stops = [token.stop for token in self.editor.look(gap).tokens]
+                return gap.id, next((i for i, stop in enumerate(stops) if at <= stop), len(stops) - 1)
+        return gap.id, 0
+
+    def _choose(self, gap_id: int, index: int, token: int, word: str) -> None:
+        """Put a word in; in a frame that is looked back at, go on from there."""
+        gap = self.document.text.find(gap_id)[1]
+        if self.editor.look(gap).live:
+            spawn(self.filling.branch(known={(gap_id, index): token}), place=PLACE)
+        elif gap.fill is not None:
+            self.document.set_token(gap_id, index, token, word)
+
+    def _menu(self, gap: Gap | None, at: QPoint) -> None:
+        menu = QMenu(self._of)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if gap is not None:
+            self.editor.select_gap(gap.id)
+        action = self._of.commands.__getitem__
+        names = ("words", "accept", "give-back", "longer", "shorter", "remove-gap") if gap else ("gap", "insert-gap")
+        menu.addActions([action(name) for name in names if gap is None or action(name).isEnabled()])
+        menu.addSeparator()
+        for title, slot, can in (
+            ("Cut", self.editor.cut, self.editor.textCursor().hasSelection()),
+            ("Copy", self.editor.copy, self.editor.textCursor().hasSelection()),
+            ("Paste", self.editor.paste, self.editor.canPaste()),
+            ("Select all", self.editor.selectAll, True),
+        ):
+            menu.addAction(title, slot).setEnabled(can)
+        menu.popup(at)
+
+    def _redo(self) -> None:
+        spawn(self._of.redo_rest(), place=PLACE)

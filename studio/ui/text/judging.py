@@ -1,0 +1,93 @@
+"""Judges the text: how surprising each token is given all others, a few at a time so that runs get their turn."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.errors import StudioError
+from studio.evaluation import JudgedToken, text_surprises
+from studio.media.gapped import GappedText, reading
+from studio.ui.text.document import TextDocument
+from studio.ui.text.judged import Judged
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+    from studio.ui.context import Studio
+
+
+class Judging(QObject):
+    """One judgement at a time. progress: (calls made, calls in all), 0 of 0 when there is none."""
+
+    progress = Signal(int, int)
+    grown = Signal()
+
+    def __init__(self, studio: "Studio", document: TextDocument, judged: Judged, parent: QObject | None = None):
+        super().__init__(parent)
+        self._studio, self._document, self._judged = studio, document, judged
+        self._turn = 0
+
+    @property
+    def busy(self) -> bool:
+        return self._busy
+
+    _busy = False
+
+    async def judge(self, bundle: "Bundle", start: int, stop: int) -> None:
+        """Judge what stands between two places, by all of the text. An edit ends it; what was judged stays."""
+        text = self._document.text
+        if not len(text):
+            raise StudioError("The text is empty: there is nothing to judge.")
+        self._turn += 1
+        turn, revision, lane = self._turn, self._document.revision, self._studio.lane
+        whole, places = readings(text)
+        low, high = _index(places, start), _index(places, stop)
+        self._busy = True
+        try:
+            calls, stream = await asyncio.to_thread(
+                lambda: text_surprises(bundle, lambda y, rows: lane.network(bundle)(y, rows), whole, low, high)
+            )
+            for done in range(1, calls + 1):
+                self.progress.emit(done - 1, calls)
+                some = await asyncio.wrap_future(lane.submit(lambda: next(stream, None)))
+                if some is None or turn != self._turn or revision != self._document.revision:
+                    break
+                self._judged.add(_by_place(some, places))
+                self.grown.emit()
+        finally:
+            if turn == self._turn:
+                self._busy = False
+                self.progress.emit(0, 0)
+
+    def stop(self) -> None:
+        self._turn += 1
+        self._busy = False
+        self.progress.emit(0, 0)
+
+
+def readings(text: GappedText) -> tuple[str, list[int]]:
+    """The text as it reads, and for each character its place; in a gap they have that of the gap, negative."""
+    places: list[int] = []
+    for place, piece in text.placed():
+        if isinstance(piece, str):
+            places.extend(range(place, place + len(piece)))
+        else:
+            places.extend([-place - 1] * len(reading(piece)))
+    places.append(len(text))
+    return text.text, places
+
+
+def _index(places: list[int], place: int) -> int:
+    """The first character that stands at a place or behind it."""
+    return next((i for i, at in enumerate(places) if (at if at >= 0 else -at - 1) >= place), len(places) - 1)
+
+
+def _by_place(tokens: list[JudgedToken], places: list[int]) -> list[tuple[int, int, float]]:
+    """Tokens of given text by place; what stands in gaps has its own marks."""
+    found = []
+    for token in tokens:
+        within = [place for place in places[token.start : token.stop] if place >= 0]
+        if within or token.start == token.stop:
+            start = within[0] if within else places[token.start]
+            found.append((start, within[-1] + 1 if within else start, token.bits))
+    return found

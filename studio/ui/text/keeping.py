@@ -1,0 +1,89 @@
+"""The text workspace in the session: the text with its gaps, caret, settings and the last run."""
+
+from typing import TYPE_CHECKING, Any
+
+from studio.errors import StudioError
+from studio.generation import GenerationRequest, TextSource
+from studio.media.gapped import GappedText
+from studio.ui.runs import Run
+from studio.ui.text.filling import Job
+
+if TYPE_CHECKING:
+    from studio.ui.text.workspace import TextWorkspace
+
+
+def session_of(workspace: "TextWorkspace") -> dict[str, Any]:
+    """What `restore_session` takes."""
+    settings, filling, editor = workspace.settings, workspace.filling, workspace.editor
+    state: dict[str, Any] = {
+        "title": workspace.title_of_text,
+        "text": workspace.document.text.dump(),
+        "caret": list(editor.carets()),
+        "scroll": editor.verticalScrollBar().value(),
+        "views": {"confidence": editor.confidence_shown, "windows": editor.windows_shown},
+        "gap_length": workspace.gap_length,
+        "model": settings.bundle.name if settings.bundle else None,
+        "settings": settings.dump(),
+    }
+    job = filling.job
+    if job is not None:
+        state["run"] = {
+            "request": job.run.request.model_dump_json(),
+            "parent": None if job.run.parent is None else list(job.run.parent),
+            "gaps": list(job.gaps),
+            "made": sorted(job.made),
+            "draft": filling.draft,
+            "index": workspace.playhead.index,
+            **job.run.record(),
+        }
+    return state
+
+
+def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
+    """Take up what `session_of` gave. StudioError where it is not to be used; then nothing has changed, but that the
+    run may be missing."""
+    try:
+        text = GappedText.load(state["text"])
+        anchor, caret = (min(max(int(place), 0), len(text)) for place in state["caret"])
+        bundle = workspace.studio.models.default("text", str(state["model"]))
+        settings, views = dict(state["settings"]), dict(state["views"])
+        title, length, scroll = str(state["title"])[:200], int(state["gap_length"]), int(state["scroll"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise StudioError(f"the stored text is damaged ({error}).") from error
+    workspace.filling.clear()
+    workspace.settings.set_bundle(bundle)
+    workspace.settings.load(settings)
+    workspace.take_text(text, title)
+    workspace.gap_length = length
+    workspace.commands["confidence"].setChecked(bool(views.get("confidence", True)))
+    workspace.show_confidence(bool(views.get("confidence", True)))
+    workspace.commands["windows"].setChecked(bool(views.get("windows")))
+    workspace.show_windows(bool(views.get("windows")))
+    workspace.editor.place_caret(anchor, caret)
+    workspace.editor.verticalScrollBar().setValue(scroll)
+    if isinstance(state.get("run"), dict):
+        _restore_run(workspace, state["run"])
+
+
+def _restore_run(workspace: "TextWorkspace", stored: dict[str, Any]) -> None:
+    try:
+        request = GenerationRequest.from_json(stored["request"])
+        bundle = workspace.studio.models.get(request.model)
+        if bundle is None or bundle.digest != request.digest:
+            raise StudioError(f"its model {request.model} is not installed in that version any more.")
+        if not isinstance(request.source, TextSource):
+            raise ValueError("the request is none for a text")
+        run = Run.ended(request, bundle, stored)
+        if stored["parent"] is not None:
+            run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
+        gaps, made = tuple(int(gap) for gap in stored["gaps"]), frozenset(int(gap) for gap in stored["made"])
+        parts = request.source.content if isinstance(request.source.content, tuple) else None
+        if (parts is not None and sum(isinstance(part, int) for part in parts) != len(gaps)) or not made <= set(gaps):
+            raise ValueError("the gaps do not fit the request")
+        draft, index = int(stored["draft"]), int(stored["index"])
+        job = Job(run, gaps, made)
+        job.words(run.frames[0], 0)
+    except (KeyError, TypeError, ValueError, AssertionError, StudioError) as error:
+        raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); the text is here.") from error
+    workspace.filling.take_up(job, draft)
+    workspace.playhead.show(index)

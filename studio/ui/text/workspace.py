@@ -1,0 +1,370 @@
+"""The text workspace: the document, its editor and what is filled in, put together."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout
+
+from studio.errors import StudioError
+from studio.generation import GenerationRequest, TextSource, text_plan, text_tokenizer
+from studio.media.gapped import GappedText
+from studio.media.textplan import parse_gaps
+from studio.media.texts import load_text
+from studio.ui import history
+from studio.ui.assets import assets_folder
+from studio.ui.image.toolbar import bar
+from studio.ui.inspector.panel import InspectorPanel
+from studio.ui.notices import NoticeBar
+from studio.ui.playhead import Playhead
+from studio.ui.sampling_settings import SamplingSettings
+from studio.ui.tasks import spawn
+from studio.ui.text.cards import Cards
+from studio.ui.text.commands import EXPORTS, Commands
+from studio.ui.text.document import TextDocument
+from studio.ui.text.editor import TextEditor
+from studio.ui.text.filling import Filling, Job
+from studio.ui.text.gap_tools import GapTools
+from studio.ui.text.judging import Judging
+from studio.ui.text.keeping import restore_session, session_of
+from studio.ui.timeline.panel import TimelinePanel
+from studio.ui.timeline.transport import Transport
+from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+    from studio.ui.context import Studio
+
+SUFFIXES = {".txt", ".md", ".text"}
+SETTLE_MS = 150
+"""After the last edit, before windows and forecast are made anew."""
+MAX_WINDOWS_TOLD = 3
+
+
+class TextWorkspace(Workspace):
+    name = "text"
+    title = "Text"
+    icon = "text"
+
+    def __init__(self, studio: "Studio"):
+        super().__init__(studio)
+        self.title_of_text = "text"
+        self._groups: list[list[int]] = []
+        self.document = TextDocument(self)
+        self.settings, self.playhead = SamplingSettings(self), Playhead(self)
+        self.filling = Filling(studio, self.document, self.settings, self.playhead, self)
+        self.transport = Transport(self.playhead, self)
+        self.editor = TextEditor(self.document)
+        self.editor.looks = self.filling.look
+        self.judging = Judging(studio, self.document, self.editor.judged, self)
+        self.cards = Cards(self.filling)
+        self.gap_tools = GapTools(self)
+        self.undo_stack = self.document.undo_stack
+        self.commands = Commands(self)
+        self.timeline = timeline = TimelinePanel(self.transport, [(kind, title) for kind, title, _ in EXPORTS])
+        self.inspector = inspector = InspectorPanel(studio, self.settings, self.name, self.transport)
+        self._steer = inspector
+        inspector.generate.connect(self.commands["generate"].trigger)
+        inspector.stop.connect(self.filling.stop)
+        inspector.pause.connect(self.transport.pause)
+        inspector.resume.connect(self.transport.go_on)
+        inspector.step.connect(self.transport.step)
+        inspector.compare.connect(self.commands["compare"].trigger)
+        timeline.branch.connect(self._branch_at)
+        timeline.export.connect(self._export_as)
+        self._lay_out()
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._settle.timeout.connect(self._settled)
+        self._connect()
+        self.settings.set_bundle(studio.models.default("text"))
+        self._open_sample()
+
+    def _lay_out(self) -> None:
+        self._length = QSpinBox()
+        self._length.setRange(1, 999)
+        self._length.setValue(6)
+        self._length.setAccessibleName("Length of a new gap in tokens")
+        self._length.setToolTip("Length of a new gap in tokens; a word has one or two")
+        self._told = QLabel()
+        self._told.setProperty("role", "muted")
+        self._stop_judging = QPushButton("Stop judging")
+        self._stop_judging.setProperty("kind", "quiet")
+        self._stop_judging.clicked.connect(self.judging.stop)
+        self._stop_judging.hide()
+        of = self.studio.actions.__getitem__
+
+        def button(name: str, text: bool = False) -> ActionButton:
+            return ActionButton(of(f"text.{name}"), text=text)
+
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(
+            bar(
+                *(button(name) for name in ("open", "save")),
+                12,
+                button("gap", text=True),
+                button("insert-gap"),
+                self._length,
+                *(button(name) for name in ("shorter", "longer", "give-back")),
+                12,
+                *(button(name) for name in ("confidence", "windows", "surprise")),
+                self._stop_judging,
+                None,
+                self._told,
+                8,
+                *(button(name) for name in ("previous", "next")),
+                8,
+                button("use", text=True),
+            )
+        )
+        column.addWidget(NoticeBar(self.studio.notices, self.name))
+        column.addWidget(self.editor, 1)
+        column.addWidget(self.cards)
+
+    def _connect(self) -> None:
+        document, filling, editor = self.document, self.filling, self.editor
+        for signal in (document.edited, document.reset, self.settings.changed, self.playhead.state_changed):
+            signal.connect(self._touched)
+        self.settings.changed.connect(self._take_model)
+        filling.changed.connect(self._show_frame)
+        filling.listed.connect(self._refresh)
+        filling.ended.connect(self._ended)
+        self.playhead.state_changed.connect(self._refresh)
+        self.cards.chosen.connect(filling.look_at)
+        editor.caret_changed.connect(self.commands.refresh)
+        self.judging.grown.connect(editor.forget_marks)
+        self.judging.progress.connect(self._show_judging)
+
+    def activated(self) -> None:
+        """The writer can go on at once; the network is loaded meanwhile."""
+        self.editor.setFocus()
+        bundle, lane = self.settings.bundle, self.studio.lane
+        if bundle is not None and lane.loaded(bundle) is None:
+            spawn(self._load(bundle), place=self.name)
+
+    async def _load(self, bundle: "Bundle") -> None:
+        await asyncio.wrap_future(self.studio.lane.submit(self.studio.lane.network, bundle))
+        self.status_changed.emit()
+
+    # ---- opening
+
+    def _open_sample(self) -> None:
+        """A text with gaps in it: pressing Generate shows the method at once."""
+        parts = parse_gaps(load_text(assets_folder() / "samples" / "fisherman.txt"))
+        self.take_text(GappedText.of(parts), "fisherman")
+
+    def take_text(self, text: GappedText, title: str) -> None:
+        self.filling.clear()
+        self.document.open(text)
+        self.title_of_text = title
+        self._refresh()
+
+    def open_paths(self, paths: list[Path]) -> bool:
+        texts = [path for path in paths if path.suffix.lower() in SUFFIXES]
+        if texts:
+            spawn(self.open_text(texts[0]), place=self.name)
+        return bool(texts)
+
+    async def open_text(self, path: Path) -> None:
+        """Open a text as it is; marks such as [[6]] in it become gaps. StudioError where it is none."""
+        text = await asyncio.to_thread(load_text, path)
+        try:
+            parts: list[str | int] = parse_gaps(text)
+        except StudioError:
+            parts = [text]
+        self.take_text(GappedText.of(parts), path.stem)
+        self.studio.settings.add_recent(self.name, path)
+
+    def open_request(self, request: GenerationRequest, **source: Any) -> bool:
+        if not isinstance(request.source, TextSource):
+            return False
+        bundle = self.studio.models.get(request.model)
+        if bundle is None or bundle.digest != request.digest:
+            self.studio.notices.show(
+                f"This was made with a version of the model {request.model} that is not installed: the present one "
+                "makes something else from the same settings.",
+                kind="warning",
+                place=self.name,
+            )
+        content = request.source.content
+        parts = parse_gaps(content) if isinstance(content, str) else content
+        if bundle is not None and bundle.manifest.modality == "text":
+            self.settings.set_bundle(bundle)
+        self.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
+        self.settings.set(seed_locked=True)
+        self.take_text(GappedText.of(parts), "text")
+        return True
+
+    def use_model(self, bundle: "Bundle") -> bool:
+        if bundle.manifest.modality != "text":
+            return False
+        self.settings.set_bundle(bundle)
+        return True
+
+    @property
+    def gap_length(self) -> int:
+        return self._length.value()
+
+    @gap_length.setter
+    def gap_length(self, length: int) -> None:
+        self._length.setValue(length)
+
+    # ---- making
+
+    async def generate(self) -> None:
+        self.studio.notices.clear(self.name)
+        await self.filling.generate()
+
+    async def compare(self) -> None:
+        self.studio.notices.clear(self.name)
+        await self.filling.compare()
+
+    async def branch(self) -> None:
+        await self.filling.branch()
+
+    async def redo_rest(self) -> None:
+        """Make all in filled gaps again that is not pinned."""
+        await self.filling.generate()
+
+    def _branch_at(self, index: int) -> None:
+        spawn(self.filling.branch(index), place=self.name)
+
+    def _export_as(self, kind: str) -> None:
+        spawn(self.commands.export_as(kind), place=self.name)
+
+    def pause(self) -> None:
+        if self.transport.live:
+            self.transport.pause()
+        else:
+            self.transport.go_on()
+
+    def look_at_draft(self, by: int) -> None:
+        job = self.filling.job
+        if job is not None:
+            self.filling.look_at(job, (self.filling.draft + by) % self.filling.drafts)
+
+    def _ended(self, job: Job) -> None:
+        error = job.run.error
+        if error is not None:
+            if not isinstance(error, StudioError):
+                raise error
+            self.studio.notices.show(str(error), kind="error", place=self.name)
+        spawn(history.keep(self.studio.library, job.run), place=self.name)
+        self.dirty.emit()
+
+    # ---- what is shown
+
+    def show_confidence(self, on: bool) -> None:
+        self.editor.confidence_shown = on
+        self.editor.forget_marks()
+        self.dirty.emit()
+
+    def show_windows(self, on: bool) -> None:
+        self.editor.windows_shown = on
+        self.editor.forget_marks()
+        self._settle.start()
+
+    def show_surprise(self, on: bool) -> None:
+        """Judge what is selected, or the whole text, and tint it."""
+        self.editor.judged_shown = on
+        self.editor.forget_marks()
+        if not on:
+            self.judging.stop()
+            return
+        start, stop = self.editor.selection()
+        whole = (0, len(self.document.text))
+        if self.settings.bundle is None:
+            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
+        spawn(self.judging.judge(self.settings.bundle, *((start, stop) if stop > start else whole)), place=self.name)
+
+    def _show_judging(self, done: int, calls: int) -> None:
+        self._stop_judging.setVisible(calls > 0)
+        self._stop_judging.setText(f"Stop judging ({100 * done // max(calls, 1)} %)")
+
+    def _show_frame(self) -> None:
+        job = self.filling.job
+        self.editor.refresh(job.made if job else None)
+
+    def _touched(self, *_: object) -> None:
+        self._settle.start()
+        self.dirty.emit()
+
+    def _take_model(self) -> None:
+        bundle = self.settings.bundle
+        if bundle is not None:
+            self.document.set_model(text_tokenizer(bundle), bundle.num_tokens)
+        else:
+            self.document.set_model(None, 256)
+
+    def _settled(self) -> None:
+        spawn(self._lay_windows(), place=self.name)
+
+    async def _lay_windows(self) -> None:
+        """Which part of the text the model sees with each gap; said where gaps do not see each other."""
+        bundle, text, revision = self.settings.bundle, self.document.text, self.document.revision
+        extents: list[tuple[int, int]] = []
+        groups: list[list[int]] = []
+        if bundle is not None and text.gaps and not self.filling.problem():
+            parts = text.parts
+            plan = await asyncio.to_thread(text_plan, bundle, parts)
+            extents = [window.extent for window in plan.windows]
+            numbers = iter(range(len(text.gaps)))
+            groups = [[next(numbers) for _ in window.gaps] for window in plan.windows]
+        if revision != self.document.revision:
+            return
+        self.editor.extents, self._groups = extents, groups
+        self._refresh()
+        several = len(extents) > 1
+        self._told.setText(f"{len(extents)} windows: far gaps do not see each other" if several else "")
+        self._told.setToolTip(
+            "The gaps lie further apart than the model sees at once, so each group of them is filled on its own. "
+            "Alt+W shows what it sees."
+            if several
+            else ""
+        )
+        self.editor.forget_marks()
+
+    def _refresh(self) -> None:
+        self._steer.set_units(self._units)
+        self._steer.set_problem(self.filling.problem())
+        self.commands.refresh()
+        self.status_changed.emit()
+
+    def _units(self, granularity: int) -> tuple[int, ...]:
+        """What the next run makes, by window of the network where these are known already."""
+        tokens = self.filling.tokens_to_make()
+        if sum(len(group) for group in self._groups) != len(tokens):
+            return (sum(tokens) * granularity,)
+        return tuple(granularity * sum(tokens[gap] for gap in group) for group in self._groups)
+
+    def status(self) -> dict[str, str]:
+        bundle, lane = self.settings.bundle, self.studio.lane
+        if bundle is None:
+            return {"model": "no text model"}
+        loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
+        return {
+            "model": bundle.name,
+            "provider": loaded.provider if loaded else "loading …",
+            "reason": (loaded.reason or "") if loaded else "",
+            "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",
+            "queue": {"": "idle", "done": "done"}.get(self.playhead.state, self.playhead.state),
+        }
+
+    # ---- session
+
+    def session(self) -> dict[str, Any]:
+        return session_of(self)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        restore_session(self, state)
+
+    def close_down(self) -> None:
+        self._settle.stop()
+        self.judging.stop()
+        self.filling.stop()
+        self.cards.close_down()
+        self.playhead.close_down()
+        self.document.close_down()

@@ -1,0 +1,440 @@
+"""The text workspace in the window, with the model that ships: what a writer does, from the first minute on."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+
+from studio.media.gapped import Gap, GappedText
+from studio.ui import dialogs
+from studio.ui.text.workspace import TextWorkspace
+from studio.ui.window import Window
+from tests.ui.test_window import until
+from tests.ui.text.conftest import text_of
+
+STORY = "Once upon a time there was a king who had three daughters.\r\nThe youngest was 👑 fair.\n"
+
+
+async def finished(text: TextWorkspace, state: str = "done") -> None:
+    await until(lambda: text.playhead.run is not None and text.playhead.run.over)
+    await until(lambda: text.playhead.state in ("done", "stopped", "failed"))
+    assert text.playhead.state == state
+
+
+async def generated(text: TextWorkspace) -> None:
+    before = text.playhead.run
+    text.commands["generate"].trigger()
+    await until(lambda: text.playhead.run is not before)
+    await finished(text)
+
+
+def opened(window: Window, *pieces: str | Gap) -> TextWorkspace:
+    text = text_of(window)
+    text.take_text(GappedText(pieces), "story")
+    text.settings.set(steps=8)
+    return text
+
+
+def given(text: TextWorkspace) -> list[str]:
+    return [piece for piece in text.document.text.pieces if isinstance(piece, str)]
+
+
+def notices(window: Window) -> list[str]:
+    return [notice.text for notice in window.studio.notices.at("text")]
+
+
+def test_the_first_minute(with_window: Any) -> None:
+    """A text with gaps is there, and Generate fills them before one's eyes."""
+
+    async def test(window: Window) -> None:
+        text = text_of(window)
+        gaps, before = text.document.text.gaps, given(text)
+        assert len(gaps) == 3 and not any(gap.fill for gap in gaps)
+        empty = text.editor.viewport().grab().toImage()
+        await generated(text)
+        filled = text.document.text.gaps
+        assert all(gap.fill is not None and len(gap.fill.tokens) == gap.length for gap in filled)
+        assert given(text) == before
+        await asyncio.sleep(0.05)
+        assert text.editor.viewport().grab().toImage() != empty
+        await until(lambda: window.studio.library is not None and window.studio.library.count() == 1)
+        assert text.status()["provider"] == "CPU"
+        text.commands["use"].trigger()
+        assert not text.document.text.gaps and text.document.text.text.startswith(before[0])
+        text.undo_stack.setIndex(0)  # pyright: ignore[reportOptionalMemberAccess]
+        assert text.document.text.gaps == gaps and "___" in text.editor.view.views[0]
+
+    with_window(test)
+
+
+def test_a_selection_becomes_a_gap_by_key(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, STORY)
+        window.activateWindow()
+        editor = text.editor
+        editor.setFocus()
+        await until(lambda: editor.hasFocus())
+        for _ in range(2):
+            QTest.keyClick(editor, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier)
+        for _ in range(2):
+            QTest.keyClick(
+                editor, Qt.Key.Key_Right, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+            )
+        QTest.keyClick(editor, Qt.Key.Key_M, Qt.KeyboardModifier.ControlModifier)
+        (gap,) = text.document.text.gaps
+        assert gap.was == "a time" and gap.length == 2 and given(text)[0] == "Once upon "
+        QTest.keyClick(editor, Qt.Key.Key_Up, Qt.KeyboardModifier.AltModifier)
+        assert text.document.text.gaps[0].length == 3
+        QTest.keyClick(editor, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+        assert text.document.text.pieces == (STORY,)
+        text.commands["insert-gap"].trigger()
+        assert text.document.text.gaps[0].length == text.gap_length
+
+    with_window(test)
+
+
+def test_pause_step_back_and_branch(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king said: ", Gap(1, 20), "\r\nand went home.")
+        text.settings.set(steps=200, policy="sequential", granularity=12, seed_locked=True)
+        before = given(text)
+        text.commands["generate"].trigger()
+        await until(lambda: len(text.playhead.run.frames if text.playhead.run else []) > 20)
+        text.commands["pause"].trigger()
+        first = text.playhead.run
+        assert first is not None
+        await until(lambda: text.playhead.state == "paused" and not first.active)
+        count = len(first.frames)
+        await until(lambda: text.playhead.index == count - 1)
+        look = text.editor.look(text.document.text.gaps[0])
+        words = text.filling.job.words(first.frames[-1], 0)[1]  # pyright: ignore[reportOptionalMemberAccess]
+        assert look.live and [token.state for token in look.tokens] == [
+            "settled" if word.settled else "partial" if word.known else "unknown" for word in words
+        ]
+        assert text.editor.view.views[0].startswith("The king said: ") and given(text) == before
+        text.commands["step"].trigger()
+        await until(lambda: text.playhead.index == count)
+        text.commands["back"].trigger()
+        text.commands["back"].trigger()
+        assert text.playhead.index == count - 2
+        text.settings.set(steps=5)
+        text.commands["branch"].trigger()
+        await until(lambda: text.playhead.run is not first)
+        await finished(text)
+        branch = text.playhead.run
+        assert branch is not None and branch.parent == (first.id, count - 2) and first.state == "stopped"
+        known = first.frames[count - 2].y[0] != branch.bundle.subtokens.mask_id
+        assert (branch.frames[-1].y[0][known] == first.frames[count - 2].y[0][known]).all()
+        assert text.document.text.gaps[0].fill is not None and given(text) == before
+
+    with_window(test)
+
+
+def test_stop_leaves_the_text_as_it_was(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king said: ", Gap(1, 30), ".")
+        text.settings.set(steps=400, policy="sequential", granularity=12)
+        text.commands["generate"].trigger()
+        await until(lambda: len(text.playhead.run.frames if text.playhead.run else []) > 5)
+        text.commands["stop"].trigger()
+        await finished(text, "stopped")
+        assert text.document.text.gaps == [Gap(1, 30)] and text.document.undo_stack.count() == 0
+        text.commands["discard"].trigger()
+        assert text.editor.view.views[0].count("___") == 30
+
+    with_window(test)
+
+
+def test_pin_a_word_and_redo_the_rest(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 6), " and lived.")
+        await generated(text)
+        first = text.document.text.gaps[0].fill
+        assert first is not None
+        text.document.set_pinned(1, 2, True)
+        before = text.playhead.run
+        text.commands["redo-rest"].trigger()
+        await until(lambda: text.playhead.run is not before)
+        await finished(text)
+        fill = text.document.text.gaps[0].fill
+        assert fill is not None and fill.tokens[2] == first.tokens[2] and 2 in fill.pinned
+        assert fill.confidence[2] is None
+        for index in range(6):
+            text.document.set_pinned(1, index, True)
+        assert "pinned" in text.filling.problem()
+        await until(lambda: not text.commands["generate"].isEnabled())
+
+    with_window(test)
+
+
+def test_other_words_are_offered_and_taken(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had three ", Gap(1, 2), " and lived.")
+        await generated(text)
+        popover = text.gap_tools.popover
+        await text.gap_tools.ask(1, 0, QRect(100, 100, 40, 20))
+        shown = [row for row in popover.rows if row.isVisible()]
+        chances = [row.probability for row in shown]
+        assert len(shown) == 9 and chances == sorted(chances, reverse=True) and sum(chances) <= 1
+        assert all(not row.word.startswith(" ") for row in shown)  # the space is the writer's
+        other = next(row for row in shown if not row.isChecked())
+        QTest.keyClick(other, Qt.Key.Key_Space)
+        fill = text.document.text.gaps[0].fill
+        assert fill is not None and fill.words[0] == other.word and fill.pinned == {0} and not popover.isVisible()
+        text.undo_stack.undo()  # pyright: ignore[reportOptionalMemberAccess]
+        fill = text.document.text.gaps[0].fill
+        assert fill is not None and fill.words[0] != other.word
+
+    with_window(test)
+
+
+def test_a_word_is_put_into_a_frame_to_go_on_from_there(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had three ", Gap(1, 6), " and lived.")
+        text.settings.set(policy="sequential", steps=6)
+        await generated(text)
+        first = text.playhead.run
+        text.playhead.show(2)
+        found = await text.filling.alternatives(1, 4)
+        text.gap_tools._choose(1, 4, found[0].token, found[0].text)
+        await until(lambda: text.playhead.run is not first)
+        await finished(text)
+        fill = text.document.text.gaps[0].fill
+        assert fill is not None and fill.tokens[4] == found[0].token
+        kept = first.frames[-1]  # pyright: ignore[reportOptionalMemberAccess]
+        words = text.filling.job_of(first.id).words(kept, 0)[1]  # pyright: ignore[reportOptionalMemberAccess]
+        assert fill.words[:2] == tuple(word.text for word in words[:2])
+
+    with_window(test)
+
+
+def test_drafts_stand_side_by_side_and_one_is_accepted(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, STORY, "They ", Gap(1, 8), ".")
+        text.settings.set(variations=3, temperature=1.0)
+        await generated(text)
+        cards = text.cards.cards
+        assert text.cards.isVisible() and len(cards) == 3
+        assert cards[0].accessibleName() == "Draft 1, in the text" and "underline" in cards[1].text.text()
+        QTest.mouseClick(cards[2], Qt.MouseButton.LeftButton)
+        job = text.filling.job
+        assert job is not None
+        assert text.document.text.gaps[0].fill == job.fills(2)[1] != job.fills(0)[1]
+        assert text.cards.cards[2].accessibleName() == "Draft 3, in the text"
+        text.commands["use"].trigger()
+        assert text.document.text.text == STORY + "They " + job.fills(2)[1].text + "."
+        text.undo_stack.setIndex(0)  # pyright: ignore[reportOptionalMemberAccess]
+        assert text.document.text.gaps == [Gap(1, 8)]
+
+    with_window(test)
+
+
+def test_granularities_are_compared(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "They ", Gap(1, 4), ".")
+        text.commands["compare"].trigger()
+        await until(lambda: len(text.cards.cards) == len(text.settings.granularities))
+        jobs = text.filling.comparison
+        await until(lambda: all(job.run.over for job in jobs))
+        text.cards._look()
+        assert [card.title.text().split()[2] for card in text.cards.cards] == ["1", "2", "3", "4", "6", "12"]
+        assert all("calls" in card.detail.text() for card in text.cards.cards)
+        assert len({job.run.request.seeds for job in jobs}) == 1
+        text.filling.look_at(jobs[4], 0)
+        assert text.document.text.gaps[0].fill == jobs[4].fills(0)[1] and text.playhead.run is jobs[4].run
+        await until(lambda: window.studio.library is not None and window.studio.library.count() == 6)
+
+    with_window(test)
+
+
+def test_only_empty_gaps_are_filled_while_there_are_some(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The ", Gap(1, 2), " king.")
+        await generated(text)
+        first = text.document.text.gaps[0].fill
+        text.document.insert_gap(len(text.document.text), 3)
+        await generated(text)
+        assert text.document.text.gaps[0].fill == first and text.document.text.gaps[1].fill is not None
+
+    with_window(test)
+
+
+def test_the_text_is_judged(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had three zebra daughters.\r\nOnce.")
+        text.commands["surprise"].trigger()
+        await until(lambda: len(text.editor.judged) > 8 and not text.judging.busy)
+        judged = text.editor.judged.between(0, 99)
+        assert judged[0][0] == 0 and judged[-1][1] == len(text.document.text)
+        odd = "The king had three zebra daughters.".index(" zebra")
+        there = sum(bits for start, _, bits in judged if odd <= start < odd + 6)
+        assert there > 2 * sum(bits for _, _, bits in judged) / len(judged)
+        text.document.insert(0, 0, "Now: ")
+        assert text.editor.judged.between(0, 99)[0][0] == 5
+        text.commands["surprise"].trigger()
+        assert text.editor.judged_between(0, 99) == []
+
+    with_window(test)
+
+
+def test_far_gaps_are_told_to_be_filled_alone(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        far = "They lived there, and the king was old. " * 60
+        text = opened(window, "The ", Gap(1, 2), far, Gap(2, 2), ".")
+        await until(lambda: len(text.editor.extents) == 2)
+        assert "2 windows" in text._told.text() and len(text._groups) == 2
+        (_, first), (second, _) = text.editor.extents
+        assert first < second
+        text.commands["windows"].trigger()
+        text.editor.viewport().grab()
+        text.document.remove_gap(2)
+        await until(lambda: len(text.editor.extents) == 1)
+        assert text._told.text() == ""
+
+    with_window(test)
+
+
+@pytest.mark.parametrize("kind", ["txt", "md", "html", "json"])
+def test_a_run_is_exported(with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    async def answer(*_: Any, **__: Any) -> Path:
+        return tmp_path / f"out.{kind}"
+
+    async def test(window: Window) -> None:
+        monkeypatch.setattr(dialogs, "ask_save", answer)
+        text = opened(window, "The king had ", Gap(1, 3), " [[3]] left.")
+        await generated(text)
+        await text.commands.export_as(kind)
+        made = (tmp_path / f"out.{kind}").read_text("utf-8")
+        if kind == "txt":
+            assert made == text.document.text.text
+        if kind == "json":
+            assert len(json.loads(made)["steps_made"]) == 9 and json.loads(made)["texts"] == [text.document.text.text]
+        assert "[[3]] left." in made and any("Exported" in notice for notice in notices(window))
+
+    with_window(test)
+
+
+def test_what_cannot_be_done_is_said_and_nothing_is_lost(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window)
+        assert "no gap" in text.filling.problem()
+        with_nothing = text.document.text.pieces
+        for name in ("surprise", "use", "gap"):
+            text.commands[name].setEnabled(True)
+        text.commands["use"].trigger()
+        text.commands["surprise"].trigger()
+        await until(lambda: len(notices(window)) == 2)
+        assert "generate first" in notices(window)[0] and "empty" in notices(window)[1]
+        assert text.document.text.pieces == with_nothing
+        text = opened(window, "word " * 400)
+        text.editor.selectAll()
+        text.commands["gap"].trigger()
+        assert "too long: the model takes at most 254" in notices(window)[-1]
+        assert text.document.text.pieces == ("word " * 400,)
+        text.gap_length = 300
+        text.commands["insert-gap"].trigger()
+        assert "300 tokens" in notices(window)[-1] and not text.document.text.gaps
+
+    with_window(test)
+
+
+def test_what_is_open_comes_back(with_window: Any) -> None:
+    kept: dict[str, Any] = {}
+
+    async def use(window: Window) -> None:
+        text = opened(window, STORY, Gap(3, 5, "was"), " [[4]] and\u2028", Gap(4, 2), "\n")
+        text.settings.set(variations=2, temperature=0.7)
+        await generated(text)
+        text.filling.look_at(text.filling.job, 1)  # pyright: ignore[reportArgumentType]
+        text.document.set_pinned(3, 1, True)
+        text.editor.place_caret(3, 7)
+        text.playhead.show(4)
+        run = text.playhead.run
+        kept.update(pieces=text.document.text.pieces, y=[frame.y for frame in run.frames])  # pyright: ignore
+
+    async def again(window: Window) -> None:
+        text = text_of(window)
+        assert text.document.text.pieces == kept["pieces"] and text.settings.get("temperature") == 0.7
+        run = text.playhead.run
+        assert run is not None and run.state == "done" and text.playhead.index == 4 and text.filling.draft == 1
+        assert all((frame.y == y).all() for frame, y in zip(run.frames, kept["y"], strict=True))
+        assert text.editor.carets() == (3, 7) and text.title_of_text == "story"
+        text.commands["branch"].trigger()
+        await until(lambda: text.playhead.run is not run)
+        await finished(text)
+
+    with_window(use)
+    with_window(again)
+
+
+@pytest.mark.parametrize(
+    "damage", [{"text": 3}, {"text": [{"id": 1}]}, {"caret": None}, {"settings": 5}, {"run": {"request": "x"}}]
+)
+def test_a_damaged_session_is_said(with_window: Any, damage: dict[str, Any]) -> None:
+    from studio.errors import StudioError
+
+    async def test(window: Window) -> None:
+        text = opened(window, STORY, Gap(1, 2))
+        await generated(text)
+        state = text.session()
+        with pytest.raises(StudioError, match=r"damaged|lost"):
+            text.restore(state | damage)
+        assert "king" in text.document.text.text
+
+    with_window(test)
+
+
+def test_a_request_comes_back_from_the_gallery(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "Marks like [[3]] stay: ", Gap(1, 4), ".")
+        await generated(text)
+        run = text.playhead.run
+        assert run is not None
+        before = text.document.text.text
+        text.take_text(GappedText(["other"]), "other")
+        assert text.open_request(run.request)
+        assert text.document.text.parts == ("Marks like [[3]] stay: ", 4, ".")
+        await generated(text)
+        assert text.document.text.text == before
+
+    with_window(test)
+
+
+def test_every_control_has_a_name(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "They ", Gap(1, 4), ".")
+        text.settings.set(variations=2)
+        await generated(text)
+        await text.gap_tools.ask(1, 0, QRect(10, 10, 10, 10))
+        nameless = [
+            widget
+            for parent in (text, text.gap_tools.popover)
+            for widget in parent.findChildren(QWidget)
+            if widget.focusPolicy() != Qt.FocusPolicy.NoFocus
+            and widget.isVisible()
+            and not (widget.accessibleName() or getattr(widget, "text", lambda: "")())
+            and not widget.objectName().startswith("qt_")
+        ]
+        text.gap_tools.popover.hide()
+        assert nameless == []
+
+    with_window(test)
+
+
+def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        (tmp_path / "a.txt").write_bytes(STORY.encode())
+        (tmp_path / "b.txt").write_text("The [[5]] king", encoding="utf-8")
+        text = text_of(window)
+        assert text.open_paths([tmp_path / "a.txt"]) and not text.open_paths([tmp_path / "a.png"])
+        await until(lambda: text.document.text.pieces == (STORY,))
+        await text.open_text(tmp_path / "b.txt")
+        assert text.document.text.parts == ("The ", 5, " king")
+        await asyncio.sleep(0)
+
+    with_window(test)
