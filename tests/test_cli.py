@@ -17,7 +17,7 @@ from studio import __version__, cli
 from studio.commands import common, demo
 from studio.errors import StudioError
 from studio.media.export import read_parameters
-from studio.runtime import catalog
+from studio.runtime import catalog, denoiser, devices
 from studio.runtime.denoiser import OnnxDenoiser
 from tests.helpers import picture_bundle, text_bundle
 
@@ -407,6 +407,29 @@ def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> No
     code, out, _ = run("doctor")
     assert code == 1 and "tokenizer.json is missing; import the model again" in out
     assert "no working text model; run `prime-studio models import FILE`" in out
+
+
+def test_doctor_believes_in_cuda_only_when_a_session_runs_there(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cuda_problem", lambda: None)
+    monkeypatch.setattr(denoiser, "cuda_problem", lambda: None)
+    monkeypatch.setattr(denoiser, "missing_library", lambda: "libcudnn.so.9 is missing; install it")
+    if "CUDAExecutionProvider" in devices.import_onnxruntime().get_available_providers():
+        assert "CUDA: libcudnn.so.9 is missing; install it" in run("doctor")[1]
+    monkeypatch.setattr(OnnxDenoiser, "_start", lambda self, path, device, threads: FakeCuda(path))
+    assert "CUDA: usable" in run("doctor")[1]
+
+
+class FakeCuda:
+    """A session that says it runs on CUDA."""
+
+    def __init__(self, path: str):
+        self.session = devices.import_onnxruntime().InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.session, name)
+
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
 
 def test_demo_fills_the_samples(run: Run) -> None:

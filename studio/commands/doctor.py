@@ -2,11 +2,14 @@
 
 import argparse
 import importlib.metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from studio import __version__
 from studio.commands import common
 from studio.errors import StudioError
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
 
 NEEDED = ("numpy", "pillow", "pydantic", "tokenizers", "safetensors", "platformdirs", "rich")
 WINDOW = ("PySide6-Essentials", "pyqtgraph", "qasync")
@@ -28,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     missing = [name for name in NEEDED if packages[name] is None]
     if missing:
         problems.append(f"Missing: {', '.join(missing)}; run `pip install --force-reinstall prime-studio`.")
-    models, model_problems = _models(facts["onnxruntime"] is not None)
+    models, model_problems = _models(facts["onnxruntime"] is not None, facts["providers"])
     problems += model_problems
     notes = _notes(packages)
     facts |= {"python_packages": packages, "models": models, "problems": problems, "notes": notes}
@@ -43,8 +46,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _models(runtime: bool) -> tuple[dict[str, str], list[str]]:
-    """Each model with its state, and what is wrong."""
+def _models(runtime: bool, providers: dict[str, str | None]) -> tuple[dict[str, str], list[str]]:
+    """Each model with its state, and what is wrong. `providers`: why CUDA cannot be used is said once it was tried."""
     from studio.runtime.catalog import list_bundles, verify_bundle
 
     states, problems = {}, []
@@ -54,6 +57,7 @@ def _models(runtime: bool) -> tuple[dict[str, str], list[str]]:
                 raise bundle
             if runtime:
                 verify_bundle(path)
+                _try_cuda(bundle, providers)
             states[path.name] = f"{bundle.manifest.modality}, whole"
         except StudioError as error:
             states[path.name] = "broken"
@@ -62,6 +66,14 @@ def _models(runtime: bool) -> tuple[dict[str, str], list[str]]:
         if not any(state == f"{modality}, whole" for state in states.values()):
             problems.append(f"There is no working {modality} model; run `prime-studio models import FILE` with one.")
     return states, problems
+
+
+def _try_cuda(bundle: "Bundle", providers: dict[str, str | None]) -> None:
+    """Where nothing speaks against CUDA, only a session that was started is proof."""
+    if providers.get("CUDA", "") is None:
+        from studio.runtime.denoiser import OnnxDenoiser
+
+        providers["CUDA"] = OnnxDenoiser(bundle, "auto").reason
 
 
 def _notes(packages: dict[str, str | None]) -> list[str]:

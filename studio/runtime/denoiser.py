@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import OutOfMemory, Stopped, StudioError
-from studio.runtime.devices import FATAL, cuda_problem, import_onnxruntime, one_line, physical_cores
+from studio.runtime.devices import FATAL, cuda_problem, import_onnxruntime, missing_library, one_line, physical_cores
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -48,7 +48,7 @@ class OnnxDenoiser:
         reported = str(self._session.get_providers()[0])
         self.provider = _SHORT.get(reported, reported)
         if device != "cpu" and self.provider != "CUDA" and not self.reason:
-            self.reason = "ONNX Runtime could not start CUDA; run `prime-studio doctor`"
+            self.reason = missing_library() or "ONNX Runtime could not start CUDA; run `prime-studio doctor`"
         if device == "cuda" and self.reason:
             raise StudioError(f"CUDA cannot be used: {self.reason}, or choose the device cpu.")
         self._check_interface()

@@ -49,10 +49,10 @@ def cuda_problem() -> str | None:
     driver = _driver_problem()
     if driver:
         return driver
-    onnxruntime = import_onnxruntime()
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
         return "the installed ONNX Runtime is built without CUDA; install onnxruntime-gpu instead of onnxruntime"
-    return _library_problem(onnxruntime)
+    missing_library()
+    return None
 
 
 def _driver_problem() -> str | None:
@@ -72,11 +72,16 @@ def _driver_problem() -> str | None:
     return None
 
 
-def _library_problem(onnxruntime: ModuleType) -> str | None:
-    """Load the CUDA libraries, from nvidia-* packages too; `preload_dlls` prints what it could not load."""
+@functools.cache
+def missing_library() -> str | None:
+    """Load the CUDA libraries, from nvidia-* packages too; what could not be loaded, and the remedy, or None.
+
+    It explains a session that fails, but foretells nothing: some of the libraries are only needed by some networks.
+    """
+    onnxruntime = import_onnxruntime()
     if not hasattr(onnxruntime, "preload_dlls"):
         return None
-    printed = io.StringIO()
+    printed = io.StringIO()  # `preload_dlls` prints what it could not load
     with contextlib.redirect_stdout(printed):
         onnxruntime.preload_dlls()
     failed = [line for line in printed.getvalue().splitlines() if line.startswith("Failed to load")]

@@ -90,6 +90,10 @@ def test_cpu_is_reported_with_the_reason(folder: Any, monkeypatch: pytest.Monkey
 def test_a_session_that_falls_back_is_reported(folder: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     """The driver seems to be there, but the session says CPU."""
     monkeypatch.setattr(module, "cuda_problem", lambda: None)
+    # A library that could not be loaded is no reason not to try, but explains the failure.
+    monkeypatch.setattr(module, "missing_library", lambda: "libcudnn.so.9 is missing; install it")
+    assert OnnxDenoiser(Bundle.open(folder.path)).reason == "libcudnn.so.9 is missing; install it"
+    monkeypatch.setattr(module, "missing_library", lambda: None)
     auto = OnnxDenoiser(Bundle.open(folder.path))
     assert auto.provider == "CPU"
     assert auto.reason and "could not start CUDA" in auto.reason
