@@ -1,7 +1,13 @@
 """The one way to make anything: a request that holds all a result depends on, its frames, its result."""
 
 from studio.generation.building import branch_request, check, free_request, picture_request, text_request
-from studio.generation.keeping import filled_picture, parameters_of, read_request, save_picture
+from studio.generation.keeping import (
+    filled_picture,
+    parameters_of,
+    read_request,
+    read_text_request,
+    save_picture,
+)
 from studio.generation.request import (
     FreeSource,
     GenerationRequest,
@@ -39,6 +45,7 @@ __all__ = [
     "pictures_of",
     "plan_of",
     "read_request",
+    "read_text_request",
     "save_picture",
     "story_of",
     "text_pieces",

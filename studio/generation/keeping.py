@@ -11,6 +11,8 @@ from studio.generation.running import Result
 from studio.media.export import read_parameters, save_png
 from studio.media.images import Picture
 
+_MAX_JSON = 16_000_000
+
 
 def parameters_of(result: Result, index: int) -> dict[str, Any]:
     """What stands beside sample `index` of a result, so that it can be made again: JSON-able."""
@@ -44,12 +46,29 @@ def read_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
     text = read_parameters(path)
     if text is None:
         raise StudioError(f"{path} holds no request: choose a PNG that Prime Studio has saved.")
+    return _parse(path, text)[:3]
+
+
+def read_text_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
+    """The request in a JSON file of a text, which of its samples the text is, and the text itself."""
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            content = file.read(_MAX_JSON + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudioError(f"{path} cannot be read: choose a text that Prime Studio has saved as JSON.") from error
+    request, variation, _, everything = _parse(path, content)
+    if not isinstance(everything.get("text"), str):
+        raise StudioError(f"{path} holds no text: choose one that Prime Studio has saved as JSON.")
+    return request, variation, everything["text"]
+
+
+def _parse(path: str | Path, text: str) -> tuple[GenerationRequest, int, str, dict[str, Any]]:
     try:
         parameters = json.loads(text)
         request = GenerationRequest.from_json(json.dumps(parameters["request"]))
         variation, provider = int(parameters["variation"]), str(parameters["provider"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StudioError(f"The request in {path} is damaged: choose another picture.") from error
+        raise StudioError(f"The request in {path} is damaged: choose another file.") from error
     if not 0 <= variation < len(request.seeds):
-        raise StudioError(f"The request in {path} is damaged: choose another picture.")
-    return request, variation, provider
+        raise StudioError(f"The request in {path} is damaged: choose another file.")
+    return request, variation, provider, parameters

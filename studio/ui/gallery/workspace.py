@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.errors import StudioError
+from studio.generation import read_text_request
 from studio.library import Change, Filter, Item, Library, export_item, export_items
 from studio.ui import dialogs
 from studio.ui.gallery import reading
@@ -316,6 +317,17 @@ class GalleryWorkspace(Workspace):
         await asyncio.to_thread(change, self.library)
 
     # -- as a workspace
+
+    def open_paths(self, paths: list[Path]) -> bool:
+        """A text that was exported with its parameters goes back to where it was made; pictures know that way alone."""
+        if len(paths) != 1 or paths[0].suffix.lower() != ".json":
+            return False
+        try:
+            request, variation, text = read_text_request(paths[0])
+        except StudioError:
+            return False
+        self.request_opened.emit(request, {"title": paths[0].stem, "variation": variation, "text": text})
+        return True
 
     def session(self) -> dict[str, Any]:
         shown = self.details.shown

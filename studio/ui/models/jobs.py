@@ -50,7 +50,8 @@ async def convert_checkpoint(
             text = line.decode("utf-8", "replace").strip()
             if text:
                 said = [*said[1 - _TAIL :], text]
-                progress(text.removeprefix(_FIRST))
+            if text and not text.startswith(_FIRST):  # which is why it ends
+                progress(text)
         out = await answer
         code = await process.wait()
     except BaseException:

@@ -198,8 +198,9 @@ class ModelsWorkspace(Workspace):
             if file is not None:
                 self._import(path, tokenizer=file)
 
+        sentence = str(error).replace("add --tokenizer FILE", "choose it here")
         self.studio.notices.show(
-            str(error), "error", PLACE, action="Choose it…", on_action=lambda: spawn(choose(), PLACE)
+            sentence, "error", PLACE, action="Choose it…", on_action=lambda: spawn(choose(), PLACE)
         )
 
     async def _may_replace(self, error: StudioError) -> bool:
@@ -339,7 +340,10 @@ class ModelsWorkspace(Workspace):
         path = paths[0] if len(paths) == 1 else None
         if path is None or not (path.suffix.lower() in (SUFFIX, *jobs.CHECKPOINTS) or (path / MANIFEST).is_file()):
             return False
-        self._import(path)
+        try:
+            self._import(path)
+        except StudioError as error:  # something is going on already
+            self.studio.notices.show(str(error), "error", PLACE)
         return True
 
     def session(self) -> dict[str, Any]:

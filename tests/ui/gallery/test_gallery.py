@@ -296,6 +296,17 @@ class TestDoing:
 
         self.run(gallery, qrun, steps)
 
+    def test_a_text_file_goes_back_where_it_was_made(
+        self, gallery: GalleryWorkspace, items: list[Item], library: Library, qtbot: Any, tmp_path: Path
+    ) -> None:
+        with qtbot.waitSignal(gallery.request_opened) as got:
+            assert gallery.open_paths([items[2].file])
+        assert got.args[0] == library.request(items[2].key) and got.args[1]["text"] == "Once a king ruled."
+        (tmp_path / "other.json").write_text('{"a": 1}')
+        (tmp_path / "binary.json").write_bytes(b"\xff\xfe")
+        for path in (items[0].file, tmp_path / "other.json", tmp_path / "binary.json", tmp_path / "none.json"):
+            assert not gallery.open_paths([path])
+
     def test_copy(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
         async def steps() -> None:
             clipboard = QGuiApplication.clipboard()
