@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 async def shots(window: "Window") -> AsyncIterator[str]:
     """Bring the window into one state after the other; each is named once it is there to be taken."""
-    image: ImageWorkspace = window.workspace_named("image")  # pyright: ignore[reportAssignmentType]
+    workspace = window.workspace_named("image")
+    assert workspace is not None
+    image: ImageWorkspace = workspace  # pyright: ignore[reportAssignmentType]
     act, settings = window.studio.actions, image.settings
     window.resize(*SIZE)
     yield "first"
@@ -72,13 +74,11 @@ async def shots(window: "Window") -> AsyncIterator[str]:
 
 def touch(image: "ImageWorkspace") -> None:
     """Mark a part of the paused frame to be made again, pin another and paint a third."""
-    from PySide6.QtGui import QColor
-
     document = image.document
     for text, ink, color, line in (
         ("Brush", "mask", (0, 0, 0), ((20, 7), (25, 12))),
         ("Pin", "pin", (0, 0, 0), ((24, 20), (26, 22))),
-        ("Paint", "color", QColor("#7a3b2e").getRgb()[:3], ((18, 23), (22, 24))),
+        ("Paint", "color", (122, 59, 46), ((18, 23), (22, 24))),
     ):
         edit = document.begin(text)
         document.stroke(edit, *line, 4, ink, color)  # pyright: ignore[reportArgumentType]

@@ -1,6 +1,8 @@
 """The window as a whole: it opens, makes, is steered, saves what is open and leaves nothing behind."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -340,5 +342,23 @@ def test_a_request_brings_its_digit_planes_back(with_window: Any, tmp_path: Path
         await image.opening.file(tmp_path / "made.png")
         whole = (1 << image.document.digits) - 1
         assert (image.document.mask_bits & whole == bits & whole).all() and bits.any()
+
+    with_window(test)
+
+
+def test_runs_are_forgotten(with_window: Any) -> None:
+    """What was made lies in the library; the window keeps the last few runs only."""
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=1)
+        made = []
+        for _ in range(20):
+            await image.generate()
+            await finished(image)
+            made.append(weakref.ref(image.playhead.run))
+        await until(lambda: not [task for task in tasks.running() if "keep" in task.get_name()])
+        gc.collect()
+        assert sum(run() is not None for run in made) <= 13
 
     with_window(test)

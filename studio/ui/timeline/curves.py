@@ -21,7 +21,8 @@ class Curves:
     """
 
     def __init__(self, run: Run):
-        self.run = run
+        # Not the run itself: the panel keeps curves as long as their run lives, and must not be why it does.
+        self._frames = run.frames
         self.count = 0
         start = run.frames[0]
         self._mask_id = run.bundle.subtokens.mask_id
@@ -53,7 +54,7 @@ class Curves:
     def advance(self, budget: float = BUDGET_S) -> bool:
         """Take in new frames for `budget` seconds, at least one; true while there are more."""
         until = time.perf_counter() + budget
-        frames = self.run.frames
+        frames = self._frames
         while self.count < len(frames):
             self._take(frames[self.count])
             if time.perf_counter() > until:

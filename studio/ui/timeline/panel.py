@@ -217,7 +217,7 @@ class TimelinePanel(QWidget):
         self._later.stop()
         self._curves = None
         if run is not None:
-            self._curves = self._kept.setdefault(run, Curves(run))
+            self._curves = self._kept.get(run) or self._kept.setdefault(run, Curves(run))
         if self.chart is not None:
             self.chart.set_steps(run.request.steps if run else 1)
             self._stage.setCurrentWidget(self.chart if run else self._empty)
