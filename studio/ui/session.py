@@ -11,7 +11,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.errors import StudioError
 from studio.runtime.catalog import data_folder
-from studio.ui.session_files import SessionFiles, frozen
+from studio.ui.session_files import Loaded, SessionFiles, frozen
+from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
     from studio.ui.notices import Notices
@@ -79,6 +80,27 @@ class Session(QObject):
         loop = asyncio.get_running_loop()
         loaded = await loop.run_in_executor(self._writer, self._files.load)
         await loop.run_in_executor(self._writer, self._files.begin_restoring)
+        if loaded.aside is not None:
+            self._offer(loaded.aside)
+        return self._take(loaded)
+
+    def _offer(self, aside: Path) -> None:
+        """Restoring it may be what ended the last start, or that was killed by chance: the user decides."""
+
+        async def restore() -> None:
+            loaded = await asyncio.get_running_loop().run_in_executor(self._writer, SessionFiles(aside).load, True)
+            self._take(loaded)
+
+        self._notices.show(
+            f"The start before ended while the last session was restored, so it was left out; it is kept in {aside}.",
+            kind="warning",
+            place=PLACE,
+            action="Restore it now",
+            on_action=lambda: spawn(restore(), PLACE),
+        )
+
+    def _take(self, loaded: Loaded) -> str | None:
+        """Hand out the parts, and say what went wrong."""
         notices = loaded.notices
         for name, part in loaded.parts.items():
             workspace = self._workspaces.get(name)

@@ -35,6 +35,8 @@ class Loaded:
     parts: dict[str, dict[str, Value]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
     saved: float = 0.0
+    aside: Path | None = None
+    """Where a session is that was not restored, although nothing is known to be wrong with it."""
 
 
 def frozen(value: Value) -> Value:
@@ -136,17 +138,17 @@ class SessionFiles:
 
     # -- reading
 
-    def load(self) -> Loaded:
-        """The last whole session. What is wrong with it is said in `notices` and kept aside, never raised."""
+    def load(self, again: bool = False) -> Loaded:
+        """The last whole session. What is wrong with it is said in `notices` and kept aside, never raised.
+
+        again: although a start ended in the middle of restoring it.
+        """
         found = Loaded()
         raw = self._read(self._current)
         if raw is None and not self._last_good.exists():
             return found
-        if raw is not None and self._attempts(raw) >= 1:
-            found.notices.append(
-                "The last session was not restored, because the start before ended in the middle of that: it is kept "
-                f"in {self._set_aside()}."
-            )
+        if raw is not None and self._attempts(raw) >= 1 and not again:
+            found.aside = self._set_aside()
             return found
         documents = []
         for path, data in ((self._current, raw), (self._last_good, self._read(self._last_good))):

@@ -1,5 +1,6 @@
 """The session: whole or not at all, back after a kill, and never what keeps the program from starting."""
 
+import asyncio
 import json
 import random
 import signal
@@ -180,7 +181,8 @@ class TestFiles:
         first.begin_restoring()  # and here it crashes
         second = SessionFiles(files.folder)
         loaded = second.load()
-        assert loaded.parts == {} and "not restored" in loaded.notices[0]
+        assert loaded.parts == {} and loaded.aside is not None
+        assert SessionFiles(loaded.aside).load(again=True).parts["text"] == {"number": 1}
         second.begin_restoring()
         write(second, 2)
         third = SessionFiles(files.folder)
@@ -259,8 +261,11 @@ class Place(QObject):
 
 
 class Told(list[str]):
-    def show(self, text: str, **_: Any) -> None:
+    on_action: Any = None
+
+    def show(self, text: str, *, on_action: Any = None, **_: Any) -> None:
         self.append(text)
+        self.on_action = on_action
 
 
 class TestSession:
@@ -396,6 +401,24 @@ class TestSession:
         again, image, _ = make()
         qrun(again.bring_back())
         assert image.number == 6
+
+    def test_one_that_was_left_out_can_be_restored_by_hand(
+        self, make: Any, qrun: Any, told: Told, tmp_path: Path
+    ) -> None:
+        files = SessionFiles(tmp_path / "session")
+        files.write({"image": frozen(part(7)), "window": {"front": "text"}})
+        files.begin_restoring()  # and here it was killed
+        session, image, _ = make()
+
+        async def main() -> None:
+            assert await session.bring_back() is None
+            session.start()
+            assert image.number == 0 and len(told) == 1 and "left out" in told[0]
+            told.on_action()
+            while image.number != 7:
+                await asyncio.sleep(0.01)
+
+        qrun(main())
 
     def test_a_part_of_an_unknown_workspace_is_kept(self, make: Any, qrun: Any, tmp_path: Path) -> None:
         SessionFiles(tmp_path / "session").write({"train": {"run": 7}, "image": part(1)})
