@@ -362,3 +362,21 @@ def test_runs_are_forgotten(with_window: Any) -> None:
         assert sum(run() is not None for run in made) <= 13
 
     with_window(test)
+
+
+def test_a_touched_frame_can_be_made_again_without_a_mask(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        image.settings.set(steps=4, granularity=2)
+        await image.generate()
+        await finished(image)
+        image.document.editing_state = False
+        masking.clear_mask(image.document)
+        image.document.editing_state = True
+        await until(lambda: not act["image.generate"].isEnabled())
+        masking.fill_rect(image.document, QRect(20, 20, 3, 2))
+        await until(act["image.generate"].isEnabled)
+        await until(lambda: image.panel.forecast() is not None)
+        assert image.making.units() == 3 * 2 * 2
+
+    with_window(test)

@@ -126,6 +126,11 @@ class Making(QObject):
     def units(self) -> int:
         """Groups of digits a variation that the next run makes; 0 where nothing is masked."""
         bundle, frame = self.settings.bundle, self.document.working_frame
+        job = self.job
+        if bundle is not None and job is not None and self.pending and bundle.digest == job.run.bundle.digest:
+            open_digits = self._touched(job, self.playhead.index) == bundle.subtokens.mask_id
+            groups = open_digits.reshape(len(open_digits), self.settings.get("granularity"), -1)
+            return int(groups.any(axis=-1).sum())
         if bundle is None or frame is None:
             return 0
         groups, length = self.settings.get("granularity"), bundle.subtokens.length
@@ -343,8 +348,7 @@ class Making(QObject):
 
     def _edited(self, job: Job, index: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Job]:
         """The state (L, ℓ) to go on from, the mask (H, W) and the job with the pictures that belong to it."""
-        bundle, document = job.run.bundle, self.document
-        frame, tokenizer = WorkingFrame(*job.source.frame), picture_tokenizer(bundle)
+        document, frame = self.document, WorkingFrame(*job.source.frame)
         mask = job.source.full_mask()
         painted = document.painted[..., 3] > 0
         if painted.any():
@@ -356,10 +360,17 @@ class Making(QObject):
                 repainted=painted if job.repainted is None else painted | job.repainted,
             )
             mask &= ~painted
+        state = self._touched(job, index)
+        here = inside(frame, job.source.width, job.source.height)
+        mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
+        return state, mask, job
+
+    def _touched(self, job: Job, index: int) -> NDArray[np.int64]:
+        """A frame of the variation on the canvas, (L, ℓ), with what was erased, painted and pinned in it."""
+        bundle, document = job.run.bundle, self.document
+        frame, tokenizer = WorkingFrame(*job.source.frame), picture_tokenizer(bundle)
         before = job.run.frames[index].y[self.variation]
         state = edited_state(before, document, frame, tokenizer, bundle.subtokens)
         if document.pins.any():
             state = pinned_state(state, before, document.pins, frame, tokenizer)
-        here = inside(frame, job.source.width, job.source.height)
-        mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
-        return state, mask, job
+        return state
