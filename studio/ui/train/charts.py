@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.ui import theme
 from studio.ui.timeline.curves import thinned
@@ -21,64 +22,92 @@ POINTS = 400
 
 
 class Charts(QWidget):
-    """Five plots; however long the run is, each draws at most 800 points."""
+    """Five plots; however long the run is, each curve has at most 800 points."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setAccessibleName("Curves of the run")
-        self._plots: list[pg.PlotWidget] = []
-        self._curves: dict[str, pg.PlotDataItem] = {}
+        self.plots = [Plot(*plot) for plot in PLOTS]
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(6)
-        for number, (title, names, _) in enumerate(PLOTS):
-            plot = pg.PlotWidget(enableMenu=False)
-            plot.setAccessibleName(title)
-            plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            plot.setMouseEnabled(False, False)
-            plot.hideButtons()
-            plot.setMinimumSize(140, 90)
-            for name in names:
-                self._curves[name] = plot.plot([], [])
-            self._plots.append(plot)
+        for number, plot in enumerate(self.plots):
             # The loss is what everyone looks at: it has the room of two.
             row, column, width = (0, 0, 2) if number == 0 else ((0, 2, 1) if number == 1 else (1, number - 2, 1))
             grid.addWidget(plot, row, column, 1, width)
         grid.setRowStretch(0, 3)
         grid.setRowStretch(1, 2)
+
+    def draw(self, series: Mapping[str, Series]) -> None:
+        for plot in self.plots:
+            plot.draw(series)
+
+    def points(self, name: str) -> int:
+        """How many points of a curve are drawn."""
+        return next(plot.points(name) for plot in self.plots if name in plot.curves)
+
+
+class Plot(QWidget):
+    """A title over curves with two axes.
+
+    Made of pyqtgraph's parts and not of its PlotWidget, which keeps menus and forms without a parent: they would be
+    deleted by whatever thread collects garbage next.
+    """
+
+    def __init__(self, title: str, names: tuple[str, ...], factor: float) -> None:
+        super().__init__()
+        self._factor = factor
+        self._title = QLabel(title)
+        self._title.setProperty("role", "muted")
+        self._title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._view = pg.GraphicsView()
+        self._view.setAccessibleName(title)
+        self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._view.setMinimumSize(140, 70)
+        parts = pg.GraphicsLayout()
+        parts.setContentsMargins(0, 0, 4, 0)
+        self._view.setCentralItem(parts)
+        self._box = pg.ViewBox(enableMouse=False, enableMenu=False)
+        self._axes = {side: pg.AxisItem(side) for side in ("left", "bottom")}
+        parts.addItem(self._axes["left"], 0, 0)
+        parts.addItem(self._box, 0, 1)
+        parts.addItem(self._axes["bottom"], 1, 1)
+        for axis in self._axes.values():
+            axis.linkToView(self._box)
+            axis.enableAutoSIPrefix(False)
+        self._axes["left"].setGrid(40)
+        self.curves = {name: pg.PlotCurveItem(antialias=True) for name in names}
+        for curve in self.curves.values():
+            self._box.addItem(curve)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._title)
+        layout.addWidget(self._view, 1)
         theme.current().changed.connect(self._paint)
         self._paint()
 
     def draw(self, series: Mapping[str, Series]) -> None:
-        for plot, (_, names, factor) in zip(self._plots, PLOTS, strict=True):
-            for name in names:
-                one = series[name]
-                places, values = thinned(one.values * factor, POINTS)
-                # A curve of one point would not be seen.
-                self._curves[name].setData(one.steps[places], values, symbol="o" if len(places) == 1 else None)
-            for side in ("left", "bottom"):  # numbers without a curve would be noise
-                plot.showAxis(side, any(series[name].count for name in names))
+        for name, curve in self.curves.items():
+            places, values = thinned(series[name].values * self._factor, POINTS)
+            steps = series[name].steps[places]
+            if len(steps) == 1:  # a point would not be seen
+                steps, values = steps + np.array([-0.5, 0.5]), values.repeat(2)
+            curve.setData(steps, values)
+        for axis in self._axes.values():  # numbers without a curve would be noise
+            axis.setVisible(any(series[name].count for name in self.curves))
 
     def points(self, name: str) -> int:
-        """How many points of a curve are drawn."""
-        data = self._curves[name].getData()[0]
+        data = self.curves[name].getData()[0]
         return 0 if data is None else len(data)
 
     def _paint(self) -> None:
         """Take the colours of the theme; a second curve is dashed, so that it is told without colour too."""
-        for plot, (title, names, _) in zip(self._plots, PLOTS, strict=True):
-            plot.setBackground(theme.color("surface"))
-            plot.setTitle(title, color=theme.color("muted").name(), size="9pt")
-            plot.showGrid(x=False, y=True, alpha=0.15)
-            for side in ("left", "bottom"):
-                axis = plot.getAxis(side)
-                axis.setPen(pg.mkPen(theme.color("border")))
-                axis.setTextPen(pg.mkPen(theme.color("muted")))
-                axis.enableAutoSIPrefix(False)
-            for number, name in enumerate(names):
-                style = Qt.PenStyle.SolidLine if number == 0 else Qt.PenStyle.DashLine
-                role = f"curve-{number + 1}"
-                self._curves[name].setPen(pg.mkPen(theme.color(role), width=1.6, style=style))
-                self._curves[name].setSymbolBrush(theme.color(role))
-                self._curves[name].setSymbolPen(None)
-                self._curves[name].setSymbolSize(6)
+        self._view.setBackground(theme.color("surface"))
+        for axis in self._axes.values():
+            axis.setPen(pg.mkPen(theme.color("border")))
+            axis.setTextPen(pg.mkPen(theme.color("muted")))
+        for number, curve in enumerate(self.curves.values()):
+            style = Qt.PenStyle.SolidLine if number == 0 else Qt.PenStyle.DashLine
+            width = 1.6 * self.devicePixelRatioF()
+            curve.setPen(pg.mkPen(theme.color(f"curve-{number + 1}"), width=width, style=style))
