@@ -44,7 +44,7 @@ class FakeStudio(QObject):
         shiboken6.delete(self)
 
 
-async def until(condition: Callable[[], object], seconds: float = 8) -> None:
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
     """Wait for something to become true. TimeoutError if it does not."""
     async with asyncio.timeout(seconds):
         while not condition():
