@@ -152,7 +152,7 @@ def qrun(qapp: QApplication) -> Runner:
             asyncio.set_event_loop(None)
             assert not errors, errors
             problem = f"tasks left running: {left}" if left else ""
-            # The loop is a cycle that holds timers, even those of sleeps that were cancelled: it must go on this thread.
+            # The loop is a cycle with timers, even those of sleeps that were cancelled: it must go on this thread.
             del loop, left
             gc.collect()
             assert not problem, problem
