@@ -57,9 +57,8 @@ class Card(QFrame):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        area.viewport().setAutoFillBackground(False)
-        self.text.setAutoFillBackground(False)
         area.setWidget(self.text)
+        area.setStyleSheet("QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }")
         column.addWidget(area, 1)
 
     def show_as(self, text: str, detail: str, selected: bool) -> None:
@@ -176,7 +175,7 @@ class Cards(QScrollArea):
         after = "".join(piece for piece in text.between(place + 1, place + 1 + AROUND)[:1] if isinstance(piece, str))
         muted, link = color("muted").name(), color("link").name()
         marks = differing.get(gap.id, [False] * len(words[gap.id]))
-        made = "".join(_word_html(word, mark, link) for word, mark in zip(words[gap.id], marks, strict=True))
+        made = "".join(_word_html(word, mark, link, muted) for word, mark in zip(words[gap.id], marks, strict=True))
         return (
             f'<span style="color:{muted}">{_escape(_tail(before))}</span>{made}'
             f'<span style="color:{muted}">{_escape(_head(after))}</span>'
@@ -186,9 +185,10 @@ class Cards(QScrollArea):
         self._timer.stop()
 
 
-def _word_html(word: Word, differs: bool, link: str) -> str:
+def _word_html(word: Word, differs: bool, link: str, muted: str) -> str:
     if not word.settled:
-        return "░ " if not word.known else f"<i>{_escape(word.text or '…')}</i><sup>{word.candidates}</sup>"
+        partly = f'<i style="color:{muted}">{_escape(word.text or "…")}<sup>{word.candidates}</sup></i>'
+        return partly if word.known else "░ "
     text = _escape(word.text)
     return f'<span style="color:{link};font-weight:600;text-decoration:underline">{text}</span>' if differs else text
 

@@ -9,8 +9,8 @@ from studio.ui.theme import color
 
 SURE, DOUBTFUL = 0.5, 0.05
 """Drawn with at least the first probability a word has no line under it, below the second a thick dotted one."""
-TOP_BITS = 12.0
-"""At this surprise, and above it, the tint is full."""
+CALM_BITS, TOP_BITS = 2.0, 14.0
+"""Up to the first surprise a word has no tint; at the second, and above it, the tint is full."""
 
 
 def soft(role: str, alpha: float) -> QColor:
@@ -19,13 +19,18 @@ def soft(role: str, alpha: float) -> QColor:
     return shade
 
 
+def oddness(bits: float) -> float:
+    """Surprise as a share of what is shown, 0 … 1."""
+    return min(max((bits - CALM_BITS) / (TOP_BITS - CALM_BITS), 0.0), 1.0)
+
+
 def beneath(painter: QPainter, marks: Marks, confidence: bool, judged: bool) -> None:
     """What lies under the text."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
     if judged:
         for bits, rects in marks.judged:
-            painter.setBrush(soft("warning", 0.5 * min(bits / TOP_BITS, 1.0)))
+            painter.setBrush(soft("warning", 0.45 * oddness(bits)))
             for rect in rects:
                 painter.drawRect(rect)
     for gap in marks.gaps:
@@ -47,7 +52,7 @@ def above(painter: QPainter, marks: Marks, background: QColor, confidence: bool,
     if judged:
         for bits, rects in marks.judged:
             # Height tells what the tint tells.
-            high = 0.5 + 4.5 * min(bits / TOP_BITS, 1.0)
+            high = 5 * oddness(bits)
             for rect in rects:
                 painter.fillRect(QRectF(rect.left(), rect.bottom() - high, rect.width(), high), color("warning"))
     for gap in marks.gaps:
