@@ -117,7 +117,8 @@ class Details(QScrollArea):
         for piece in (self.preview, self.text, self.title):
             parts.addWidget(piece)
         parts.addLayout(self.buttons)
-        parts.addWidget(_heading("Tags"))
+        self.tags_heading = _heading("Tags")
+        parts.addWidget(self.tags_heading)
         parts.addLayout(self.tags)
         parts.addWidget(self.tag_field)
         parts.addWidget(_heading("Made with"))
@@ -232,6 +233,7 @@ class Details(QScrollArea):
         self.star.set_icon("star-filled" if item.star else "star", "pin" if item.star else "text")
         self.star.set_name("Take the star away" if item.star else "Star")
         self.tag_field.setVisible(item.deleted is None)
+        self.tags_heading.setVisible(item.deleted is None or bool(item.tags))
         self._fill_tags(item.tags, item.deleted is None)
         _clear(self.made)
         for name, value in rows(item, shown.request):
