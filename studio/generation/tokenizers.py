@@ -48,14 +48,21 @@ def _text_tokenizer(file: Path, digest: str) -> "TextTokenizer":
 
 def text_plan(bundle: "Bundle", text: "str | Parts") -> "TextPlan":
     """The text with its gaps laid out for the model, made once for the same text. StudioError as `plan_text` raises."""
-    content = text if isinstance(text, str) else tuple(text)
-    return _text_plan(content, text_tokenizer(bundle), bundle.subtokens, bundle.num_tokens)
+    from studio.media.textplan import parse_gaps
+
+    # By its parts, so that a text and the same text in parts are laid out once.
+    return _text_plan(
+        tuple(parse_gaps(text) if isinstance(text, str) else text),
+        text_tokenizer(bundle),
+        bundle.subtokens,
+        bundle.num_tokens,
+    )
 
 
 @lru_cache(maxsize=4)
 def _text_plan(
-    content: "str | tuple[str | int, ...]", tokenizer: "TextTokenizer", subtokens: "Subtokens", num_tokens: int
+    parts: "tuple[str | int, ...]", tokenizer: "TextTokenizer", subtokens: "Subtokens", num_tokens: int
 ) -> "TextPlan":
     from studio.media.textplan import plan_text
 
-    return plan_text(content, tokenizer, subtokens, num_tokens)
+    return plan_text(parts, tokenizer, subtokens, num_tokens)

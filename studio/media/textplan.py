@@ -15,6 +15,9 @@ from studio.prime.subtokens import Subtokens
 _UNKNOWN = -1
 _GAP = re.compile(r"\[\[\s*(-?[0-9]+)\s*\]\]")
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a surrogate pair, which is no character."""
+
 Parts = Sequence[str | int]
 """Given text and the lengths of gaps in tokens, in order."""
 
@@ -53,7 +56,7 @@ def marks_suffice(parts: Parts) -> bool:
 
 
 def _check(parts: Parts) -> None:
-    if any("\ud800" <= character <= "\udfff" for part in parts if isinstance(part, str) for character in part):
+    if any(_HALF.search(part) for part in parts if isinstance(part, str)):
         raise StudioError("The text is not valid Unicode: save it as UTF-8 first.")
     gaps = [part for part in parts if isinstance(part, int)]
     if not gaps:

@@ -1,6 +1,7 @@
 """Judges the text: how surprising each token is given all others, a few at a time so that runs get their turn."""
 
 import asyncio
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
@@ -79,7 +80,7 @@ def readings(text: GappedText) -> tuple[str, list[int]]:
 
 def _index(places: list[int], place: int) -> int:
     """The first character that stands at a place or behind it."""
-    return next((i for i, at in enumerate(places) if (at if at >= 0 else -at - 1) >= place), len(places) - 1)
+    return min(bisect_left(places, place, key=lambda at: at if at >= 0 else -at - 1), len(places) - 1)
 
 
 def _by_place(tokens: list[JudgedToken], places: list[int]) -> list[tuple[int, int, float]]:
