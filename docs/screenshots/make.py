@@ -18,6 +18,7 @@ SEED = 6
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
+    from studio.ui.text.workspace import TextWorkspace
     from studio.ui.window import Window
 
 
@@ -65,11 +66,41 @@ async def shots(window: "Window") -> AsyncIterator[str]:
     yield "palette"
     window.setFocus()
 
-    for name in ("text", "train", "gallery", "models"):
+    async for name in text_shots(window):
+        yield name
+    for name in ("train", "gallery", "models"):
         if window.workspace_named(name) is not None:
             window.bring_to_front(name)
             await asyncio.sleep(1.5)
             yield name
+
+
+async def text_shots(window: "Window") -> AsyncIterator[str]:
+    """The text workspace: a fill on its way, drafts side by side, and what the model finds odd."""
+    workspace = window.workspace_named("text")
+    assert workspace is not None
+    text: TextWorkspace = workspace  # pyright: ignore[reportAssignmentType]
+    window.bring_to_front("text")
+    text.settings.set(seed=SEED, seed_locked=True, steps=48, granularity=12)
+    await text.generate()
+    await until(lambda: text.playhead.index >= 22)
+    text.pause()
+    await until(lambda: text.playhead.state == "paused")
+    text.playhead.show(22)
+    yield "text-live"
+    window.studio.settings.set("theme", "light")
+    text.filling.clear()
+    text.settings.set(variations=3, granularity=1, temperature=0.8)
+    await text.generate()
+    await until(lambda: text.playhead.state == "done")
+    await asyncio.sleep(0.3)
+    yield "text-drafts"
+    window.studio.settings.set("theme", "dark")
+    text.filling.clear()
+    text.commands["surprise"].setChecked(True)
+    text.show_surprise(True)
+    await until(lambda: len(text.editor.judged) > 20 and not text.judging.busy)
+    yield "text-surprise"
 
 
 def touch(image: "ImageWorkspace") -> None:
