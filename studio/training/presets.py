@@ -67,6 +67,7 @@ def fine_tuning(bundle: Path, name: str) -> Recipe:
                 alpha_exponent=exponent,
                 evaluate_every=100,
                 preview_every=100,
+                checkpoint_minutes=2.0,
             ),
             network={key: tuple(value) if isinstance(value, list) else value for key, value in network.items()},
             defaults=dict(manifest.get("defaults", {})),

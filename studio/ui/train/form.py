@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QTool
 
 from studio.errors import StudioError
 from studio.training.recipe import Recipe
+from studio.ui.icons import icon
 from studio.ui.train.plan import NEW, Plan, lengths, starts
 from studio.ui.widgets.choices import Check, Choice
 from studio.ui.widgets.icon_button import ActionButton
@@ -178,7 +179,7 @@ class RunForm(Column):
         self.start_button.setProperty("kind", "primary")
         self.start_button.setToolTip(start.toolTip())
         self.start_button.clicked.connect(start.trigger)
-        self.start_button.setIcon(start.icon())
+        self.start_button.setIcon(icon("play", "on-accent"))
         measure: QToolButton = ActionButton(estimate, text=True)
         buttons.addWidget(self.start_button, 1)
         buttons.addWidget(measure)
@@ -237,11 +238,15 @@ class RunForm(Column):
     def _start_chosen(self, *_: Any) -> None:
         start = self.start.value() or f"{NEW}tiny"
         bundle = self._models.get(start)
+        before = self.plan.start, self.plan.bundle, self.plan.modality
         self.plan.start, self.plan.bundle = start, bundle.path if bundle else None
         if bundle is not None:
             self.plan.modality = bundle.manifest.modality
         elif self._dataset is not None:
             self.plan.modality = "image" if self._dataset.kind == "pictures" else "text"
+        if (self.plan.start, self.plan.bundle, self.plan.modality) == before:
+            self._check()  # the same model: what was typed stays
+            return
         self._offer_shapes()
         self._take_base()
 

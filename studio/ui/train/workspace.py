@@ -76,18 +76,11 @@ class TrainWorkspace(Workspace):
             ("open-folder", "Open a folder…", self._ask_folder, "Ctrl+Shift+O", "folder", "Of pictures or texts."),
             ("start", "Start training", self.start, "Ctrl+Return", "play", "A new run, in the background."),
             ("estimate", "Estimate", self.estimate, "", "speed", "Memory and time, from a few real steps."),
-            (
-                "pause",
-                "Pause the training",
-                self.pause,
-                "Space",
-                "pause",
-                "With a checkpoint; it goes on where it was.",
-            ),
+            ("pause", "Pause the training", self.pause, "Ctrl+P", "pause", "With a checkpoint; it goes on there."),
             ("resume", "Resume", self.resume, "", "play", "Go on from the newest checkpoint."),
             ("sample", "Make a preview now", lambda: self.watch.ask("sample"), "", "film", ""),
             ("save", "Save a checkpoint now", lambda: self.watch.ask("save"), "Ctrl+S", "save", ""),
-            ("stop", "Stop the training", self.stop, "Escape", "stop", "With a checkpoint."),
+            ("stop", "Stop the training", self.stop, "Ctrl+.", "stop", "With a checkpoint."),
             ("use", "Use in studio", self.use_best, "", "accept", "Make a model of the best checkpoint and load it."),
         ):
             add(f"train.{id}", title, handler, shortcut=shortcut, icon=icon, workspace=self.name, help=help)
