@@ -64,6 +64,10 @@ class SamplingSettings(QObject):
         known = self._bundle.manifest.defaults.model_dump()
         return {name: value for name, value in known.items() if name in self._values}
 
+    def are_default(self) -> bool:
+        """Whether they are what the model brings."""
+        return all(self._values[name] == self._valid(name, value) for name, value in self.defaults().items())
+
     def get(self, name: str) -> Any:
         return self._values[name]
 

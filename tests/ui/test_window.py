@@ -217,6 +217,24 @@ def test_surprise_is_what_evaluate_finds(with_window: Any) -> None:
     with_window(test)
 
 
+def test_a_blank_canvas_is_filled_in_its_own_way(with_window: Any) -> None:
+    picture_bundle(user_models())
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        window.studio.actions["image.select-all"].trigger()
+        await image.generate()
+        await finished(image)
+        assert image.settings.get("policy") == "even" and image.settings.get("temperature_slope") == (-0.3, 1.0)
+        assert any("Nothing of the picture is given" in notice.text for notice in window.studio.notices.at("image"))
+        image.settings.set(policy="sequential")
+        await image.generate()
+        assert image.settings.get("policy") == "sequential", "what the user chose stays"
+        await finished(image)
+
+    with_window(test)
+
+
 def two_hundred(image: ImageWorkspace, rng: np.random.Generator) -> None:
     act, viewport = image.studio.actions, image.canvas.viewport()
     names = ("select-all", "invert", "clear", "grow", "shrink", "planes-low", "planes-all")

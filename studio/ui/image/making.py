@@ -140,6 +140,15 @@ class Making(QObject):
         units = sum(int(np.any(touched[at : at + wide], axis=0).sum()) for at in range(0, length, wide))
         return units * (bundle.num_tokens // bits.size)
 
+    def all_is_open(self) -> bool:
+        """Whether the next run gets nothing of the picture to go by."""
+        bundle = self.settings.bundle
+        return (
+            bundle is not None
+            and not self.pending
+            and self.units() == bundle.num_tokens * self.settings.get("granularity")
+        )
+
     # ---- making
 
     async def generate(self) -> Run | None:

@@ -12,7 +12,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import __version__
-from studio.generation import GenerationRequest
+from studio.generation import FROM_NOTHING, GenerationRequest
 from studio.media.images import Picture
 from studio.ui import history
 from studio.ui.image.canvas import Canvas
@@ -177,6 +177,13 @@ class ImageWorkspace(Workspace):
 
     async def generate(self) -> None:
         self.studio.notices.clear(self.name)
+        if self.making.all_is_open() and self.settings.are_default():
+            # What suits holes fills a blank canvas with its commonest colour.
+            self.settings.set(**FROM_NOTHING)
+            self.studio.notices.show(
+                "Nothing of the picture is given, so the settings for making from nothing are in the inspector now.",
+                place=self.name,
+            )
         await self.making.generate()
 
     def stop(self) -> None:
