@@ -48,18 +48,19 @@ def _text_tokenizer(file: Path, digest: str) -> "TextTokenizer":
 
 def text_plan(bundle: "Bundle", text: "str | Parts") -> "TextPlan":
     """The text with its gaps laid out for the model, made once for the same text. StudioError as `plan_text` raises."""
+    # By its parts, so that a text and the same text in parts are laid out once.
+    parts = _parts(text) if isinstance(text, str) else tuple(text)
+    return _text_plan(parts, text_tokenizer(bundle), bundle.subtokens, bundle.num_tokens)
+
+
+@lru_cache(maxsize=8)
+def _parts(text: str) -> "tuple[str | int, ...]":
     from studio.media.textplan import parse_gaps
 
-    # By its parts, so that a text and the same text in parts are laid out once.
-    return _text_plan(
-        tuple(parse_gaps(text) if isinstance(text, str) else text),
-        text_tokenizer(bundle),
-        bundle.subtokens,
-        bundle.num_tokens,
-    )
+    return tuple(parse_gaps(text))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def _text_plan(
     parts: "tuple[str | int, ...]", tokenizer: "TextTokenizer", subtokens: "Subtokens", num_tokens: int
 ) -> "TextPlan":

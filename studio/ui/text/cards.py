@@ -17,7 +17,7 @@ from studio.ui.theme import color
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-LOOK_MS = 150
+LOOK_MS = 250
 """How often cards are written anew while something is being made."""
 AROUND = 36
 """Characters of given text shown on each side of a gap."""
@@ -159,7 +159,9 @@ class Cards(QScrollArea):
             # The frame that is looked at, of the run that is looked at; of others the newest.
             kept = frames[min(filling.playhead.index, len(frames) - 1)] if card.job is filling.job else frames[-1]
             words = card.job.words(kept, card.draft)
-            differing = filling.differing(card.job, card.draft, words) if kept is frames[-1] else {}
+            # What still changes by the moment is not compared.
+            whole = card.job.run.over and kept is frames[-1]
+            differing = filling.differing(card.job, card.draft, words) if whole else {}
             text = "<br><br>".join(self._gap_html(gap, words, differing) for gap in self._gaps() if gap.id in words)
             detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
             card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)

@@ -105,7 +105,6 @@ class Filling(QObject):
         self._words: tuple[object, dict[int, list[Word]], dict[int, NDArray[np.bool_]]] = (None, {}, {})
         playhead.frame_changed.connect(self.changed)
         playhead.state_changed.connect(self._look)
-        playhead.grown.connect(self.changed)
 
     # ---- what is shown
 
