@@ -198,6 +198,11 @@ class TextPage(QTextEdit):
             return next((piece for piece in beside if isinstance(piece, Gap)), None)
         return None
 
+    def _selected_gaps(self) -> set[int]:
+        start, stop = self.selection()
+        pieces = self.document_.text.between(start, stop) if stop > start else ()
+        return {piece.id for piece in pieces if isinstance(piece, Gap)}
+
     def select_gap(self, gap_id: int) -> None:
         place, _ = self.document_.text.find(gap_id)
         self.place_caret(place, place + 1)
@@ -237,7 +242,15 @@ class TextPage(QTextEdit):
         painter.end()
         super().paintEvent(event)
         painter = QPainter(self.viewport())
-        painting.above(painter, marks, self.background(), self.confidence_shown, self.judged_shown, self._hot)
+        painting.above(
+            painter,
+            marks,
+            self.background(),
+            confidence=self.confidence_shown,
+            judged=self.judged_shown,
+            hot=self._hot,
+            selected=self._selected_gaps(),
+        )
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -46,8 +46,17 @@ def beneath(painter: QPainter, marks: Marks, confidence: bool, judged: bool) -> 
                     painter.drawRoundedRect(rect, 3, 3)
 
 
-def above(painter: QPainter, marks: Marks, background: QColor, confidence: bool, judged: bool, hot: int | None) -> None:
-    """What lies on the text. hot: the gap under the pointer, whose edge is shown."""
+def above(
+    painter: QPainter,
+    marks: Marks,
+    background: QColor,
+    *,
+    confidence: bool,
+    judged: bool,
+    hot: int | None,
+    selected: set[int],
+) -> None:
+    """What lies on the text. hot: the gap under the pointer, whose edge is shown. selected: gaps by their ids."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     if judged:
         for bits, rects in marks.judged:
@@ -57,20 +66,20 @@ def above(painter: QPainter, marks: Marks, background: QColor, confidence: bool,
                 painter.fillRect(QRectF(rect.left(), rect.bottom() - high, rect.width(), high), color("warning"))
     for gap in marks.gaps:
         for token in gap.tokens:
-            _token(painter, token, background, confidence)
+            _token(painter, token, background, confidence, gap.gap.id in selected)
         if gap.gap.fill is None and not gap.look.live and gap.tokens and gap.tokens[0].rects:
             _length(painter, gap)
         if gap.gap.id == hot:
             _handle(painter, gap)
 
 
-def _token(painter: QPainter, token: TokenMark, background: QColor, confidence: bool) -> None:
+def _token(painter: QPainter, token: TokenMark, background: QColor, confidence: bool, selected: bool) -> None:
     look = token.look
     if look.state == "unknown":
         for rect in token.rects:
             painter.fillRect(rect.adjusted(-1, 0, 1, 0), background)
-        painter.setPen(QPen(color("outline"), 1))
-        painter.setBrush(color("hover"))
+        painter.setPen(QPen(color("focus" if selected else "outline"), 2 if selected else 1))
+        painter.setBrush(color("selection" if selected else "hover"))
         for rect in token.rects:
             painter.drawRoundedRect(rect.adjusted(1.5, rect.height() * 0.16, -1.5, -rect.height() * 0.12), 4, 4)
         return

@@ -85,6 +85,7 @@ class TextWorkspace(Workspace):
         self._length = QSpinBox()
         self._length.setRange(1, 999)
         self._length.setValue(6)
+        self._length.setSuffix(" tokens")
         self._length.setAccessibleName("Length of a new gap in tokens")
         self._length.setToolTip("Length of a new gap in tokens; a word has one or two")
         self._told = QLabel()

@@ -246,6 +246,15 @@ def test_blocks_are_drawn_where_tokens_are_unknown(editor, mode):
     assert pixel.tolist() == [wanted.blue(), wanted.green(), wanted.red()]
 
 
+def test_a_gap_that_is_selected_looks_so(editor):
+    opened(editor, "The king had ", Gap(1, 3), " and so on")
+    rect = editor.marks().gaps[0].tokens[1].rects[0]
+    editor.select_gap(1)
+    pixel = picture(editor)[int(rect.center().y()), int(rect.center().x())]
+    wanted = theme.color("selection")
+    assert pixel.tolist() == [wanted.blue(), wanted.green(), wanted.red()]
+
+
 def test_confidence_can_be_switched_off_and_needs_no_colour(editor):
     gap = Gap(1, 5)
     opened(editor, "The king had", Gap(1, 5, fill=fill_of(gap)), ".")
