@@ -22,6 +22,8 @@ from studio.errors import StudioError
 from studio.training.control import Control
 from studio.training.run_folder import EVENTS, PROTOCOL, Lock, checkpoints, is_running
 
+EXTRA = {"torch", "accelerate", "onnx", "onnxscript", "safetensors"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     from studio.training.commands import add_train_arguments
@@ -38,6 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _work(args, teller)
     except StudioError as error:
         teller.tell_failure(str(error), args.output)
+        return 2
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in EXTRA:
+            raise
+        message = "Training needs PyTorch, which is not installed: type ./run train --help once, "
+        teller.tell_failure(f"{message}or pip install 'prime-studio[train]', and start again.", args.output)
         return 2
     except Exception as error:  # a bug, or a device that is gone: the window must hear of it, the log keeps it all
         traceback.print_exc()

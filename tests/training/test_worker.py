@@ -93,3 +93,16 @@ def test_what_the_user_can_mend_is_an_event(tmp_path: Path):
     event = json.loads(output)
     assert event["event"] == "error"
     assert "missing.toml" in event["message"]
+
+
+def test_without_torch_it_says_what_to_install(tmp_path: Path, text_recipe: Recipe):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(toml(recipe_table(text_recipe)))
+    code = "import sys; sys.modules['torch'] = None; from studio.training import worker; sys.exit(worker.main())"
+    command = [sys.executable, "-c", code, str(recipe), "-o", str(tmp_path / "run")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    event = json.loads(result.stdout.splitlines()[-1])
+    assert event["event"] == "error"
+    assert "PyTorch" in event["message"]
+    assert not result.stderr
