@@ -83,6 +83,7 @@ class Watch(QObject):
 
     def _clear(self) -> None:
         self.state, self.message = "none", ""
+        self.live = False  # it was at work while this looked: its end is news
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
         self.start: dict[str, Any] = {}
@@ -109,7 +110,8 @@ class Watch(QObject):
         self._clear()
         self.run = run
         if run is not None:
-            self._set("running" if run.running else "stopped")
+            self.live = run.running
+            self._set("running" if self.live else "stopped")
             self._task = spawn(self._listen(run), "train")
         self.told.emit()
         self.state_changed.emit()
@@ -129,6 +131,7 @@ class Watch(QObject):
             self._set("failed", str(error))
             raise
         self.follow(run)
+        self.live = True
 
     def ask(self, command: str) -> None:
         """Hand a command to the worker; "stop" shows at once."""

@@ -216,6 +216,7 @@ class TrainWorkspace(Workspace):
             raise StudioError(f"“{self.watch.name}” is training: stop it before another run begins.")
         folder = free_folder(self.runs_folder, recipe.name)
         self.show_side(RUN)
+        self.studio.notices.clear(self.name)
         await self.watch.begin(recipe, folder)
         self.run_panel.set_runs([run.folder.name for run in find_runs(self.runs_folder)])
 
@@ -249,6 +250,7 @@ class TrainWorkspace(Workspace):
             self.watch.ask("resume")
         elif folder is not None and not self.watch.active:
             recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
+            self.studio.notices.clear(self.name)
             await self.watch.begin(recipe, folder, resume=bool(run_folder.checkpoints(folder)))
 
     async def stop(self) -> None:
@@ -278,7 +280,7 @@ class TrainWorkspace(Workspace):
         actions["train.stop"].setEnabled(active)
         actions["train.stop"].setVisible(active)
         actions["train.use"].setEnabled(self.watch.run is not None)
-        if state in ("failed", "lost") and self.watch.message:
+        if state in ("failed", "lost") and self.watch.message and self.watch.live:
             log = self.watch.run.log_tail() if self.watch.run else ""
             self.studio.notices.show(self.watch.message, "error", self.name, details=log)
         self.status_changed.emit()
