@@ -137,7 +137,7 @@ class Commands:
             "stop": transport.busy or of.surprise.on,
             "pause": transport.live or transport.paused,
             "step": made,
-            "back": made and of.playhead.index > 0,
+            "back": made and (transport.live or of.playhead.index > 0),
             "branch": made,
             "redo-rest": made and bool(of.document.pins.any()),
             "use": made,

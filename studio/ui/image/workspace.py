@@ -149,7 +149,7 @@ class ImageWorkspace(Workspace):
             signal.connect(self.dirty)
         self.settings.changed.connect(self._settings_changed)
         playhead.state_changed.connect(self._refresh)
-        playhead.frame_changed.connect(self._refresh)
+        playhead.frame_changed.connect(self._frame_changed)
         making.changed.connect(self._refresh)
         making.ended.connect(self._ended)
         self.canvas.zoom_changed.connect(self._show_zoom)
@@ -291,6 +291,10 @@ class ImageWorkspace(Workspace):
     def _settings_changed(self) -> None:
         self._settle.start()
         self.status_changed.emit()
+
+    def _frame_changed(self) -> None:
+        if not (self.transport.live and self.playhead.following):  # else nothing but the picture is another
+            self._refresh()
 
     def _refresh(self) -> None:
         self.commands.refresh()

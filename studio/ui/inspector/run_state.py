@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from studio.errors import StudioError
@@ -14,6 +14,8 @@ from studio.ui.widgets.states import Spinner
 
 ICON = 16
 BUG = "Something went wrong inside the program; the log has the details."
+AGAIN_MS = 100
+"""Between two looks at a run that goes on."""
 LONG = 2.0
 """Seconds left from which on they are told."""
 
@@ -98,8 +100,11 @@ class RunState(QWidget):
         column.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         playhead = transport.playhead
-        for signal in (playhead.run_changed, playhead.grown, playhead.state_changed):
+        for signal in (playhead.run_changed, playhead.state_changed):
             signal.connect(self.refresh)
+        self._later = QTimer(self, singleShot=True, interval=AGAIN_MS)
+        self._later.timeout.connect(self.refresh)
+        playhead.grown.connect(self._soon)
         self.refresh()
 
     def set_loading(self, loading: bool) -> None:
@@ -108,7 +113,14 @@ class RunState(QWidget):
             self._loading = loading
             self.refresh()
 
+    def _soon(self) -> None:
+        if not self._transport.live:
+            self.refresh()
+        elif not self._later.isActive():
+            self._later.start()
+
     def refresh(self) -> None:
+        self._later.stop()
         look = look_of(self._transport.playhead.run, self._transport.state, self._loading)
         self._sign.setCurrentWidget(self._icon if look.icon else self._spinner)
         if look.icon:

@@ -46,8 +46,9 @@ PICTURE_EXPORTS: Exports = (
 )
 WARM_MS = 400
 """When the curves' library is loaded, after the panel is first seen: the window comes first."""
-DRAW_S = 0.033
-"""Curves are drawn again at most this often while a run is going."""
+DRAW_S = 0.1
+"""Curves and figures are told again at most this often while a run is going: every word that changes lays out a part
+of the window anew, on a core that the network could use."""
 NARROW = 620
 
 
@@ -228,7 +229,6 @@ class TimelinePanel(QWidget):
             button.setEnabled(run is not None)
         self._reach()
         self._draw()
-        self._show_frame()
         self._show_state()
 
     def _grow(self) -> None:
@@ -248,7 +248,7 @@ class TimelinePanel(QWidget):
         self._drawn = time.monotonic()
         if self.chart is not None:
             self.chart.draw(self._curves)
-        self._show_values()
+        self._tell_frame()
 
     def _reach(self) -> None:
         self.scrubber.blockSignals(True)
@@ -257,6 +257,10 @@ class TimelinePanel(QWidget):
         self.scrubber.update()
 
     def _show_frame(self) -> None:
+        if not (self.transport.live and self.playhead.following):  # else the next drawing does it
+            self._tell_frame()
+
+    def _tell_frame(self) -> None:
         frame, index = self.playhead.frame, self.playhead.index
         self._reach()
         self.scrubber.blockSignals(True)
@@ -292,7 +296,7 @@ class TimelinePanel(QWidget):
         self.to_play.set_icon("play" if resting else "pause")
         self.to_play.set_name("Play the steps" if resting else "Pause")
         self.go_on.setVisible(self.transport.paused)
-        self._enable()
+        self._tell_frame()
 
     def _enable(self) -> None:
         index, last = self.playhead.index, self.playhead.last

@@ -137,7 +137,8 @@ def test_the_buttons_follow_the_run(panel: InspectorPanel, lane: Lane, bundle: B
     qtbot.waitUntil(lambda: panel.playhead.index == 1)
     assert panel.pause_button.isVisible() and not panel.generate_button.isVisible()
     assert panel.focusWidget() is panel.pause_button, "the keyboard stays where it was"
-    assert not panel.step_button.isEnabled() and panel.state.text.text() == "Step 1 of 6"
+    assert not panel.step_button.isEnabled()
+    qtbot.waitUntil(lambda: panel.state.text.text() == "Step 1 of 6")
     qtbot.keyClick(panel.pause_button, KEY.Key_Space)
     assert panel.pause_button.text() == "Go on" and panel.step_button.isEnabled()
     assert panel.focusWidget() is panel.pause_button

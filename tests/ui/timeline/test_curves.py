@@ -51,10 +51,12 @@ def test_every_figure_is_that_of_its_frame(options: dict[str, Any]) -> None:
 
 def test_frames_are_taken_in_once_as_they_come() -> None:
     whole = recorded()
-    growing = SimpleNamespace(frames=whole.frames[:1], bundle=whole.bundle)
+    growing = SimpleNamespace(frames=[], bundle=whole.bundle)
+    growing.frames.append(whole.frames[0])
     curves = Curves(growing)  # pyright: ignore[reportArgumentType]
-    for count in range(1, len(whole.frames) + 1):
-        growing.frames = whole.frames[:count]
+    for count, kept in enumerate(whole.frames, start=1):
+        if count > 1:
+            growing.frames.append(kept)
         assert not curves.advance() and curves.count == count
     assert not curves.advance() and curves.count == 21
 

@@ -186,7 +186,9 @@ def test_a_live_run(panel: TimelinePanel, bundle: Bundle, lane: Lane, qtbot: QtB
         gate.open.release()
     qtbot.waitUntil(lambda: panel.playhead.index == 3)
     assert panel.to_play.accessibleName() == "Pause" and not panel.go_on.isVisible()
-    assert panel.scrubber.maximum() == 3 and panel.known.text() and float(panel.other.text()) > 0
+    assert panel.scrubber.maximum() == 3
+    qtbot.waitUntil(lambda: panel.scrubber.value() == 3)
+    assert panel.known.text() and float(panel.other.text()) > 0
     far = QPoint(panel.scrubber.width() - 12, panel.scrubber.height() // 2)
     qtbot.mouseClick(panel.scrubber, LEFT, pos=far)
     assert panel.scrubber.value() == 3, "only what was made can be reached"
