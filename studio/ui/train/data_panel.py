@@ -2,9 +2,19 @@
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QListWidget, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.datasets.pictures import FITS
+from studio.datasets.texts import TABLES
 from studio.ui.train.browser import Browser
 from studio.ui.train.source import Source
 from studio.ui.widgets.choices import Choice
@@ -16,9 +26,10 @@ MOST_PROBLEMS = 500
 
 
 class DataPanel(QWidget):
-    """Shows a `Source`. `fit_chosen` tells how pictures shall be fitted."""
+    """Shows a `Source`. `fit_chosen` tells how pictures shall be fitted, `column_chosen` which column it is."""
 
     fit_chosen = Signal(object)
+    column_chosen = Signal(str)
 
     def __init__(self, source: Source, open_file: QAction, open_folder: QAction) -> None:
         super().__init__()
@@ -32,6 +43,12 @@ class DataPanel(QWidget):
             self.fit.set_option_help(how, sentence.capitalize() + ".")
         self.fit.changed.connect(self.fit_chosen)
         self.fit.setFixedWidth(140)
+        self.column = QLineEdit()
+        self.column.setAccessibleName("Column of the table")
+        self.column.setToolTip("Which column of the table holds what is to be learned.")
+        self.column.setPlaceholderText("Column")
+        self.column.setFixedWidth(140)
+        self.column.editingFinished.connect(self._column_typed)
         self.problems = QListWidget()
         self.problems.setAccessibleName("Problems with the data")
         self.problems.setWordWrap(True)
@@ -49,6 +66,7 @@ class DataPanel(QWidget):
         head.setContentsMargins(16, 12, 16, 8)
         head.setSpacing(12)
         head.addLayout(words, 1)
+        head.addWidget(self.column)
         head.addWidget(self.fit)
         head.addWidget(ActionButton(open_folder, text=True))
         head.addWidget(ActionButton(open_file, text=True))
@@ -97,15 +115,22 @@ class DataPanel(QWidget):
         self.busy.setVisible(source.reading)
         self.busy.set_text(source.summary())
         self.fit.setVisible(source.grid is not None)
+        self.column.setVisible(source.path is not None and source.path.name.lower().endswith(TABLES))
         if source.reading:
             return
         self.fit.set_value(source.fit)
+        self.column.setText(source.column)
         self.browser.set_dataset(dataset)
         self.picked.set_text("")
         self.problems.clear()
         for problem in dataset.problems(MOST_PROBLEMS) if dataset else ():
             self.problems.addItem(f"{problem['name']}: {problem['what']}")
         self.problems.setVisible(self.problems.count() > 0)
+
+    def _column_typed(self) -> None:
+        column = self.column.text().strip()
+        if column != self.source.column and self.column.isVisible():
+            self.column_chosen.emit(column)
 
     def _tell_name(self, index: int) -> None:
         dataset = self.source.dataset

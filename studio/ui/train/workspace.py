@@ -60,6 +60,7 @@ class TrainWorkspace(Workspace):
         self._lay_out()
         self.shown.changed.connect(self.show_side)
         self.data_panel.fit_chosen.connect(self._fit_chosen)
+        self.data_panel.column_chosen.connect(self._column_chosen)
         self.source.changed.connect(self._source_changed)
         self.form.shape_changed.connect(self._shape_changed)
         self.form.changed.connect(self.dirty)
@@ -178,17 +179,21 @@ class TrainWorkspace(Workspace):
         self.show_side(DATA)
         spawn(self._open_data(path), self.name)
 
-    async def _open_data(self, path: Path, fit: str = "crop") -> None:
+    async def _open_data(self, path: Path, fit: str = "crop", column: str = "") -> None:
         kind = await asyncio.to_thread(kind_of, path)
         grid = (32, 32) if kind == "pictures" else None
         if grid is not None and self.form.plan.modality == "image":
             grid = self.form.grid() or grid
-        await self.source.open(path, grid, fit)
+        await self.source.open(path, grid, fit, column)
         self.dirty.emit()
 
     def _fit_chosen(self, fit: str) -> None:
         if self.source.path is not None:
-            spawn(self._open_data(self.source.path, fit), self.name)
+            spawn(self._open_data(self.source.path, fit, self.source.column), self.name)
+
+    def _column_chosen(self, column: str) -> None:
+        if self.source.path is not None:
+            spawn(self._open_data(self.source.path, self.source.fit, column), self.name)
 
     def _source_changed(self) -> None:
         if not self.source.reading:
@@ -199,7 +204,7 @@ class TrainWorkspace(Workspace):
         grid = self.form.grid()
         source = self.source
         if source.path is not None and grid is not None and source.grid not in (None, grid) and not source.reading:
-            spawn(self._open_data(source.path, source.fit), self.name)
+            spawn(self._open_data(source.path, source.fit, source.column), self.name)
 
     # ---- runs
 

@@ -150,6 +150,27 @@ def test_another_size_reads_the_data_anew(with_train: Any, pictures: Path) -> No
     with_train(test)
 
 
+def test_the_column_of_a_table_is_chosen(with_train: Any, tmp_path: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        table = tmp_path / "tales.csv"
+        table.write_text("title,story\n" + "".join(f"t{i},once upon a time {i}\n" for i in range(9)))
+        await read(train, table)
+        panel = train.data_panel
+        assert panel.column.isVisible() and not panel.fit.isVisible()
+        assert train.source.dataset is not None and train.source.dataset.text(2) == "t2\n"
+        assert train.form.plan.modality == "text"
+        panel.column.setText("story")
+        panel.column.editingFinished.emit()
+        await until(lambda: train.source.column == "story" and not train.source.reading)
+        assert train.source.dataset.text(2) == "once upon a time 2\n"
+        panel.column.setText("nothing")
+        panel.column.editingFinished.emit()
+        await until(lambda: train.source.column == "nothing" and not train.source.reading)
+        assert "choose one of title, story" in panel.summary.text()
+
+    with_train(test)
+
+
 def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
