@@ -76,6 +76,18 @@ class Job:
         }
 
 
+def given_fills(request: GenerationRequest, bundle: "Bundle") -> dict[int, Fill]:
+    """What a request has in gaps that it was given whole, by their numbers; all of it counts as pinned."""
+    given, fills = request.given.unpack(), {}
+    found = words_of(request, bundle, given)
+    for number, (place, words) in enumerate(zip(plan_of(request, bundle).positions, found, strict=True)):
+        if all(word.settled for word in words):
+            tokens = bundle.subtokens.decode(given[place]).tolist()
+            texts, nothing = tuple(word.text for word in words), (None,) * len(words)
+            fills[number] = Fill(tuple(tokens), texts, nothing, frozenset(range(len(words))))
+    return fills
+
+
 class Filling(QObject):
     """Turns document and settings into runs, shows the frame that is looked at, and fills the document at the end.
 

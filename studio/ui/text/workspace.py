@@ -24,7 +24,7 @@ from studio.ui.text.cards import Cards
 from studio.ui.text.commands import EXPORTS, Commands
 from studio.ui.text.document import TextDocument
 from studio.ui.text.editor import TextEditor
-from studio.ui.text.filling import Filling, Job
+from studio.ui.text.filling import Filling, Job, given_fills
 from studio.ui.text.gap_tools import GapTools
 from studio.ui.text.judging import Judging
 from studio.ui.text.keeping import restore_session, session_of
@@ -196,7 +196,12 @@ class TextWorkspace(Workspace):
             self.settings.set_bundle(bundle)
         self.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
         self.settings.set(seed_locked=True)
-        self.take_text(GappedText.of(parts), "text")
+        text = GappedText.of(parts)
+        if bundle is not None and bundle.digest == request.digest:
+            ids, fills = [gap.id for gap in text.gaps], given_fills(request, bundle)
+            for edit in text.fill({ids[number]: fill for number, fill in fills.items()}):
+                text.apply(edit)
+        self.take_text(text, "text")
         return True
 
     def use_model(self, bundle: "Bundle") -> bool:

@@ -405,6 +405,22 @@ def test_a_request_comes_back_from_the_gallery(with_window: Any) -> None:
     with_window(test)
 
 
+def test_a_request_comes_back_with_the_gaps_that_it_was_given(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The ", Gap(1, 2), " king had ", Gap(2, 3), ".")
+        await generated(text)
+        text.document.fill({2: None})
+        await generated(text)
+        run, before = text.playhead.run, text.document.text.text
+        assert run is not None and text.open_request(run.request)
+        first, second = text.document.text.gaps
+        assert first.fill is not None and second.fill is None
+        await generated(text)
+        assert text.document.text.text == before
+
+    with_window(test)
+
+
 def test_every_control_has_a_name(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "They ", Gap(1, 4), ".")
