@@ -26,9 +26,15 @@ async def finished(text: TextWorkspace, state: str = "done") -> None:
     assert text.playhead.state == state
 
 
+async def press(text: TextWorkspace, name: str) -> None:
+    """As a user does: once it can be pressed."""
+    await until(text.commands[name].isEnabled)
+    text.commands[name].trigger()
+
+
 async def generated(text: TextWorkspace) -> None:
     before = text.playhead.run
-    text.commands["generate"].trigger()
+    await press(text, "generate")
     await until(lambda: text.playhead.run is not before)
     await finished(text)
 
@@ -103,7 +109,7 @@ def test_pause_step_back_and_branch(with_window: Any) -> None:
         text = opened(window, "The king said: ", Gap(1, 20), "\r\nand went home.")
         text.settings.set(steps=200, policy="sequential", granularity=12, seed_locked=True)
         before = given(text)
-        text.commands["generate"].trigger()
+        await press(text, "generate")
         await until(lambda: len(text.playhead.run.frames if text.playhead.run else []) > 20)
         text.commands["pause"].trigger()
         first = text.playhead.run
@@ -139,7 +145,7 @@ def test_stop_leaves_the_text_as_it_was(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "The king said: ", Gap(1, 30), ".")
         text.settings.set(steps=400, policy="sequential", granularity=12)
-        text.commands["generate"].trigger()
+        await press(text, "generate")
         await until(lambda: len(text.playhead.run.frames if text.playhead.run else []) > 5)
         text.commands["stop"].trigger()
         await finished(text, "stopped")
@@ -158,7 +164,7 @@ def test_pin_a_word_and_redo_the_rest(with_window: Any) -> None:
         assert first is not None
         text.document.set_pinned(1, 2, True)
         before = text.playhead.run
-        text.commands["redo-rest"].trigger()
+        await press(text, "redo-rest")
         await until(lambda: text.playhead.run is not before)
         await finished(text)
         fill = text.document.text.gaps[0].fill
@@ -237,7 +243,7 @@ def test_drafts_stand_side_by_side_and_one_is_accepted(with_window: Any) -> None
 def test_granularities_are_compared(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "They ", Gap(1, 4), ".")
-        text.commands["compare"].trigger()
+        await press(text, "compare")
         await until(lambda: len(text.cards.cards) == len(text.settings.granularities))
         jobs = text.filling.comparison
         await until(lambda: all(job.run.over for job in jobs))
