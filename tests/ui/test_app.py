@@ -155,14 +155,14 @@ def test_scales_and_a_comma_locale(children: Any, tmp_path: Path, scale: str) ->
 
 
 def test_the_main_thread_is_never_away_for_long(children: Any) -> None:
-    """p99 33 ms and 100 ms at most on two free cores; a test machine may be busy, so the best of three counts, and
-    twice as long is allowed."""
+    """p99 33 ms and 100 ms at most on two free cores. A test machine may be busy: what the thread waited for a core is
+    not counted, the best of three counts, and twice as long is allowed."""
     child = children("gaps")
     assert child.process.stdout is not None
     seen = [json.loads(line) for line in child.process.stdout]
     assert child.end()[0] == 0 and seen
-    assert min(run["gap-p99"] for run in seen) <= 66
-    assert min(run["gap-max"] for run in seen) <= 200
+    assert min(run["p99"] for run in seen) <= 66
+    assert min(run["longest"] for run in seen) <= 200
 
 
 def test_it_is_usable_soon(children: Any) -> None:
