@@ -13,18 +13,27 @@ if TYPE_CHECKING:
     from studio.ui.runs import Run
 
 
-async def keep(library: Library | None, run: "Run", picture: Picture | None = None) -> list[Item]:
-    """Every sample of a run that came to its end; picture: what a picture run fills. StudioError as `Library.add`."""
+async def keep(library: Library | None, run: "Run", picture: Picture | None = None, title: str = "") -> list[Item]:
+    """Every sample of a run that came to its end; picture: what a picture run fills; title: of what it was made into.
+
+    StudioError as `Library.add`."""
     if library is None or run.state != "done":
         return []
-    return await asyncio.to_thread(_keep, library, run, picture)
+    return await asyncio.to_thread(_keep, library, run, picture, title)
 
 
-def _keep(library: Library, run: "Run", picture: Picture | None) -> list[Item]:
+def _keep(library: Library, run: "Run", picture: Picture | None, title: str) -> list[Item]:
     rgb: NDArray[np.uint8] | None = None if picture is None else picture.rgb
     result = run.result(rgb)
     parent = Parent(run=run.parent[0], frame=run.parent[1]) if run.parent else None
     return [
-        library.add(result, variation, picture=picture, run=run.id, parent=parent)
-        for variation in range(len(run.request.seeds))
+        library.add(
+            result,
+            variation,
+            picture=picture,
+            title=f"{title}, seed {seed}" if title else "",
+            run=run.id,
+            parent=parent,
+        )
+        for variation, seed in enumerate(run.request.seeds)
     ]

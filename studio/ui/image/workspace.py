@@ -79,7 +79,7 @@ class ImageWorkspace(Workspace):
         inspector.stop.connect(self.stop)
         inspector.pause.connect(self.transport.pause)
         inspector.resume.connect(self.transport.go_on)
-        inspector.step.connect(self.transport.forward)
+        inspector.step.connect(self.transport.step)
         inspector.compare.connect(self.commands["compare"].trigger)
         self.panel = inspector
         self.timeline = timeline = TimelinePanel(self.transport)
@@ -277,7 +277,7 @@ class ImageWorkspace(Workspace):
     def _ended(self, job: Job) -> None:
         if job.run.error is not None:
             report(job.run.error, self.name)
-        spawn(history.keep(self.studio.library, job.run, job.picture), place=self.name)
+        spawn(history.keep(self.studio.library, job.run, job.picture, self.opening.title), place=self.name)
         self.dirty.emit()
 
     # ---- what is shown
