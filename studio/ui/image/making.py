@@ -265,6 +265,8 @@ class Making(QObject):
         """Take what was made from the canvas; runs that go on are stopped."""
         for job in self._jobs.values():
             job.run.stop()
+        if self.document.has_state_edits:  # they belong to what is taken away
+            self.document.clear_state_edits()
         self.document.editing_state = False
         self._jobs.clear()
         self._set_comparison([])

@@ -144,6 +144,16 @@ def test_what_was_erased_is_made_again_and_what_was_painted_stays(making: Making
     assert tuple(document.stored[9, 12]) == (200, 10, 10)
 
 
+def test_touches_go_with_what_they_touched(making: Making, qtbot: Any) -> None:
+    make(making, qtbot, making.generate())
+    fill_rect(making.document, QRect(9, 7, 2, 2))
+    assert making.pending
+    making.clear()
+    assert not making.document.has_state_edits
+    again: Run = make(making, qtbot, making.generate())
+    assert again.parent is None and not making.pending
+
+
 def test_redo_the_rest_keeps_the_pins(making: Making, qtbot: Any) -> None:
     making.document.set_frame(WorkingFrame(8, 6, GRID))
     first: Run = make(making, qtbot, making.generate())
