@@ -265,8 +265,9 @@ class Making(QObject):
         """Take what was made from the canvas; runs that go on are stopped."""
         for job in self._jobs.values():
             job.run.stop()
-        if self.document.has_state_edits:  # they belong to what is taken away
-            self.document.clear_state_edits()
+        if self.document.has_state_edits or self.document.pins.any():  # they belong to what is taken away
+            with self.document.action("Discard changes") as edit:
+                self.document.clear(edit, "pins", "erased", "painted")
         self.document.editing_state = False
         self._jobs.clear()
         self._set_comparison([])

@@ -147,9 +147,10 @@ def test_what_was_erased_is_made_again_and_what_was_painted_stays(making: Making
 def test_touches_go_with_what_they_touched(making: Making, qtbot: Any) -> None:
     make(making, qtbot, making.generate())
     fill_rect(making.document, QRect(9, 7, 2, 2))
+    fill_rect(making.document, QRect(9, 9, 2, 1), "pin")
     assert making.pending
     making.clear()
-    assert not making.document.has_state_edits
+    assert not making.document.has_state_edits and not making.document.pins.any()
     again: Run = make(making, qtbot, making.generate())
     assert again.parent is None and not making.pending
 
