@@ -117,9 +117,10 @@ class TestShowing:
             await until(lambda: len(studio.settings.ui("models")["speed"]) == 2)
             models.list.choose("emoji-32")
             assert "ms a call on CPU" in models.details.speed.text()
-            models._actions["measure"].trigger()
-            await until(lambda: models._measuring)
             await until(lambda: not models._measuring)
+            before = studio.settings.ui("models")["speed"]
+            models._actions["measure"].trigger()
+            await until(lambda: studio.settings.ui("models")["speed"] != before)  # it says when it was measured
             await settled()
 
         qrun(main())
@@ -381,7 +382,7 @@ class TestFacts:
         assert facts.headline(emoji).startswith("≤ 1.") and "(marginal bound, ℓ = 1)" in facts.headline(emoji)
         assert "bits per character" in facts.headline(story)
         likelihood, cross = facts.tables(emoji)
-        assert likelihood.columns[2] == "bits per dimension" and len(likelihood.rows) == 4
+        assert likelihood.columns[2] == "bits per dimension" and len(likelihood.rows) == 8  # two bounds
         assert "Upper bound" in likelihood.what and "not a likelihood" in cross.what
         assert ("Data", emoji.manifest.training["data"]) in facts.trained_on(emoji)
 
