@@ -3,12 +3,17 @@
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QLabel, QStatusBar
 
 from studio.ui.context import Studio
+from studio.ui.lane import Lane
 from studio.ui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
 
 MEMORY_MS = 2000
 
@@ -67,6 +72,18 @@ class StatusBar(QStatusBar):
 
     def close_down(self) -> None:
         self._timer.stop()
+
+
+def making_status(lane: Lane, bundle: "Bundle", state: str) -> dict[str, str]:
+    """What a workspace that makes things has to say (`Workspace.status`); state: of the run that is looked at."""
+    loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
+    return {
+        "model": bundle.name,
+        "provider": loaded.provider if loaded else "loading …",
+        "reason": (loaded.reason or "") if loaded else "",
+        "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",
+        "queue": state or "idle",
+    }
 
 
 def memory_bytes() -> int | None:

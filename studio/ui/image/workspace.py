@@ -31,6 +31,7 @@ from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
+from studio.ui.status import making_status
 from studio.ui.tasks import report, spawn
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
@@ -315,17 +316,9 @@ class ImageWorkspace(Workspace):
         self._show_pixel(None)
 
     def status(self) -> dict[str, str]:
-        bundle, lane = self.settings.bundle, self.studio.lane
-        if bundle is None:
+        if self.settings.bundle is None:
             return {"model": "no picture model"}
-        loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
-        return {
-            "model": bundle.name,
-            "provider": loaded.provider if loaded else "loading …",
-            "reason": (loaded.reason or "") if loaded else "",
-            "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",
-            "queue": {"": "idle", "done": "done"}.get(self.playhead.state, self.playhead.state),
-        }
+        return making_status(self.studio.lane, self.settings.bundle, self.playhead.state)
 
     # ---- session
 

@@ -19,6 +19,7 @@ from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
+from studio.ui.status import making_status
 from studio.ui.tasks import spawn
 from studio.ui.text.cards import Cards
 from studio.ui.text.commands import EXPORTS, Commands
@@ -347,17 +348,9 @@ class TextWorkspace(Workspace):
         return tuple(granularity * sum(tokens[gap] for gap in group) for group in self._groups)
 
     def status(self) -> dict[str, str]:
-        bundle, lane = self.settings.bundle, self.studio.lane
-        if bundle is None:
+        if self.settings.bundle is None:
             return {"model": "no text model"}
-        loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
-        return {
-            "model": bundle.name,
-            "provider": loaded.provider if loaded else "loading …",
-            "reason": (loaded.reason or "") if loaded else "",
-            "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",
-            "queue": {"": "idle", "done": "done"}.get(self.playhead.state, self.playhead.state),
-        }
+        return making_status(self.studio.lane, self.settings.bundle, self.playhead.state)
 
     # ---- session
 
