@@ -79,6 +79,8 @@ class UNet(nn.Module):
         # normalisation in bf16 is sixteen times slower so, and the convolutions only a tenth faster.
         maps = features.reshape(y.shape[0], config.height, config.width, config.input_width).permute(0, 3, 1, 2)
         layout = torch.channels_last if maps.is_cuda else torch.contiguous_format
+        if torch.is_autocast_enabled(maps.device.type):  # or the skips of the first level stay float32 to the very end
+            maps = maps.to(torch.get_autocast_dtype(maps.device.type))
         return self._head(self.unet(maps.contiguous(memory_format=layout)), rows)
 
     def _head(self, maps: Tensor, rows: Tensor) -> Tensor:
