@@ -54,10 +54,13 @@ class FrameMark(Mark):
         self.automatic = True
         self.handles = False
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
+        # It stays as it is while what lies below changes with every frame of a run, and long dashed lines are slow.
+        self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
 
     def set_frame(self, frame: WorkingFrame | None, grid: int, automatic: bool) -> None:
         self.prepareGeometryChange()
         self.frame, self.grid, self.automatic = frame, grid, automatic
+        self.update()
 
     def set_handles(self, shown: bool) -> None:
         if shown != self.handles:

@@ -32,11 +32,14 @@ class Pooled:
             self.levels.append(np.zeros(((height + 1) // 2, (width + 1) // 2), dtype=base.dtype))
         self.bounds = QRect()
         """A rectangle of the picture that holds everything that is set; not always the smallest."""
+        self.version = 0
+        """Another after every change."""
         if base.any():
             self.update(QRect(0, 0, base.shape[1], base.shape[0]))
 
     def update(self, rect: QRect) -> None:
         """Take over what changed in a rectangle of the base."""
+        self.version += 1
         for below, level in zip(self.levels, self.levels[1:], strict=False):
             left, top = rect.left() // 2, rect.top() // 2
             rect = QRect(left, top, rect.right() // 2 - left + 1, rect.bottom() // 2 - top + 1)
@@ -136,16 +139,26 @@ class Pattern:
             table[code] = premultiplied(color)
         self.hatched = table
         self.outlined = np.where(np.arange(64) & EDGE, table, np.uint32(0)).astype(np.uint32)
+        self._drawn: tuple[tuple[Pooled, int, Screen, bool], QImage | None] | None = None
 
     def draw(self, painter: QPainter, screen: Screen, mask: Pooled, hatch: bool = True) -> None:
         """Draw a mask, hatched and outlined or only outlined."""
         screen = screen.part(QRectF(mask.bounds))
         if mask.bounds.isEmpty() or screen.rect.isEmpty():
             return
+        # While a run is watched, the same part is drawn for every frame.
+        key = (mask, mask.version, screen, hatch)
+        if self._drawn is None or self._drawn[0] != key:
+            self._drawn = (key, self._image(screen, mask, hatch))
+        if self._drawn[1] is not None:
+            screen.draw(painter, self._drawn[1])
+
+    def _image(self, screen: Screen, mask: Pooled, hatch: bool) -> QImage | None:
+        """None where nothing of the mask is on the screen."""
         thick = max(round(screen.ratio), 1)
         wide = screen.sample(mask, thick)
         if not wide.any():
-            return
+            return None
         here = wide[thick:-thick, thick:-thick]
         height, width = here.shape
         inside = wide != 0
@@ -159,7 +172,7 @@ class Pattern:
             code |= (core & (here != ALL)).view(np.uint8) * np.uint8(PARTIAL)
         code |= _stripes(screen, height, width)
         colors = (self.hatched if hatch else self.outlined)[code]
-        screen.draw(painter, argb(colors))
+        return argb(colors)
 
 
 def argb(colors: NDArray[np.uint32]) -> QImage:
