@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LOOK_MS = 250
-"""How often cards are written anew while something is being made."""
+"""How often a card is written anew while something is being made: one after the other, so that no moment is long."""
 AROUND = 36
 """Characters of given text shown on each side of a gap."""
 WIDTH = 250
@@ -108,7 +108,8 @@ class Cards(QScrollArea):
         inside.setLayout(self._row)
         self.setWidget(inside)
         self._timer = QTimer(self, interval=LOOK_MS)
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self._look_at_next)
+        self._next = 0
         filling.listed.connect(self.rebuild)
         filling.playhead.state_changed.connect(self._look)
         filling.playhead.frame_changed.connect(self._scrubbed)
@@ -150,21 +151,31 @@ class Cards(QScrollArea):
         filling = self._filling
         going = any(not card.job.run.over for card in self.cards)
         if going != self._timer.isActive():
-            self._timer.start() if going else self._timer.stop()
+            self._timer.start(LOOK_MS // max(len(self.cards), 1)) if going else self._timer.stop()
         filling.see_comparison()
-        if len(self.cards) < 2:
-            return
-        for card in self.cards:
-            frames = card.job.run.frames
-            # The frame that is looked at, of the run that is looked at; of others the newest.
-            kept = frames[min(filling.playhead.index, len(frames) - 1)] if card.job is filling.job else frames[-1]
-            words = card.job.words(kept, card.draft)
-            # What still changes by the moment is not compared.
-            whole = card.job.run.over and kept is frames[-1]
-            differing = filling.differing(card.job, card.draft, words) if whole else {}
-            text = "<br><br>".join(self._gap_html(gap, words, differing) for gap in self._gaps() if gap.id in words)
-            detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
-            card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)
+        if len(self.cards) > 1:
+            for card in self.cards:
+                self._write(card)
+
+    def _look_at_next(self) -> None:
+        if not any(not card.job.run.over for card in self.cards):
+            self._look()
+        elif len(self.cards) > 1:
+            self._filling.see_comparison()
+            self._next = (self._next + 1) % len(self.cards)
+            self._write(self.cards[self._next])
+
+    def _write(self, card: Card) -> None:
+        filling, frames = self._filling, card.job.run.frames
+        # The frame that is looked at, of the run that is looked at; of others the newest.
+        kept = frames[min(filling.playhead.index, len(frames) - 1)] if card.job is filling.job else frames[-1]
+        words = card.job.words(kept, card.draft)
+        # What still changes by the moment is not compared.
+        whole = card.job.run.over and kept is frames[-1]
+        differing = filling.differing(card.job, card.draft, words) if whole else {}
+        text = "<br><br>".join(self._gap_html(gap, words, differing) for gap in self._gaps() if gap.id in words)
+        detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
+        card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)
 
     def _gaps(self) -> list[Gap]:
         return self._filling.document.text.gaps
