@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.ui import menus
@@ -162,6 +162,14 @@ class Window(QMainWindow):
             if workspace.use_model(bundle):
                 self.bring_to_front(workspace.name)
                 return
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return in a field is done with it: the keys go back to what is worked on."""
+        canvas = self.workspace.focusProxy()
+        if canvas is not None and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            canvas.setFocus()
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):

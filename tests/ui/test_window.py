@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QColor, QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
@@ -267,6 +267,23 @@ def test_two_hundred_actions_undone_lead_back(with_window: Any) -> None:
         while image.document.undo_stack.canRedo():
             act["window.redo"].trigger()
         assert all((a == b).all() for a, b in zip(after, layers(image), strict=True))
+
+    with_window(test)
+
+
+def test_return_in_a_field_gives_the_keys_back_to_the_canvas(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        inspector = window.workspace.inspector
+        assert inspector is not None
+        fields = [field for field in inspector.findChildren(QAbstractSpinBox) if field.isVisible()]
+        fields += [field for field in inspector.findChildren(QLineEdit) if field.objectName() != "qt_spinbox_lineedit"]
+        assert len(fields) > 2
+        for field in fields:
+            field.setFocus()
+            assert window.focusWidget() is field
+            event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier, "\r")
+            QApplication.sendEvent(field, event)
+            assert window.focusWidget() is image_of(window).canvas, field.accessibleName()
 
     with_window(test)
 
