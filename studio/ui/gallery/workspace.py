@@ -139,6 +139,8 @@ class GalleryWorkspace(Workspace):
                     self.grid.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
                     if key == current:
                         self.grid.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        if keys and not self.selected and not self.grid.verticalOffset():
+            self.grid.setCurrentIndex(self.model.index(0))  # the newest, rather than an outline around nothing chosen
         self.bar.set_count(len(keys))
         self.stack.setCurrentWidget(self.grid if keys else self.empty)
         if not keys and self.bar.deleted.isChecked():
