@@ -37,6 +37,8 @@ COMMAND_FILE = "commands.jsonl"
 LOCK = "worker.lock"
 LOG = "worker.log"
 PREVIEWS = "previews"
+_WRITTEN = ("checkpoint", "checkpoints", "recipe", "palette", "tokenizer")
+"""Stems of the files that are written beside their place first."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,11 @@ def rollback(folder: Path, entry: Checkpoint) -> None:
         shutil.copyfile(folder / entry.file, temporary)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether there is something to go on from; a worker that was killed may not have listed it yet."""
+    return (folder / CHECKPOINT).is_file() or bool(checkpoints(folder))
+
+
 def previews(folder: Path) -> list[tuple[int, Path]]:
     """(step, file) of every preview, oldest first."""
     found = []
@@ -84,7 +91,10 @@ def previews(folder: Path) -> list[tuple[int, Path]]:
 
 
 class Lock:
-    """Held by the worker in a run's folder for as long as it lives; the system lets go of it however it dies."""
+    """Held by the worker in a run's folder for as long as it lives; the system lets go of it however it dies.
+
+    Who takes it clears away what a worker that was killed left half done.
+    """
 
     def __init__(self, folder: Path):
         """StudioError where another worker is at work there."""
@@ -96,9 +106,24 @@ class Lock:
         self.file.truncate(0)
         self.file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
         self.file.flush()
+        _tidy(folder)
 
     def release(self) -> None:
         self.file.close()
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what a killed worker left half done: files that were not whole yet, and copies that are on no list."""
+    listed = {entry.file for entry in checkpoints(folder)}
+    left = [file for stem in _WRITTEN for file in folder.glob(f".{stem}.*")]
+    left += (folder / PREVIEWS).glob(".*")
+    for copy in (folder / CHECKPOINTS).glob("*.pt"):
+        # Without a list nothing is known of the copies: they stay.
+        if copy.name.startswith(".") or (listed and f"{CHECKPOINTS}/{copy.name}" not in listed):
+            left.append(copy)
+    for file in left:
+        with suppress(OSError):
+            file.unlink()
 
 
 def is_running(folder: Path) -> bool:

@@ -111,7 +111,11 @@ class Teller:
     def record(self, folder: Path, fresh: bool) -> None:
         """From now on keep the events in the folder as well; a new run begins a new file."""
         if not self.quiet:
-            self._file = (folder / EVENTS).open("w" if fresh else "a", encoding="utf-8")
+            path = folder / EVENTS
+            cut_short = not fresh and not _ends_with_a_line(path)
+            self._file = path.open("w" if fresh else "a", encoding="utf-8")
+            if cut_short:  # what comes next is a line of its own
+                self._file.write("\n")
 
     def tell(self, event: dict[str, Any]) -> None:
         if self.quiet:
@@ -142,6 +146,17 @@ class Teller:
                 self._file.close()
         if not self._stdout:  # Python must not flush into a pipe without a reader at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _ends_with_a_line(path: Path) -> bool:
+    """False where a kill or a full disk cut the last line short."""
+    try:
+        with path.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(0, end - 1))
+            return file.read() in (b"", b"\n")
+    except OSError:
+        return True
 
 
 if __name__ == "__main__":

@@ -71,14 +71,22 @@ def main(rounds: int, seconds: float) -> int:
             print(f"kill {kills} after step {step_of(folder / 'killed')}", flush=True)
         if step_of(folder / "killed") < STEPS and worker(recipe, folder / "killed", "--resume").wait():
             raise SystemExit("the last part failed")
-        whole, killed = (load_checkpoint(folder / part / run_folder.CHECKPOINT) for part in ("whole", "killed"))
-        assert whole["step"] == killed["step"] == STEPS
-        wrong = [key for key, value in whole["model"].items() if not torch.equal(value, killed["model"][key])]
-        wrong += [
-            key for key, value in whole["ema"]["shadow"].items() if not torch.equal(value, killed["ema"]["shadow"][key])
-        ]
+        wrong = differences(folder / "whole", folder / "killed")
         print(f"{kills} kills, {STEPS} steps: {'DIFFERENT: ' + ', '.join(wrong) if wrong else 'bit-identical'}")
         return 1 if wrong else 0
+
+
+def differences(one: Path, other: Path) -> list[str]:
+    """What two runs' newest checkpoints do not have in common, of the weights and their averages; both are finished."""
+    first, second = (load_checkpoint(folder / run_folder.CHECKPOINT) for folder in (one, other))
+    wrong = [f"it stands at step {state['step']}" for state in (first, second) if state["step"] != STEPS]
+    for name, value in first["model"].items():
+        if not torch.equal(value, second["model"][name]):
+            wrong.append(f"weights {name}")
+    for name, value in first["ema"]["shadow"].items():
+        if not torch.equal(value, second["ema"]["shadow"][name]):
+            wrong.append(f"averages {name}")
+    return wrong
 
 
 def step_of(folder: Path) -> int:

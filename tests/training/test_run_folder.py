@@ -94,3 +94,26 @@ def test_a_list_of_checkpoints_leaves_out_what_is_gone(tmp_path: Path):
         run_folder.rollback(tmp_path, entries[1])
     (tmp_path / run_folder.TABLE).write_text(json.dumps([{"file": 1}]))
     assert run_folder.checkpoints(tmp_path) == []
+
+
+def test_who_takes_the_lock_clears_away_what_a_killed_worker_left(tmp_path: Path):
+    kept = ["checkpoint.pt", "checkpoints/best.pt", "checkpoints/step-00000002.pt", "notes.txt", ".mine"]
+    left = [".checkpoint.x1.pt", ".checkpoints.x2.json", "checkpoints/.step-00000003.x3.pt", "previews/.9.x4.png"]
+    left += ["checkpoints/step-00000003.pt"]
+    for name in kept + left:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    run_folder.write_checkpoints(tmp_path, [Checkpoint(name, 2, None, 0.0) for name in kept[:3]])
+    Lock(tmp_path).release()
+    files = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert files == {*kept, run_folder.TABLE, run_folder.LOCK}
+
+
+def test_without_a_list_the_copies_stay(tmp_path: Path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "step-00000003.pt").touch()
+    assert not run_folder.has_checkpoint(tmp_path)
+    (tmp_path / run_folder.CHECKPOINT).touch()  # killed before it could list it
+    Lock(tmp_path).release()
+    assert (tmp_path / "checkpoints" / "step-00000003.pt").exists()
+    assert run_folder.has_checkpoint(tmp_path)

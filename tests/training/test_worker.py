@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from studio.training.recipe import Recipe, recipe_table
-from studio.training.run_folder import EVENTS, checkpoints, is_running
+from studio.training.run_folder import EVENTS, EventReader, checkpoints, is_running
 from studio.training.saving import load_checkpoint
+from studio.training.worker import Teller
 
 
 def toml(table: dict[str, Any], prefix: str = "") -> str:
@@ -106,3 +107,12 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path, text_recipe: Reci
     assert event["event"] == "error"
     assert "PyTorch" in event["message"]
     assert not result.stderr
+
+
+def test_what_a_worker_tells_after_a_line_that_was_cut_short_is_a_line(tmp_path: Path):
+    (tmp_path / EVENTS).write_text('{"event": "step"}\n{"event": "st')
+    teller = Teller(quiet=False)
+    teller.record(tmp_path, fresh=False)
+    teller.tell({"event": "hello"})
+    teller.close()
+    assert [event["event"] for event in EventReader(tmp_path).read()] == ["step", "hello"]

@@ -256,7 +256,7 @@ class TrainWorkspace(Workspace):
         elif folder is not None and not self.watch.active:
             recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
             self.studio.notices.clear(self.name)
-            await self.watch.begin(recipe, folder, resume=bool(run_folder.checkpoints(folder)))
+            await self.watch.begin(recipe, folder, resume=run_folder.has_checkpoint(folder))
 
     async def stop(self) -> None:
         await self.watch.stop()
