@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import __version__
 from studio.generation import FROM_NOTHING, GenerationRequest
@@ -128,15 +128,18 @@ class ImageWorkspace(Workspace):
                 buttons["zoom-fit"],
             )
         )
-        column.addWidget(NoticeBar(self.studio.notices, self.name))
         middle = QWidget()
         row = QHBoxLayout(middle)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(ToolStrip(self.studio.actions, self.tools))
-        row.addWidget(self.canvas, 1)
+        stage = QGridLayout()
+        row.addLayout(stage, 1)
+        for view in (self.canvas, self.wipes.view):
+            stage.addWidget(view, 0, 0)
+        # Over the canvas, not above it: what is told must not move what is worked on.
+        stage.addWidget(NoticeBar(self.studio.notices, self.name), 0, 0, Qt.AlignmentFlag.AlignTop)
         self.setFocusProxy(self.canvas)
-        row.addWidget(self.wipes.view, 1)
         column.addWidget(middle, 1)
         column.addWidget(self.side_by_side)
         column.addWidget(self.strip)
