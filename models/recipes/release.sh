@@ -44,8 +44,8 @@ if [ "$MODEL" = emoji-32 ]; then
   cp "$ROOT/out/quality/$MODEL-middle.png" "$ROOT/docs/images/$MODEL-middle.png"
   # The pictures of the README.
   studio demo -o "$ROOT/out/demo"
-  cp "$ROOT/out/demo/cat-steps.png" "$ROOT/docs/images/inpaint.png"
-  cp "$ROOT/out/demo/cat.webp" "$ROOT/docs/images/inpaint.webp"
+  cp "$ROOT/out/demo/couple-steps.png" "$ROOT/docs/images/inpaint.png"
+  cp "$ROOT/out/demo/couple.webp" "$ROOT/docs/images/inpaint.webp"
 else
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality"
 fi

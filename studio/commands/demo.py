@@ -9,7 +9,7 @@ from studio.commands.inpaint import camera
 from studio.media.export import save_strip, save_text, save_timelapse, viewing_scale
 from studio.media.images import load_mask, load_picture
 
-PICTURES = ("cat", "stickers")
+PICTURES = ("couple", "stickers")
 TEXTS = ("dorothy", "fisherman")
 SEED = 1
 STRIP = 6

@@ -122,7 +122,7 @@ def test_damaged_settings_and_session_do_not_keep_it_from_starting(children: Any
     (folder / "settings.json").write_bytes(b'{"theme": "purple", "shortcuts": 7, "\xff')
     (folder / "session" / "session.json").write_bytes(b'{"version": 1, "parts": {"image"')
     after = told(children)
-    assert after["title"] == "cat" and after["canvas"]
+    assert after["title"] == "couple" and after["canvas"]
     assert any("settings" in text for text in after["notices"])
     assert any("session" in text for text in after["notices"])
 
@@ -134,7 +134,7 @@ def test_safe_leaves_settings_and_session_alone(children: Any, own_home: Path) -
     settings = own_home / "studio" / "settings.json"
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"theme": "light"}))
     safe = told(children, "safe")
-    assert safe["theme"] == "system" and safe["title"] == "cat" and safe["masked"] > 100
+    assert safe["theme"] == "system" and safe["title"] == "couple" and safe["masked"] > 100
     assert safe["provider"] in ("CPU", "loading …")
     after = told(children)
     assert after["theme"] == "light" and after["settings"]["temperature"] == 0.6

@@ -171,7 +171,7 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         assert "bad.png" in notices.at("image")[0].text
         window.open_paths([tmp_path / "what.xyz"])
         assert "what.xyz" in notices.at("window")[0].text
-        assert image.opening.title == "cat"
+        assert image.opening.title == "couple"
 
     with_window(test)
 

@@ -40,10 +40,10 @@ class Opening(QObject):
     def sample(self) -> None:
         """A picture with a mask that is painted already: pressing Generate shows the method at once."""
         samples, document = assets_folder() / "samples", self._of.document
-        document.load(load_picture(samples / "cat.png"))
-        masking.import_mask(document, samples / "cat-mask.png")
+        document.load(load_picture(samples / "couple.png"))
+        masking.import_mask(document, samples / "couple-mask.png")
         document.undo_stack.clear()
-        self.title = "cat"
+        self.title = "couple"
 
     def paths(self, paths: list[Path]) -> bool:
         """Open the first picture or folder of pictures among these; false if there is none."""
