@@ -50,23 +50,25 @@ def read_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
 
 
 def read_text_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
-    """The request in a JSON file of a text, which of its samples the text is, and the text itself."""
+    """The request in a JSON file of a text, which of its samples the text is, and the text itself; of a file with every
+    step of several drafts it is the first."""
     try:
         with Path(path).open(encoding="utf-8") as file:
             content = file.read(_MAX_JSON + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise StudioError(f"{path} cannot be read: choose a text that Prime Studio has saved as JSON.") from error
     request, variation, _, everything = _parse(path, content)
-    if not isinstance(everything.get("text"), str):
+    text = everything.get("text") or next(iter(everything.get("texts") or [None]))
+    if not isinstance(text, str):
         raise StudioError(f"{path} holds no text: choose one that Prime Studio has saved as JSON.")
-    return request, variation, everything["text"]
+    return request, variation, text
 
 
 def _parse(path: str | Path, text: str) -> tuple[GenerationRequest, int, str, dict[str, Any]]:
     try:
         parameters = json.loads(text)
         request = GenerationRequest.from_json(json.dumps(parameters["request"]))
-        variation, provider = int(parameters["variation"]), str(parameters["provider"])
+        variation, provider = int(parameters.get("variation", 0)), str(parameters.get("provider", ""))
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StudioError(f"The request in {path} is damaged: choose another file.") from error
     if not 0 <= variation < len(request.seeds):

@@ -328,7 +328,9 @@ class GalleryWorkspace(Workspace):
             request, variation, text = read_text_request(paths[0])
         except StudioError:
             return False
-        self.request_opened.emit(request, {"title": paths[0].stem, "variation": variation, "text": text})
+        source = {"title": paths[0].stem, "variation": variation, "text": text}
+        # Later: the window brings this workspace to the front now, and the one that made the text after that.
+        QTimer.singleShot(0, self, lambda: self.request_opened.emit(request, source))
         return True
 
     def session(self) -> dict[str, Any]:
