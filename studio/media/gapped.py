@@ -11,17 +11,52 @@ from studio.media.texts import TextTokenizer, unix_lines
 
 @dataclass(frozen=True)
 class Fill:
-    """What was made for a gap: its tokens, the text they add, with what probability each was drawn (None: not drawn)
-    and which of them are to stay when the rest is made again."""
+    """What is known of a gap: its tokens (None: not known yet), the text they add ("" where not known), with what
+    probability each was drawn (None: not drawn) and which known ones are to stay when the rest is made again."""
 
-    tokens: tuple[int, ...]
+    tokens: tuple[int | None, ...]
     words: tuple[str, ...]
     confidence: tuple[float | None, ...]
     pinned: frozenset[int] = frozenset()
 
+    @classmethod
+    def nothing(cls, length: int) -> "Fill":
+        """Of which no token is known."""
+        return cls((None,) * length, ("",) * length, (None,) * length)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every token is known."""
+        return None not in self.tokens
+
+    @property
+    def known(self) -> dict[int, int]:
+        """The known tokens by their place in the gap."""
+        return {index: token for index, token in enumerate(self.tokens) if token is not None}
+
     @property
     def text(self) -> str:
         return "".join(self.words)
+
+    def with_token(self, index: int, token: int | None, word: str, pinned: bool) -> "Fill":
+        """With another token at a place, which was not drawn."""
+        return Fill(
+            _put(self.tokens, index, token),
+            _put(self.words, index, word),
+            _put(self.confidence, index, None),
+            self.pinned | {index} if pinned else self.pinned - {index},
+        )
+
+    def pins_alone(self, length: int) -> "Fill | None":
+        """What is pinned in a gap of another length, and nothing else; None where that is nothing."""
+        fill, pins = Fill.nothing(length), [index for index in sorted(self.pinned) if index < length]
+        for index in pins:
+            fill = fill.with_token(index, self.tokens[index], self.words[index], pinned=True)
+        return fill if pins else None
+
+
+def _put(values: tuple, index: int, value: object) -> tuple:
+    return (*values[:index], value, *values[index + 1 :])
 
 
 @dataclass(frozen=True)
@@ -32,6 +67,11 @@ class Gap:
     length: int
     was: str = ""
     fill: Fill | None = None
+
+    @property
+    def filled(self) -> bool:
+        """Whether every token of it is known."""
+        return self.fill is not None and self.fill.whole
 
 
 Pieces = tuple[str | Gap, ...]
@@ -110,14 +150,12 @@ class GappedText:
     @property
     def kept(self) -> list[dict[int, int]]:
         """For each gap the pinned tokens by their place in it, as `text_request` takes them."""
-        return [
-            {} if gap.fill is None else {index: gap.fill.tokens[index] for index in sorted(gap.fill.pinned)}
-            for gap in self.gaps
-        ]
+        fills = [gap.fill or Fill.nothing(gap.length) for gap in self.gaps]
+        return [{index: token for index, token in fill.known.items() if index in fill.pinned} for fill in fills]
 
     @property
     def text(self) -> str:
-        """The text as it reads: gaps as what is filled in, else as what they were made from."""
+        """The text as it reads: gaps that are filled as what is in them, others as what they were made from."""
         return "".join(reading(piece) for piece in self._pieces)
 
     def placed(self) -> Iterator[tuple[int, str | Gap]]:
@@ -203,10 +241,12 @@ class GappedText:
         return Edit(place, (), (Gap(self._next, length),))
 
     def resize(self, gap_id: int, length: int, longest: int) -> Edit:
-        """Make a gap longer or shorter; what was filled in goes. StudioError for a length that cannot be."""
+        """Make a gap longer or shorter; what was filled in goes, unless it is pinned. StudioError for a length that
+        cannot be."""
         _check_length(length, longest)
         place, gap = self.find(gap_id)
-        return Edit(place, (gap,), (replace(gap, length=length, fill=gap.fill if gap.length == length else None),))
+        fill = gap.fill if gap.fill is None or gap.length == length else gap.fill.pins_alone(length)
+        return Edit(place, (gap,), (replace(gap, length=length, fill=fill),))
 
     def remove(self, gap_id: int) -> Edit:
         """Take a gap and what is in it away."""
@@ -218,12 +258,16 @@ class GappedText:
         place, gap = self.find(gap_id)
         return Edit(place, (gap,), joined([gap.was]))
 
-    def accept(self, gap_id: int) -> Edit:
-        """Make what was filled in part of the given text. StudioError where nothing was."""
-        place, gap = self.find(gap_id)
-        if gap.fill is None:
-            raise StudioError("This gap is not filled yet: generate first.")
-        return Edit(place, (gap,), joined([gap.fill.text]))
+    def accept(self, fills: Mapping[int, Fill]) -> list[Edit]:
+        """Make what is known of gaps, by their ids, part of the given text; what is not known stays a gap. One edit a
+        gap, the last of the text first: so none moves the place of another."""
+        edits, fresh = [], self._next
+        for place, piece in self.placed():
+            if isinstance(piece, Gap) and piece.id in fills:
+                pieces = _settled(fills[piece.id], fresh)
+                fresh += len(pieces)
+                edits.append(Edit(place, (piece,), joined(pieces)))
+        return edits[::-1]
 
     def fill(self, fills: Mapping[int, Fill | None]) -> list[Edit]:
         """Put fills, by the ids of their gaps, into these gaps (None empties one); one edit a gap."""
@@ -251,8 +295,24 @@ class GappedText:
 
 
 def reading(piece: str | Gap) -> str:
-    """A piece as it reads: a gap as what is filled in, else as what it was made from."""
-    return piece if isinstance(piece, str) else piece.was if piece.fill is None else piece.fill.text
+    """A piece as it reads: a gap that is filled as what is in it, another as what it was made from."""
+    return piece if isinstance(piece, str) else piece.fill.text if piece.fill and piece.fill.whole else piece.was
+
+
+def _settled(fill: Fill, fresh: int) -> list[str | Gap]:
+    """Known words as text, and between them gaps, of ids from `fresh` on, for what is not known."""
+    if fill.whole:
+        return [fill.text]
+    pieces: list[str | Gap] = []
+    for token, word in zip(fill.tokens, fill.words, strict=True):
+        # Of a part of a character nothing can be given: it is made again with the rest of it.
+        if token is not None and "\ufffd" not in word:
+            pieces.append(word)
+        elif pieces and isinstance(pieces[-1], Gap):
+            pieces[-1] = replace(pieces[-1], length=pieces[-1].length + 1)
+        else:
+            pieces.append(Gap(fresh + len(pieces), 1))
+    return pieces
 
 
 def _check_length(length: int, longest: int) -> None:
@@ -280,16 +340,13 @@ def _loaded(stored: Any) -> Gap:
     if stored.get("fill") is not None:
         kept = stored["fill"]
         fill = Fill(
-            tuple(int(token) for token in kept["tokens"]),
+            tuple(None if token is None else int(token) for token in kept["tokens"]),
             tuple(valid(str(word)) for word in kept["words"]),
             tuple(None if chance is None else float(chance) for chance in kept["confidence"]),
             frozenset(int(index) for index in kept["pinned"]),
         )
     gap = Gap(int(stored["id"]), int(stored["length"]), valid(str(stored["was"])), fill)
     sizes = {gap.length} if fill is None else {gap.length, len(fill.tokens), len(fill.words), len(fill.confidence)}
-    if gap.length < 1 or gap.id < 1 or len(sizes) > 1 or any(not 0 <= i < gap.length for i in (fill or _NONE).pinned):
+    if gap.length < 1 or gap.id < 1 or len(sizes) > 1 or (fill and not fill.pinned <= fill.known.keys()):
         raise ValueError("a stored gap is damaged")
     return gap
-
-
-_NONE = Fill((), (), ())

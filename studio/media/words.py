@@ -15,12 +15,14 @@ from studio.prime.subtokens import Subtokens
 class Word:
     """One token of a gap. text: what it adds to the text once it is known, its likeliest reading while it is partly
     known, "" before that. candidates: how many classes it can still be, 1 when it is known. known: digits known.
-    confidence: the probability with which it was drawn, None where it was not."""
+    confidence: the probability with which it was drawn, None where it was not. token: its class, None before it is
+    known."""
 
     text: str
     candidates: int
     known: int
     confidence: float | None = None
+    token: int | None = None
 
     @property
     def settled(self) -> bool:
@@ -78,8 +80,10 @@ def gap_words(
     if last_settled >= 0:
         texts[last_settled] += decoder.decode(b"", final=True)
     return [
-        Word(text, count, digits, None if np.isnan(chance) else float(chance))
-        for text, count, digits, chance in zip(texts, candidates.tolist(), known.tolist(), drawn, strict=True)
+        Word(text, count, digits, None if np.isnan(chance) else float(chance), token if count == 1 else None)
+        for text, count, digits, chance, token in zip(
+            texts, candidates.tolist(), known.tolist(), drawn, classes.tolist(), strict=True
+        )
     ]
 
 

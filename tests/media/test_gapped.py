@@ -14,8 +14,12 @@ HARD = "the king \t\r\n\n\u2028\u2029\u00a0é e\u0301 👩‍👩‍👧 שלו�
 
 
 def filled(gap: Gap, tokenizer, seed: int = 0) -> Fill:
-    tokens = tuple((seed * 31 + 7 * i) % PIECES for i in range(gap.length))
-    return Fill(tokens, tuple(tokenizer.decode([token]) for token in tokens), (0.5,) * gap.length, frozenset({0}))
+    """By some seeds whole, by others in part."""
+    tokens = tuple(
+        None if seed % 3 == 2 and (seed + i) % 4 == 3 else (seed * 31 + 7 * i) % PIECES for i in range(gap.length)
+    )
+    words = tuple("" if token is None else tokenizer.decode([token]) for token in tokens)
+    return Fill(tokens, words, (0.5,) * gap.length, frozenset({0} if tokens[0] is not None else ()))
 
 
 def places(pieces) -> list[str | int]:
@@ -89,18 +93,44 @@ def test_selections_that_cannot_be_gaps(tokenizer):
 
 def test_fills_come_and_go(tokenizer):
     text = GappedText(["a ", Gap(1, 3, "was"), " b"])
-    with pytest.raises(StudioError, match="not filled"):
-        text.accept(1)
     fill = filled(text.gaps[0], tokenizer)
     (edit,) = text.fill({1: fill})
     text.apply(edit)
     assert text.text == f"a {fill.text} b" and text.kept == [{0: fill.tokens[0]}]
     assert text.fill({1: fill}) == []
     text.apply(text.resize(1, 2, LONGEST))
-    assert text.gaps == [Gap(1, 2, "was")] and text.kept == [{}]
-    text.apply(text.fill({1: filled(text.gaps[0], tokenizer)})[0])
-    text.apply(text.accept(1))
+    assert text.gaps == [Gap(1, 2, "was", fill.pins_alone(2))] and text.kept == [{0: fill.tokens[0]}]
+    whole = filled(text.gaps[0], tokenizer)
+    text.apply(text.fill({1: whole})[0])
+    text.apply(text.accept({1: whole})[0])
     assert text.gaps == [] and text.parts == text.pieces
+
+
+def test_what_is_known_in_part_is_accepted_and_the_rest_stays_a_gap():
+    """Also of several gaps at once, whose edits do not move each other; a part of a character is made again."""
+    text = GappedText(["a ", Gap(1, 6, "was"), " b\r\n", Gap(5, 2)])
+    one = Fill((None, 8, 9, None, None, 7), ("", " x", " y", "", "", " z"), (None, 0.5, 0.5, None, None, None))
+    two = Fill((3, None), ("\ufffd", ""), (0.5, None))
+    text.apply(text.fill({1: one})[0])
+    assert text.text == "a was b\r\n" and not text.gaps[0].filled and text.kept == [{}, {}]
+    edits = text.accept({1: one, 5: two})
+    for edit in edits:
+        text.apply(edit)
+    assert text.parts == ("a ", 1, " x y", 2, " z b\r\n", 2)
+    assert len({gap.id for gap in text.gaps} - {1, 5}) == 3
+    for edit in reversed(edits):
+        text.apply(edit.inverse)
+    assert text.parts == ("a ", 6, " b\r\n", 2) and text.gaps[0].fill == one
+
+
+def test_pins_stay_when_a_gap_gets_another_length():
+    fill = Fill((4, 5, 6), ("a", "b", "c"), (0.5, 0.5, 0.5), frozenset({0, 2}))
+    text = GappedText([Gap(1, 3, "", fill)])
+    text.apply(text.resize(1, 5, LONGEST))
+    assert text.kept == [{0: 4, 2: 6}] and text.gaps[0].fill.words == ("a", "", "c", "", "")
+    text.apply(text.resize(1, 2, LONGEST))
+    assert text.kept == [{0: 4}]
+    assert Fill((4,), ("a",), (0.5,)).pins_alone(3) is None
 
 
 def test_an_edit_that_does_not_fit_changes_nothing():
@@ -138,6 +168,14 @@ def test_it_is_stored(tokenizer):
         [{"id": 1, "length": 2, "was": ""}] * 2,
         [{"id": 1, "length": 2, "was": "", "fill": {"tokens": [1], "words": ["a"], "confidence": [1], "pinned": []}}],
         [{"id": 1, "length": 1, "was": "", "fill": {"tokens": [1], "words": ["a"], "confidence": [1], "pinned": [1]}}],
+        [
+            {
+                "id": 1,
+                "length": 2,
+                "was": "",
+                "fill": {"tokens": [1, None], "words": ["a", ""], "confidence": [1, None], "pinned": [1]},
+            }
+        ],
         [{"id": 1, "length": "x", "was": ""}],
     ],
 )
@@ -190,8 +228,12 @@ def test_given_text_survives_whatever_is_done(tokenizer, start, actions):
                 edit = text.resize(gap.id, number, LONGEST)
             elif action == "fill":
                 edit = text.fill({gap.id: filled(gap, tokenizer, number)})[0]
+            elif action == "accept" and gap.fill is not None:
+                (edit,) = text.accept({gap.id: gap.fill})
+            elif action == "accept":
+                continue
             else:
-                edit = {"remove": text.remove, "give back": text.give_back, "accept": text.accept}[action](gap.id)
+                edit = {"remove": text.remove, "give back": text.give_back}[action](gap.id)
         except StudioError:
             assert places(text.pieces) == before
             continue

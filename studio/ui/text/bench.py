@@ -15,7 +15,7 @@ from studio.generation import generate, text_request
 from studio.media.gapped import Gap, GappedText
 from studio.ui.bench.stall import StallProbe
 from studio.ui.runs import Run
-from studio.ui.text.filling import Job
+from studio.ui.text.jobs import Job
 from studio.ui.text.workspace import TextWorkspace
 
 CHARACTERS = 100_000

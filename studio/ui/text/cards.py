@@ -11,7 +11,8 @@ from studio.media.gapped import Gap
 from studio.media.words import Word
 from studio.ui import theme
 from studio.ui.fonts import font
-from studio.ui.text.filling import Filling, Job
+from studio.ui.text.filling import Filling
+from studio.ui.text.jobs import Job
 from studio.ui.theme import color
 
 if TYPE_CHECKING:

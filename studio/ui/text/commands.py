@@ -21,6 +21,7 @@ EXPORTS = (
     ("html", "HTML time-lapse…", "HTML page (*.html)"),
     ("json", "JSON with every step…", "JSON (*.json)"),
 )
+ACCEPT = "What is filled in, as it is shown, becomes text; what is not settled yet stays a gap."
 
 
 class Commands:
@@ -29,7 +30,7 @@ class Commands:
     def __init__(self, workspace: "TextWorkspace"):
         self._of = workspace
         self._actions: dict[str, QAction] = {}
-        of, document, editor = workspace, workspace.document, workspace.editor
+        of, editor = workspace, workspace.editor
         tools = workspace.gap_tools
         add = self._add
         add("open", "Open text…", self._open, "Ctrl+O", "open")
@@ -44,8 +45,8 @@ class Commands:
         add("remove-gap", "Remove gap", tools.remove_gap, "", "trash")
         add("next-gap", "Next gap", lambda: tools.go_to_gap(1), "F3", "chevron-right")
         add("previous-gap", "Previous gap", lambda: tools.go_to_gap(-1), "Shift+F3", "chevron-left")
-        add("accept", "Accept this gap", tools.accept, "Ctrl+Shift+Return", "check", "What was filled in becomes text.")
-        add("use", "Accept all", document.accept, "Ctrl+U", "accept", "All that was filled in becomes text.")
+        add("accept", "Accept this gap", tools.accept, "Ctrl+Shift+Return", "check", ACCEPT)
+        add("use", "Accept all", of.filling.accept, "Ctrl+U", "accept", ACCEPT)
         add("words", "Other words…", tools.ask_at_caret, "Ctrl+Space", "more", "What else could stand at the caret.")
         add(
             "pin-word",
@@ -97,8 +98,13 @@ class Commands:
         """Enable what can be done now."""
         of = self._of
         gaps, gap = of.document.text.gaps, of.editor.gap_at_caret()
-        made, transport = of.filling.job is not None, of.transport
+        job, transport = of.filling.job, of.transport
+        made, here = job is not None, job is not None and any(one.id in job.made for one in gaps)
         filled = any(one.fill is not None for one in gaps)
+        states = {one.id: {token.state for token in of.editor.look(one).tokens} for one in gaps}
+        settled = {one for one, found in states.items() if "settled" in found}
+        part = any(len(states[one]) > 1 for one in settled)
+        self["use"].setText("Accept what is settled" if part else "Accept all")
         for name, can in {
             "generate": not of.filling.problem() and of.settings.bundle is not None,
             "compare": bool(gaps) and len(of.settings.granularities) > 1,
@@ -106,11 +112,11 @@ class Commands:
             "pause": transport.live or transport.paused,
             "step": made,
             "back": made and of.playhead.index > 0,
-            "branch": made,
+            "branch": here,
             "redo-rest": filled,
-            "use": filled,
-            "accept": gap is not None and gap.fill is not None,
-            "pin-word": filled,
+            "use": bool(settled),
+            "accept": gap is not None and gap.id in settled,
+            "pin-word": bool(settled),
             "words": bool(gaps),
             "discard": made,
             "export": made,

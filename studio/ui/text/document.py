@@ -156,15 +156,12 @@ class TextDocument(QObject):
         """The words that a gap was made from stand in its place again."""
         self._replace_gap("put the words back", self.text.give_back(gap_id))
 
-    def accept(self, gap_ids: Iterable[int] | None = None) -> None:
-        """Make what was filled in part of the text: of these gaps, or of all that are filled."""
-        chosen = [gap.id for gap in self.text.gaps if gap.fill is not None] if gap_ids is None else list(gap_ids)
-        if not chosen:
-            raise StudioError("No gap is filled yet: generate first.")
-        # From the last to the first, so that no place moves before its turn.
-        found = sorted((self.text.accept(gap_id) for gap_id in chosen), key=lambda edit: -edit.start)
-        after = found[-1].start + size(found[-1].added)
-        self._push("accept", found, (after, after), (after, after))
+    def accept(self, fills: Mapping[int, Fill]) -> None:
+        """Make what is known of gaps, by their ids, part of the text; what is not known stays a gap."""
+        found = self.text.accept(fills)
+        if found:
+            after = found[-1].start + size(found[-1].added)
+            self._push("accept", found, (after, after), (after, after))
 
     def _replace_gap(self, title: str, edit: Edit) -> None:
         after = edit.start + size(edit.added)
@@ -183,31 +180,23 @@ class TextDocument(QObject):
             place = edits[-1].start + 1
             self._push(title, edits, (place, place), None)
 
-    def set_token(self, gap_id: int, index: int, token: int, word: str) -> None:
-        """Put another token into a filled gap and pin it."""
+    def set_token(self, gap_id: int, index: int, token: int, word: str, title: str = "choose a word") -> None:
+        """Put a token into a gap, filled or not, and pin it."""
         _, gap = self.text.find(gap_id)
-        if gap.fill is None or index >= len(gap.fill.tokens):
-            return
-        fill = gap.fill
-        self.fill(
-            {
-                gap_id: replace(
-                    fill,
-                    tokens=_put(fill.tokens, index, token),
-                    words=_put(fill.words, index, word),
-                    confidence=_put(fill.confidence, index, None),
-                    pinned=fill.pinned | {index},
-                )
-            },
-            "choose a word",
-        )
+        if index < gap.length:
+            fill = gap.fill or Fill.nothing(gap.length)
+            self.fill({gap_id: fill.with_token(index, token, word, pinned=True)}, title)
 
     def set_pinned(self, gap_id: int, index: int, pinned: bool) -> None:
         """Keep a token, or not, when the rest is made again."""
         _, gap = self.text.find(gap_id)
-        if gap.fill is not None:
-            pins = gap.fill.pinned | {index} if pinned else gap.fill.pinned - {index}
-            self.fill({gap_id: replace(gap.fill, pinned=pins)}, "pin a word" if pinned else "unpin a word")
+        fill = gap.fill
+        if fill is None or index not in fill.known:
+            return
+        fill = replace(fill, pinned=fill.pinned | {index} if pinned else fill.pinned - {index})
+        # In a gap that is not filled nothing is known but what is pinned.
+        fill = fill if fill.whole else fill.pins_alone(gap.length)
+        self.fill({gap_id: fill}, "pin a word" if pinned else "unpin a word")
 
     # ---- inside
 
@@ -221,7 +210,3 @@ class TextDocument(QObject):
             self.text.apply(edit)
             self.revision += 1
             self.edited.emit(edit)
-
-
-def _put(values: tuple, index: int, value: object) -> tuple:
-    return (*values[:index], value, *values[index + 1 :])

@@ -45,15 +45,15 @@ class TextEditor(TextPage):
         cursor = self.textCursor()
         spots = [self.spot(cursor.anchor()), self.spot(cursor.position())]
         accepted = {
-            spot.gap.id: (spot.place, len(spot.gap.fill.text))
+            spot.gap.id: (spot.place, spot.gap.fill)
             for spot in spots
-            if spot.gap is not None and spot.gap.fill is not None
+            if spot.gap is not None and spot.gap.fill is not None and spot.gap.filled
         }
         if accepted:
             # A gap was one place; now it is as many as it has characters.
-            longer = [(place, length - 1) for place, length in accepted.values()]
+            longer = [(place, len(fill.text) - 1) for place, fill in accepted.values()]
             places = [spot.place + spot.inside + sum(by for at, by in longer if at < spot.place) for spot in spots]
-            self.document_.accept(accepted)
+            self.document_.accept({gap: fill for gap, (_, fill) in accepted.items()})
             self.place_caret(*places)
 
     def insert(self, text: str) -> None:
@@ -110,7 +110,7 @@ class TextEditor(TextPage):
         if not self.textCursor().hasSelection():
             start, stop = self.spot(cursor.selectionStart()), self.spot(cursor.selectionEnd())
             gap = start.gap or stop.gap
-            if gap is not None and (gap.fill is None or self.look(gap).live):
+            if gap is not None and (not gap.filled or self.look(gap).live):
                 self.select_gap(gap.id)
                 return
         self.delete(cursor)

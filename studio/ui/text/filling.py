@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +17,14 @@ from studio.generation import (
     branch_request,
     plan_of,
     text_request,
-    words_of,
 )
 from studio.media.gapped import Fill, Gap
 from studio.media.words import Word, differences
 from studio.ui.playhead import Playhead
-from studio.ui.runs import Kept, Run
+from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.text.document import TextDocument
+from studio.ui.text.jobs import Job
 from studio.ui.text.looks import GapLook, document_look, live_look
 
 if TYPE_CHECKING:
@@ -32,60 +32,6 @@ if TYPE_CHECKING:
     from studio.ui.context import Studio
 
 KEPT_JOBS = 24
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A run and the gaps that it fills. gaps: their ids, for each gap of the request; made: those not given whole."""
-
-    run: Run
-    gaps: tuple[int, ...]
-    made: frozenset[int]
-
-    def words(self, kept: Kept, draft: int) -> dict[int, list[Word]]:
-        """What a frame knows of the gaps that are made, by their ids."""
-        found = words_of(
-            self.run.request,
-            self.run.bundle,
-            kept.y[draft].astype(np.int64),
-            None if kept.confidence is None else kept.confidence[draft],
-            None if kept.likeliest is None else kept.likeliest[draft],
-        )
-        return {gap: words for gap, words in zip(self.gaps, found, strict=True) if gap in self.made}
-
-    def pinned(self) -> dict[int, NDArray[np.bool_]]:
-        """For each gap which of its tokens were given to the run."""
-        plan, bundle = plan_of(self.run.request, self.run.bundle), self.run.bundle
-        given = (self.run.frames[0].y[0] != bundle.subtokens.mask_id).all(axis=-1)
-        return {gap: given[place] for gap, place in zip(self.gaps, plan.positions, strict=True)}
-
-    def fills(self, draft: int) -> dict[int, Fill]:
-        """What the last frame leaves in the gaps that were made. ValueError while a token is not known."""
-        kept, plan, pinned = self.run.frames[-1], plan_of(self.run.request, self.run.bundle), self.pinned()
-        tokens = self.run.bundle.subtokens.decode(kept.y[draft].astype(np.int64))
-        words = self.words(kept, draft)
-        return {
-            gap: Fill(
-                tuple(tokens[place].tolist()),
-                tuple(word.text for word in words[gap]),
-                tuple(word.confidence for word in words[gap]),
-                frozenset(np.flatnonzero(pinned[gap]).tolist()),
-            )
-            for gap, place in zip(self.gaps, plan.positions, strict=True)
-            if gap in self.made
-        }
-
-
-def given_fills(request: GenerationRequest, bundle: "Bundle") -> dict[int, Fill]:
-    """What a request has in gaps that it was given whole, by their numbers; all of it counts as pinned."""
-    given, fills = request.given.unpack(), {}
-    found = words_of(request, bundle, given)
-    for number, (place, words) in enumerate(zip(plan_of(request, bundle).positions, found, strict=True)):
-        if all(word.settled for word in words):
-            tokens = bundle.subtokens.decode(given[place]).tolist()
-            texts, nothing = tuple(word.text for word in words), (None,) * len(words)
-            fills[number] = Fill(tuple(tokens), texts, nothing, frozenset(range(len(words))))
-    return fills
 
 
 class Filling(QObject):
@@ -146,10 +92,19 @@ class Filling(QObject):
         job = self.job
         if job is None or not self.live or gap.id not in job.made:
             return document_look(gap)
-        words, pinned = self._shown(job)
+        words, given = self._shown(job)
         if len(words[gap.id]) != gap.length:
             return document_look(gap)
-        return live_look(words[gap.id], pinned[gap.id].tolist())
+        pins = frozenset() if gap.fill is None else gap.fill.pinned
+        return live_look(words[gap.id], [one or index in pins for index, one in enumerate(given[gap.id].tolist())])
+
+    def settled(self, gap: Gap) -> Fill | None:
+        """What is known of a gap in what is shown of it; None where that is nothing."""
+        job, frame = self.job, self.playhead.frame
+        fill = gap.fill
+        if job is not None and frame is not None and self.look(gap).live:
+            fill = job.fills(min(self.draft, self.drafts - 1), frame)[gap.id]
+        return fill if fill is not None and fill.known else None
 
     def _shown(self, job: Job) -> tuple[dict[int, list[Word]], dict[int, NDArray[np.bool_]]]:
         frame = self.playhead.frame
@@ -176,8 +131,8 @@ class Filling(QObject):
     def tokens_to_make(self) -> list[int]:
         """For each gap how many tokens of it the next run makes."""
         gaps = self.document.text.gaps
-        empty = any(gap.fill is None for gap in gaps)
-        return [self._masked(gap) if gap.fill is None or not empty else 0 for gap in gaps]
+        empty = not all(gap.filled for gap in gaps)
+        return [0 if gap.filled and empty else self._masked(gap) for gap in gaps]
 
     def _masked(self, gap: Gap) -> int:
         return gap.length - (0 if gap.fill is None else len(gap.fill.pinned))
@@ -254,7 +209,7 @@ class Filling(QObject):
             text = self.document.text
             gaps = text.gaps
             number = next(i for i, gap in enumerate(gaps) if gap.id == gap_id)
-            kept = [{} if gap.fill is None else dict(enumerate(gap.fill.tokens)) for gap in gaps]
+            kept = [{} if gap.fill is None else gap.fill.known for gap in gaps]
             kept[number].pop(index, None)
             request = await asyncio.to_thread(text_request, bundle, text.parts, kept=kept)
             y = request.given.unpack()
@@ -272,6 +227,28 @@ class Filling(QObject):
             self.playhead.follow()
         self.changed.emit()
         self.listed.emit()
+
+    def accept(self, gap_id: int | None = None) -> None:
+        """Make what is settled in gaps, as they are shown, part of the text; what is not stays a gap. Of this gap, or
+        of all. A run that fills them ends. StudioError where nothing is settled."""
+        fills = {gap.id: self.settled(gap) for gap in self.document.text.gaps if gap_id in (None, gap.id)}
+        found = {gap: fill for gap, fill in fills.items() if fill is not None}
+        if not found:
+            raise StudioError("Nothing is filled in yet: generate first.")
+        if self.job is not None and not self.job.made.isdisjoint(found):
+            self.job.run.stop()
+        self.document.accept(found)
+
+    def pin(self, gap_id: int, index: int, pinned: bool) -> None:
+        """Keep a word, as it is shown, or not, when the rest is made again. StudioError where none is known."""
+        _, gap = self.document.text.find(gap_id)
+        fill = self.settled(gap)
+        if fill is None or index not in fill.known:
+            raise StudioError("No word is known in this place yet: generate first, then pin words.")
+        if pinned and (gap.fill is None or gap.fill.tokens[index] != fill.tokens[index]):
+            self.document.set_token(gap_id, index, fill.known[index], fill.words[index], "pin a word")
+        else:
+            self.document.set_pinned(gap_id, index, pinned)
 
     def stop(self) -> None:
         for run in self._studio.lane.runs:
@@ -322,9 +299,9 @@ class Filling(QObject):
             raise StudioError(problem)
         bundle, text = self._bundle(), self.document.text
         gaps, parts = text.gaps, text.parts
-        empty = any(gap.fill is None for gap in gaps)
+        empty = not all(gap.filled for gap in gaps)
         kept = [
-            dict(enumerate(gap.fill.tokens)) if gap.fill is not None and empty else pins
+            gap.fill.known if gap.fill is not None and gap.filled and empty else pins
             for gap, pins in zip(gaps, text.kept, strict=True)
         ]
 
@@ -368,6 +345,15 @@ class Filling(QObject):
         if job is not None and job.run.over and job.run.id not in self._over:
             self._over.add(job.run.id)
             if job.run.state == "done":
-                self.document.fill(job.fills(min(self.draft, self.drafts - 1)))
+                self.document.fill(self._with_pins(job.fills(min(self.draft, self.drafts - 1))))
             self.ended.emit(job)
         self.changed.emit()
+
+    def _with_pins(self, fills: dict[int, Fill]) -> dict[int, Fill]:
+        """With what was pinned while the run went on, where it is there at the end."""
+        old = {gap.id: gap.fill for gap in self.document.text.gaps if gap.fill is not None}
+        for gap, fill in fills.items():
+            pins = old[gap].pinned if gap in old else frozenset()
+            same = {i for i in pins if i < len(fill.tokens) and fill.tokens[i] == old[gap].tokens[i]}
+            fills[gap] = replace(fill, pinned=fill.pinned | same)
+        return fills

@@ -27,7 +27,7 @@ class GapTools(QObject):
         self.editor.token_pressed.connect(self._ask)
         self.editor.menu_asked.connect(self._menu)
         self.popover.chosen.connect(self._choose)
-        self.popover.pinned.connect(self.document.set_pinned)
+        self.popover.pinned.connect(self.filling.pin)
         self.popover.redo.connect(self._redo)
 
     # ---- gaps
@@ -60,7 +60,7 @@ class GapTools(QObject):
         self.document.give_back(gap.id)
 
     def accept(self) -> None:
-        self.document.accept([self._gap().id])
+        self.filling.accept(self._gap().id)
 
     def go_to_gap(self, by: int) -> None:
         """Select the next gap behind the caret, or the one before it, round and round."""
@@ -92,10 +92,11 @@ class GapTools(QObject):
         look = self.editor.look(self.document.text.find(gap_id)[1])
         token = look.tokens[index]
         gap = self.document.text.find(gap_id)[1]
-        self.popover.ask(gap_id, index, at, token.pinned, token.state == "settled", not look.live)
+        self.popover.ask(gap_id, index, at, token.pinned, token.state == "settled")
         found = await self.filling.alternatives(gap_id, index)
         if self.popover.isVisible() and (self.popover.gap, self.popover.index) == (gap_id, index):
-            present = None if gap.fill is None or look.live else gap.fill.words[index]
+            known = gap.fill is not None and not look.live and index in gap.fill.known
+            present = gap.fill.words[index] if gap.fill is not None and known else None
             self.popover.tell(found, present)
 
     def ask_at_caret(self) -> None:
@@ -106,10 +107,8 @@ class GapTools(QObject):
 
     def pin_at_caret(self) -> None:
         gap_id, index = self._token_at_caret()
-        gap = self.document.text.find(gap_id)[1]
-        if gap.fill is None:
-            raise StudioError("This gap is not filled yet: generate first, then pin words.")
-        self.document.set_pinned(gap_id, index, index not in gap.fill.pinned)
+        pinned = self.editor.look(self.document.text.find(gap_id)[1]).tokens[index].pinned
+        self.filling.pin(gap_id, index, not pinned)
 
     def _token_at_caret(self) -> tuple[int, int]:
         gap = self._gap()
@@ -127,7 +126,7 @@ class GapTools(QObject):
         gap = self.document.text.find(gap_id)[1]
         if self.editor.look(gap).live:
             spawn(self.filling.branch(known={(gap_id, index): token}), place=PLACE)
-        elif gap.fill is not None:
+        else:
             self.document.set_token(gap_id, index, token, word)
 
     def _menu(self, gap: Gap | None, at: QPoint) -> None:

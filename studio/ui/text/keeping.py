@@ -1,12 +1,13 @@
-"""The text workspace in the session: the text with its gaps, caret, settings and the last run."""
+"""How a text comes back: from the session with its gaps, caret, settings and the last run; from a request."""
 
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, TextSource
 from studio.media.gapped import GappedText
+from studio.media.textplan import parse_gaps
 from studio.ui.runs import Run
-from studio.ui.text.filling import Job
+from studio.ui.text.jobs import Job, at_start, begun, given_fills
 
 if TYPE_CHECKING:
     from studio.ui.text.workspace import TextWorkspace
@@ -87,3 +88,35 @@ def _restore_run(workspace: "TextWorkspace", stored: dict[str, Any]) -> None:
         raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); the text is here.") from error
     workspace.filling.take_up(job, draft)
     workspace.playhead.show(index)
+
+
+def bring_request(
+    workspace: "TextWorkspace", request: GenerationRequest, content: str | tuple[str | int, ...], title: str
+) -> None:
+    """Show the text of a request with what it was given in gaps, and its settings: to generate makes it again."""
+    bundle, notices = workspace.studio.models.get(request.model), workspace.studio.notices
+    if bundle is not None and bundle.manifest.modality == "text":
+        workspace.settings.set_bundle(bundle)
+    workspace.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
+    workspace.settings.set(seed_locked=True)
+    text = GappedText.of(parse_gaps(content) if isinstance(content, str) else content)
+    if bundle is None or bundle.digest != request.digest:
+        notices.show(
+            f"This was made with a version of the model {request.model} that is not installed: the present one "
+            "makes something else from the same settings.",
+            kind="warning",
+            place=workspace.name,
+        )
+        workspace.take_text(text, title)
+        return
+    ids = tuple(gap.id for gap in text.gaps)
+    for edit in text.fill({ids[number]: fill for number, fill in given_fills(request, bundle).items()}):
+        text.apply(edit)
+    workspace.take_text(text, title)
+    if begun(request, bundle):
+        made = frozenset(gap.id for gap in text.gaps if not gap.filled)
+        workspace.filling.take_up(Job(at_start(request, bundle), ids, made), 0)
+        notices.show(
+            "This went on from words that were known in part: Branch here makes it again from there.",
+            place=workspace.name,
+        )

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
-from studio.media.gapped import Gap
+from studio.media.gapped import Fill, Gap
 from studio.media.words import Word
 from studio.ui.text.viewmap import filled_view, len16
 
@@ -43,21 +42,16 @@ Looks = Callable[[Gap], GapLook]
 
 
 def document_look(gap: Gap) -> GapLook:
-    """A gap as it is in the document: blocks, or what was filled in."""
-    if gap.fill is None:
-        step = len16(BLOCK)
-        tokens = tuple(TokenLook(i * step, (i + 1) * step, "unknown") for i in range(gap.length))
-        return GapLook(BLOCK * gap.length, tokens)
-    fill = gap.fill
-    words = [filled_view(word) for word in fill.words]
-    edges = [0]
-    for word in words:
-        edges.append(edges[-1] + len16(word))
-    tokens = tuple(
-        TokenLook(start + _blank(word), stop, "settled", 1, chance, index in fill.pinned)
-        for index, ((start, stop), word, chance) in enumerate(zip(pairwise(edges), words, fill.confidence, strict=True))
-    )
-    return GapLook("".join(words), tokens)
+    """A gap as it is in the document: blocks, and what was filled in."""
+    fill = gap.fill or Fill.nothing(gap.length)
+    view, tokens, at = "", [], 0
+    for index, (token, word, chance) in enumerate(zip(fill.tokens, fill.words, fill.confidence, strict=True)):
+        text = BLOCK if token is None else filled_view(word)
+        stop = at + len16(text)
+        state: State = "unknown" if token is None else "settled"
+        tokens.append(TokenLook(at + _blank(text), stop, state, 1, chance, index in fill.pinned))
+        view, at = view + text, stop
+    return GapLook(view, tuple(tokens))
 
 
 def live_look(words: Sequence[Word], pinned: Sequence[bool] = (), differs: Sequence[bool] = ()) -> GapLook:

@@ -221,7 +221,7 @@ class TextPage(QTextEdit):
             return
         cursor = self.textCursor()
         spot = self.spot(cursor.position())
-        if spot.gap is not None and (spot.gap.fill is None or self.look(spot.gap).live):
+        if spot.gap is not None and (not spot.gap.filled or self.look(spot.gap).live):
             forward = spot.place >= self._caret
             mode = QTextCursor.MoveMode.KeepAnchor if cursor.hasSelection() else QTextCursor.MoveMode.MoveAnchor
             cursor.setPosition(self.position_of(spot.place + forward), mode)

@@ -111,9 +111,9 @@ class Popover(QFrame):
         buttons.addWidget(self.again, 1)
         column.addLayout(buttons)
 
-    def ask(self, gap: int, index: int, at: QRect, pinned: bool, settled: bool, filled: bool) -> None:
-        """Open below a word, in the screen's coordinates; the words come with `tell`. filled: it is in the document,
-        where it can be pinned, not a frame that is looked back at."""
+    def ask(self, gap: int, index: int, at: QRect, pinned: bool, settled: bool) -> None:
+        """Open below a word, in the screen's coordinates; the words come with `tell`. settled: there is a word already,
+        which can be pinned."""
         self.gap, self.index = gap, index
         self._found = []
         self._title.setText("Looking …")
@@ -122,8 +122,8 @@ class Popover(QFrame):
         self.pin.blockSignals(True)
         self.pin.setChecked(pinned)
         self.pin.blockSignals(False)
-        self.pin.setVisible(filled and settled)
-        self.again.setVisible(filled)
+        self.pin.setVisible(settled)
+        self.again.setVisible(settled)
         self._place(at)
         self.show()
         self.pin.setFocus()

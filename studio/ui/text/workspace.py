@@ -25,10 +25,11 @@ from studio.ui.text.cards import Cards
 from studio.ui.text.commands import EXPORTS, Commands
 from studio.ui.text.document import TextDocument
 from studio.ui.text.editor import TextEditor
-from studio.ui.text.filling import Filling, Job, given_fills
+from studio.ui.text.filling import Filling
 from studio.ui.text.gap_tools import GapTools
+from studio.ui.text.jobs import Job
 from studio.ui.text.judging import Judging
-from studio.ui.text.keeping import restore_session, session_of
+from studio.ui.text.keeping import bring_request, restore_session, session_of
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
@@ -125,6 +126,7 @@ class TextWorkspace(Workspace):
         column.addWidget(NoticeBar(self.studio.notices, self.name))
         column.addWidget(self.editor, 1)
         column.addWidget(self.cards)
+        self.setFocusProxy(self.editor)
 
     def _connect(self) -> None:
         document, filling, editor = self.document, self.filling, self.editor
@@ -183,26 +185,7 @@ class TextWorkspace(Workspace):
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
         if not isinstance(request.source, TextSource):
             return False
-        bundle = self.studio.models.get(request.model)
-        if bundle is None or bundle.digest != request.digest:
-            self.studio.notices.show(
-                f"This was made with a version of the model {request.model} that is not installed: the present one "
-                "makes something else from the same settings.",
-                kind="warning",
-                place=self.name,
-            )
-        content = request.source.content
-        parts = parse_gaps(content) if isinstance(content, str) else content
-        if bundle is not None and bundle.manifest.modality == "text":
-            self.settings.set_bundle(bundle)
-        self.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
-        self.settings.set(seed_locked=True)
-        text = GappedText.of(parts)
-        if bundle is not None and bundle.digest == request.digest:
-            ids, fills = [gap.id for gap in text.gaps], given_fills(request, bundle)
-            for edit in text.fill({ids[number]: fill for number, fill in fills.items()}):
-                text.apply(edit)
-        self.take_text(text, "text")
+        bring_request(self, request, request.source.content, str(source.get("title") or "text"))
         return True
 
     def use_model(self, bundle: "Bundle") -> bool:
@@ -294,6 +277,7 @@ class TextWorkspace(Workspace):
     def _show_frame(self) -> None:
         job = self.filling.job
         self.editor.refresh(job.made if job else None)
+        self.commands.refresh()
 
     def _touched(self, *_: object) -> None:
         self._settle.start()

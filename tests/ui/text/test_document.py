@@ -45,7 +45,7 @@ def test_gaps_and_fills_are_steps(document):
     assert document.text.kept[0] == {1: 1}
     document.set_token(other.id, 0, 7, "why")
     assert document.text.text.startswith("whyéé") and document.text.kept[0] == {0: 7, 1: 1}
-    document.accept()
+    document.accept({gap.id: gap.fill for gap in document.text.gaps})
     assert document.text.gaps == [] and document.text.text.startswith("whyééOnce upon a x")
     assert document.undo_stack.count() == 6
     document.undo_stack.setIndex(0)
@@ -69,8 +69,25 @@ def test_a_fill_that_does_not_fit_is_left_out(document):
     gap = document.insert_gap(5, 3)
     document.fill({gap.id: Fill((1,), ("a",), (None,)), 99: fill_of(gap)})
     assert document.text.gaps[0].fill is None and document.undo_stack.count() == 1
-    with pytest.raises(StudioError, match="generate first"):
-        document.accept()
+    document.accept({99: fill_of(gap)})
+    assert document.undo_stack.count() == 1
+
+
+def test_a_word_is_put_into_an_empty_gap_and_taken_out(document):
+    gap = document.insert_gap(5, 3)
+    document.set_token(gap.id, 1, 7, " why")
+    fill = document.text.gaps[0].fill
+    assert fill == Fill((None, 7, None), ("", " why", ""), (None,) * 3, frozenset({1}))
+    assert document.text.kept == [{1: 7}] and not document.text.gaps[0].filled and document.text.text == TEXT
+    document.set_pinned(gap.id, 0, True)
+    assert document.text.gaps[0].fill == fill
+    document.set_pinned(gap.id, 1, False)
+    assert document.text.gaps[0].fill is None
+    document.undo_stack.undo()
+    document.accept({gap.id: fill})
+    assert document.text.parts == (TEXT[:5], 1, " why", 1, TEXT[5:])
+    document.undo_stack.setIndex(0)
+    assert document.text.pieces == (TEXT,)
 
 
 def test_signals_tell_of_every_edit(document):
@@ -97,7 +114,7 @@ def test_two_hundred_random_actions_and_back(document):
         gap = rng.choice(document.text.gaps) if document.text.gaps else None
         count = document.undo_stack.count()
         try:
-            match rng.randrange(8):
+            match rng.randrange(9):
                 case 0:
                     document.insert(low, low, rng.choice(["😀\r\n", "ab ", "\u2029"]))
                 case 1:
@@ -110,8 +127,10 @@ def test_two_hundred_random_actions_and_back(document):
                     document.resize_gap(gap.id, rng.randrange(1, 9))
                 case 5 if gap:
                     document.fill({gap.id: fill_of(gap)})
+                case 8 if gap:
+                    document.set_token(gap.id, gap.length - 1, rng.randrange(9), "z")
                 case 6 if gap:
-                    document.accept([gap.id])
+                    document.accept({gap.id: gap.fill or Fill.nothing(gap.length).with_token(0, 3, "z", True)})
                 case 7 if gap:
                     document.give_back(gap.id)
         except StudioError:

@@ -10,8 +10,12 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
+from studio.generation import story_of
+from studio.generation.keeping import parameters_of
 from studio.media.gapped import Gap, GappedText
+from studio.media.story import save_story
 from studio.ui import dialogs
+from studio.ui.gallery.reading import source_of
 from studio.ui.text.workspace import TextWorkspace
 from studio.ui.window import Window
 from tests.ui.test_window import until
@@ -152,6 +156,78 @@ def test_stop_leaves_the_text_as_it_was(with_window: Any) -> None:
         assert text.document.text.gaps == [Gap(1, 30)] and text.document.undo_stack.count() == 0
         text.commands["discard"].trigger()
         assert text.editor.view.views[0].count("___") == 30
+
+    with_window(test)
+
+
+async def half_done(text: TextWorkspace) -> list[int]:
+    """Runs until some of the only gap is settled, then pauses; which of its places are, in the frame that is shown."""
+    text.settings.set(steps=400, policy="confidence", granularity=12, seed_locked=True)
+    await press(text, "generate")
+    await until(lambda: text.filling.job is not None)
+    (gap,) = text.document.text.gaps
+
+    def settled() -> list[int]:
+        tokens = text.editor.look(gap).tokens
+        return [index for index, token in enumerate(tokens) if token.state == "settled"]
+
+    await until(lambda: len(settled()) > 2)
+    text.commands["pause"].trigger()
+    await until(lambda: text.playhead.state == "paused" and text.playhead.index == text.playhead.last)
+    assert len(settled()) < gap.length
+    return settled()
+
+
+def test_what_is_settled_is_accepted_and_the_rest_stays_a_gap(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king said:\t", Gap(1, 30, "was"), "\r\n👑 and went home.")
+        places = await half_done(text)
+        run, before = text.playhead.run, text.document.text.pieces
+        assert run is not None and text.commands["use"].text() == "Accept what is settled"
+        shown = text.filling.settled(text.document.text.gaps[0])
+        assert shown is not None and sorted(shown.known) == places
+        await press(text, "use")
+        pieces = text.document.text.pieces
+        words = "".join(piece if isinstance(piece, str) else "" for piece in pieces)
+        assert words == "The king said:\t" + shown.text + "\r\n👑 and went home."
+        assert sum(gap.length for gap in text.document.text.gaps) == 30 - len(places)
+        await finished(text, "stopped")
+        assert text.document.text.pieces == pieces and not text.commands["branch"].isEnabled()
+        # What is left of it can be filled, by what stands there now.
+        await generated(text)
+        assert all(gap.filled for gap in text.document.text.gaps) and given(text) == [
+            p for p in pieces if isinstance(p, str)
+        ]
+        text.undo_stack.setIndex(0)  # pyright: ignore[reportOptionalMemberAccess]
+        assert text.document.text.pieces == before
+
+    with_window(test)
+
+
+def test_a_word_of_a_stopped_run_is_pinned_and_the_rest_made_again(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king said: ", Gap(1, 30), " and went home.")
+        places = await half_done(text)
+        await press(text, "stop")
+        await finished(text, "stopped")
+        shown = text.filling.settled(text.document.text.gaps[0])
+        assert shown is not None
+        text.filling.pin(1, places[1], True)
+        text.filling.pin(1, places[2], True)
+        text.filling.pin(1, places[2], False)
+        kept = {places[1]: shown.known[places[1]]}
+        assert text.document.text.kept == [kept] and text.editor.look(text.document.text.gaps[0]).live
+        assert [i for i, token in enumerate(text.editor.look(text.document.text.gaps[0]).tokens) if token.pinned] == [
+            places[1]
+        ]
+        text.settings.set(steps=8)
+        before = text.playhead.run
+        await press(text, "redo-rest")
+        await until(lambda: text.playhead.run is not before)
+        await finished(text)
+        fill = text.document.text.gaps[0].fill
+        assert fill is not None and fill.whole and fill.tokens[places[1]] == shown.tokens[places[1]]
+        assert fill.pinned == {places[1]}
 
     with_window(test)
 
@@ -425,6 +501,89 @@ def test_a_request_comes_back_with_the_gaps_that_it_was_given(with_window: Any) 
         assert text.document.text.text == before
 
     with_window(test)
+
+
+@pytest.mark.parametrize("way", ["gallery", "gallery's file", "export"])
+def test_pins_within_a_gap_come_back(
+    with_window: Any, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the Gallery and from a file that it exported: the words that were pinned, and by them the same again."""
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 6), " and lived.\r\n", Gap(2, 2))
+        await generated(text)
+        text.document.set_pinned(1, 2, True)
+        text.document.set_pinned(1, 3, True)
+        await generated(text)
+        fill, before = text.document.text.gaps[0].fill, text.document.text.text
+        run, library = text.playhead.run, window.studio.library
+        assert run is not None and fill is not None and library is not None
+        await until(lambda: library.count() == 2)
+        gallery = window.workspace_named("gallery")
+        assert gallery is not None
+        text.take_text(GappedText(["other"]), "other")
+        if way == "gallery":
+            (item,) = [item for item in library.items(library.ids()) if item.run == run.id]
+            gallery.request_opened.emit(*source_of(library, item))
+        else:
+            path = tmp_path / "made.json"
+            if way == "export":
+                save_story(path, story_of(run.request, run.bundle, run.frames))
+            else:
+                path.write_text(json.dumps(parameters_of(run.result(), 0) | {"text": before}), encoding="utf-8")
+            window.open_paths([path])
+            await until(lambda: window.workspace is text)
+        await until(lambda: len(text.document.text.gaps) == 2)
+        first, second = text.document.text.gaps
+        assert first.fill is not None and second.fill is None and not first.filled
+        assert first.fill.known == {2: fill.tokens[2], 3: fill.tokens[3]} and first.fill.pinned == {2, 3}
+        states = [token.state for token in text.editor.look(first).tokens]
+        assert states == ["unknown"] * 2 + ["settled"] * 2 + ["unknown"] * 2
+        await generated(text)
+        assert text.document.text.text == before and text.playhead.run.request == run.request  # pyright: ignore
+
+    with_window(test)
+
+
+def test_a_branch_from_words_known_in_part_comes_back(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 6), " and lived.")
+        text.settings.set(policy="ancestral", steps=12, granularity=12, seed_locked=True)
+        await generated(text)
+        text.playhead.show(6)
+        first = text.playhead.run
+        await press(text, "branch")
+        await until(lambda: text.playhead.run is not first)
+        await finished(text)
+        run, before = text.playhead.run, text.document.text.text
+        assert run is not None and text.open_request(run.request, title="made")
+        assert text.editor.look(text.document.text.gaps[0]).live and "Branch here" in notices(window)[-1]
+        shown = text.playhead.run
+        await press(text, "branch")
+        await until(lambda: text.playhead.run is not shown)
+        await finished(text)
+        assert text.document.text.text == before and text.title_of_text == "made"
+
+    with_window(test)
+
+
+def test_the_writer_goes_on_where_the_caret_was(with_window: Any) -> None:
+    """A session with Text in front comes back with the keys going into the text."""
+
+    async def use(window: Window) -> None:
+        text = opened(window, STORY)
+        text.editor.place_caret(9, 9)
+
+    async def again(window: Window) -> None:
+        text = text_of(window) if window.workspace.name == "text" else None
+        assert text is not None
+        window.activateWindow()
+        await until(lambda: window.focusWidget() is text.editor)
+        QTest.keyClicks(text.editor, "X")
+        assert text.document.text.text == STORY[:9] + "X" + STORY[9:]
+
+    with_window(use)
+    with_window(again)
 
 
 def test_every_control_has_a_name(with_window: Any) -> None:

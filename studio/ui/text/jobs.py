@@ -1,0 +1,87 @@
+"""A run for the open text: which gaps it fills, and what its frames know of them. Without Qt."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from studio.generation import GenerationRequest, plan_of, words_of
+from studio.media.gapped import Fill
+from studio.media.words import Word
+from studio.ui.runs import Kept, Network, Run
+
+if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A run and the gaps that it fills. gaps: their ids, for each gap of the request; made: those not given whole."""
+
+    run: Run
+    gaps: tuple[int, ...]
+    made: frozenset[int]
+
+    def words(self, kept: Kept, draft: int) -> dict[int, list[Word]]:
+        """What a frame knows of the gaps that are made, by their ids."""
+        found = words_of(
+            self.run.request,
+            self.run.bundle,
+            kept.y[draft].astype(np.int64),
+            None if kept.confidence is None else kept.confidence[draft],
+            None if kept.likeliest is None else kept.likeliest[draft],
+        )
+        return {gap: words for gap, words in zip(self.gaps, found, strict=True) if gap in self.made}
+
+    def pinned(self) -> dict[int, NDArray[np.bool_]]:
+        """For each gap which of its tokens were given to the run."""
+        plan, bundle = plan_of(self.run.request, self.run.bundle), self.run.bundle
+        given = (self.run.frames[0].y[0] != bundle.subtokens.mask_id).all(axis=-1)
+        return {gap: given[place] for gap, place in zip(self.gaps, plan.positions, strict=True)}
+
+    def fills(self, draft: int, kept: Kept | None = None) -> dict[int, Fill]:
+        """What a frame, the newest unless another is given, leaves in the gaps that are made."""
+        pinned = self.pinned()
+        return {
+            gap: fill_of(words, frozenset(np.flatnonzero(pinned[gap]).tolist()))
+            for gap, words in self.words(kept or self.run.frames[-1], draft).items()
+        }
+
+
+def fill_of(words: list[Word], pinned: frozenset[int]) -> Fill:
+    """What is settled among words."""
+    return Fill(
+        tuple(word.token for word in words),
+        tuple(word.text if word.settled else "" for word in words),
+        tuple(word.confidence if word.settled else None for word in words),
+        pinned,
+    )
+
+
+def given_fills(request: GenerationRequest, bundle: "Bundle") -> dict[int, Fill]:
+    """What a request was given in gaps, by their numbers: all of it counts as pinned."""
+    fills = {}
+    for number, words in enumerate(words_of(request, bundle, request.given.unpack())):
+        known = frozenset(index for index, word in enumerate(words) if word.settled)
+        if known:
+            fills[number] = fill_of(words, known)
+    return fills
+
+
+def begun(request: GenerationRequest, bundle: "Bundle") -> bool:
+    """Whether a request goes on from tokens of which some digits are known: gaps and pins do not tell of those."""
+    found = words_of(request, bundle, request.given.unpack())
+    return any(0 < word.known < bundle.subtokens.length for words in found for word in words)
+
+
+def at_start(request: GenerationRequest, bundle: "Bundle") -> Run:
+    """A run of which only the start is there, to be looked at and branched from."""
+
+    def nowhere(work: object) -> None:
+        """No lane: nothing of it is made."""
+
+    def no_network(bundle: "Bundle") -> Network:
+        raise AssertionError("a run that is over asks for no network")
+
+    return Run.ended(request, bundle, Run(request, bundle, nowhere, no_network).record())
