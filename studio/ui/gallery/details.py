@@ -327,8 +327,8 @@ class Details(QScrollArea):
 
 
 def _units(text: str, place: int) -> int:
-    """A place in a text as Qt counts, in units of UTF-16."""
-    return len(text[:place].encode("utf-16-le")) // 2
+    """A place in a text as Qt counts, in units of UTF-16, a line end of two characters as one."""
+    return len(text[:place].replace("\r\n", "\n").encode("utf-16-le")) // 2
 
 
 def _icon(image: QImage, ratio: float) -> QPixmap:
