@@ -58,7 +58,10 @@ def attend(recipe: Path) -> int:
                 return
             await asyncio.sleep(0.05)
 
-    return start(StartOptions(device="cpu", ready=lambda window: spawn(sit(window))))
+    def ready(window: Window) -> None:
+        spawn(sit(window))
+
+    return start(StartOptions(device="cpu", ready=ready))
 
 
 # ---- whoever kills
