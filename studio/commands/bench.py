@@ -224,6 +224,10 @@ UI_BARS: dict[str, tuple[str, float, str]] = {
     "watched": ("a run that the window watches over the same alone", 1.10, "×"),
     "start": ("process start to usable window, model loaded, warm", 2.0, "s"),
     "memory": ("memory after 500 generations over that after 50", 5, "% more"),
+    "train-p99": ("main-thread gap beside a training, its curves, 99 %", 33, "ms"),
+    "train-max": ("main-thread gap beside a training, its curves, longest", 100, "ms"),
+    "train-image-p99": ("main-thread gap beside a training, sampling, 99 %", 33, "ms"),
+    "train-image-max": ("main-thread gap beside a training, sampling, longest", 100, "ms"),
 }
 """Name -> what it is, the most that it may be, unit."""
 
@@ -255,13 +259,15 @@ def _ui_process(name: str) -> Iterator[dict[str, Any]]:
 
 
 def train_figures(repeats: int) -> Iterator[Figure]:
-    """The figures of training."""
+    """The figures of training, and of the window beside a training."""
     from studio.commands.train import needs_extra
 
     with needs_extra():
         benchmarks = importlib.import_module("studio.training.benchmarks")
     for measure in benchmarks.measures(repeats):
         yield Figure(**asdict(measure))
+    for told in _ui_process("train"):
+        yield Figure(*_ui_figure(**told))
 
 
 def figures(samples: Path, device: str = "cpu", repeats: int = 5) -> Iterator[Figure]:

@@ -1,6 +1,7 @@
 """Batches of tokens, from memory or from files that are mapped into it, in an order that a checkpoint can take up."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -88,6 +89,7 @@ class TextData:
         return windows.view(-1, self.context // pieces)
 
 
+@lru_cache(maxsize=1)  # of ten million samples it takes longer than a step
 def epoch_order(count: int, epoch: int, seed: int) -> Tensor:
     """The order in which the samples of an epoch come: the same on every process and after every resume."""
     return torch.randperm(count, generator=Generator().manual_seed(seed * 1_000_003 + epoch))

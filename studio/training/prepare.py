@@ -35,7 +35,7 @@ VALID_PICTURES = 256  # and pictures
 PALETTE_PIXELS = 1 << 22
 TOKENIZER_BYTES = 1 << 26
 CHUNK = 4096  # pictures that are turned into tokens at a time
-TEXTS = 256  # and texts
+ENCODED = 1 << 20  # characters; what a tokenizer makes of them is a hundred times as large until it is an array
 
 Report = Callable[[dict[str, Any]], None]
 Places = NDArray[np.int64]
@@ -223,18 +223,35 @@ def _text_tokens(path: Path, tokenizer: Tokenizer, dataset: Dataset, places: Pla
     """All tokens of the texts at `places`, (N,), mapped from the run's folder; made once."""
     kind = np.dtype(np.uint16 if tokenizer.get_vocab_size() <= 1 << 16 else np.int32)
 
+    def counted() -> Iterator[str]:
+        for done, text in enumerate(dataset.texts(places)):
+            if done % 256 == 0:
+                report({"event": "preparing", "what": "text to tokens", "done": done, "of": len(places)})
+            yield text
+
     def chunks() -> Iterator[NDArray[Any]]:
-        for start in range(0, len(places), TEXTS):
-            report({"event": "preparing", "what": "text to tokens", "done": start, "of": len(places)})
-            yield _encode(tokenizer, dataset.texts(places[start : start + TEXTS])).astype(kind)
+        return (tokens.astype(kind) for tokens in _encoded(tokenizer, counted()))
 
     _once(path, [dataset.digest, tokenizer.to_str(), hashlib.sha256(places.tobytes()).hexdigest()], chunks)
     return np.memmap(path, dtype=kind, mode="r")
 
 
-def _encode(tokenizer: Tokenizer, texts: Iterable[str]) -> NDArray[np.int32]:
-    """Line by line: newlines are tokens of their own, and long texts are encoded in parallel."""
-    lines = [line for text in texts for line in text.splitlines(keepends=True)]
+def _encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[NDArray[np.int32]]:
+    """The tokens of all texts, some at a time. Line by line: newlines are tokens of their own."""
+    lines: list[str] = []
+    size = 0
+    for text in texts:
+        for line in text.splitlines(keepends=True):
+            lines.append(line)
+            size += len(line)
+            if size >= ENCODED:
+                yield _encode(tokenizer, lines)
+                lines, size = [], 0
+    if lines:
+        yield _encode(tokenizer, lines)
+
+
+def _encode(tokenizer: Tokenizer, lines: list[str]) -> NDArray[np.int32]:
     encodings = tokenizer.encode_batch(lines, add_special_tokens=False)
     return np.concatenate([np.asarray(encoding.ids, dtype=np.int32) for encoding in encodings])
 
@@ -249,5 +266,5 @@ def _train_tokenizer(dataset: Dataset, places: Places, vocab_size: int) -> Token
             yield from text.splitlines(keepends=True)
 
     tokenizer = train_tokenizer(lines(), vocab_size)
-    tokens = _encode(tokenizer, dataset.texts(some)).astype(np.int64)
+    tokens = np.concatenate(list(_encoded(tokenizer, dataset.texts(some)))).astype(np.int64)
     return renumber(tokenizer, tree_order(usage_vectors(tokens, vocab_size)))

@@ -1,7 +1,8 @@
 """`python -m studio.ui.bench NAME`: measure in a window of this process's own; one JSON line a figure on stdout.
 
-It runs in a data folder of its own. NAME is "window", "start" for a start that ends as soon as it is usable, or
-"canvas" for the canvas alone, with every overlay: the 99th percentile of each figure in milliseconds.
+It runs in a data folder of its own. NAME is "window", "train" for the window beside a training run, "start" for a start
+that ends as soon as it is usable, or "canvas" for the canvas alone, with every overlay: the 99th percentile of each
+figure in milliseconds.
 """
 
 import json
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    name, begun = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else time.time()
+    name = sys.argv[1]
     if name == "canvas":
         return _canvas()
     with tempfile.TemporaryDirectory() as home:
         os.environ["PRIME_STUDIO_HOME"] = home
-        return start(StartOptions(device="cpu", ready=_start if name == "start" else _window(begun)))
+        return start(StartOptions(device="cpu", ready=_start if name == "start" else _window(name)))
 
 
 def _canvas() -> int:
@@ -62,10 +63,12 @@ def _start(window: "Window") -> None:
     spawn(tell())
 
 
-def _window(begun: float):
+def _window(name: str):
     def ready(window: "Window") -> None:
-        from studio.ui.bench.measures import measure_all
+        from studio.ui.bench import measures, training
         from studio.ui.tasks import spawn
+
+        measure_all = training.measure_all if name == "train" else measures.measure_all
 
         async def tell() -> None:
             try:
