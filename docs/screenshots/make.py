@@ -107,9 +107,9 @@ def touch(image: "ImageWorkspace") -> None:
     """Mark a part of the paused frame to be made again, pin another and paint a third."""
     document = image.document
     for text, ink, color, line in (
-        ("Brush", "mask", (0, 0, 0), ((20, 7), (25, 12))),
+        ("Brush", "mask", (0, 0, 0), ((18, 5), (20, 9))),
         ("Pin", "pin", (0, 0, 0), ((24, 20), (26, 22))),
-        ("Paint", "color", (122, 59, 46), ((18, 23), (22, 24))),
+        ("Paint", "color", (85, 139, 47), ((20, 31), (28, 31))),
     ):
         edit = document.begin(text)
         document.stroke(edit, *line, 4, ink, color)  # pyright: ignore[reportArgumentType]
