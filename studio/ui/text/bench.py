@@ -6,6 +6,7 @@ measured as well. Nothing here returns to the event loop while it measures.
 
 import asyncio
 import time
+from functools import partial
 
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QTextCursor
@@ -27,13 +28,15 @@ PARAGRAPH = (
 )
 
 
-def long_text() -> str:
-    return (PARAGRAPH * (CHARACTERS // len(PARAGRAPH) + 1))[:CHARACTERS]
+def long_text(one: bool = False) -> str:
+    """one: in a single paragraph."""
+    text = (PARAGRAPH * (CHARACTERS // len(PARAGRAPH) + 1))[:CHARACTERS]
+    return text.replace("\n", " ") if one else text
 
 
-def typing(workspace: TextWorkspace) -> list[float]:
+def typing(workspace: TextWorkspace, one: bool = False) -> list[float]:
     """Milliseconds from a key to its pixels, in the middle of 100,000 characters with ten gaps."""
-    text, editor = long_text(), workspace.editor
+    text, editor = long_text(one), workspace.editor
     step = len(text) // 10
     pieces: list[str | Gap] = []
     for number in range(10):
@@ -54,9 +57,9 @@ def typing(workspace: TextWorkspace) -> list[float]:
     return times
 
 
-def gap_editing(workspace: TextWorkspace) -> list[float]:
+def gap_editing(workspace: TextWorkspace, one: bool = False) -> list[float]:
     """Milliseconds to make a gap of a word, lengthen it, shorten it and put the word back, each with its pixels."""
-    text, editor = long_text(), workspace.editor
+    text, editor = long_text(one), workspace.editor
     _open(workspace, GappedText([text]))
     times = []
     for number in range(KEYS // 4):
@@ -89,9 +92,9 @@ def paste(workspace: TextWorkspace) -> list[float]:
     return times
 
 
-def live_frames(workspace: TextWorkspace) -> list[float]:
+def live_frames(workspace: TextWorkspace, one: bool = False) -> list[float]:
     """Milliseconds to show a frame of a run that fills 64 tokens, digit by digit, among 100,000 characters."""
-    text, bundle = long_text(), workspace.settings.bundle
+    text, bundle = long_text(one), workspace.settings.bundle
     assert bundle is not None
     half = len(text) // 2
     _open(workspace, GappedText([text[:half], Gap(1, 64), text[half:]]))
@@ -182,14 +185,17 @@ def main() -> None:
             ("an edit of a gap", gap_editing),
             ("pasting 100,000 characters", paste),
             ("a frame of a live fill", live_frames),
+            ("in one paragraph: a key", partial(typing, one=True)),
+            ("in one paragraph: an edit of a gap", partial(gap_editing, one=True)),
+            ("in one paragraph: a live frame", partial(live_frames, one=True)),
         ):
-            print(f"{name:<34}{''.join(f'{value:9.2f}' for value in summary(measure(workspace)))}", flush=True)
-        print(f"{'64 tokens in 64 steps':<34}{infilling(workspace):9.2f} s", flush=True)
+            print(f"{name:<36}{''.join(f'{value:9.2f}' for value in summary(measure(workspace)))}", flush=True)
+        print(f"{'64 tokens in 64 steps':<36}{infilling(workspace):9.2f} s", flush=True)
 
         async def rest() -> None:
             probe = await gaps(workspace)
             middle, high, longest = probe.milliseconds(0.5), probe.milliseconds(0.99), probe.longest
-            print(f"{'main-thread gap of a run':<34}{middle:9.2f}{high:9.2f}{longest:9.2f}", flush=True)
+            print(f"{'main-thread gap of a run':<36}{middle:9.2f}{high:9.2f}{longest:9.2f}", flush=True)
             workspace.take_text(GappedText(), "bench")
             window.leave()
 

@@ -93,17 +93,28 @@ class TextEditor(TextPage):
         elif event.matches(keys.SelectAll):
             self.selectAll()
         elif (cursor := deletion(event, self.textCursor())) is not None:
+            if self._nothing_between(cursor):
+                cursor.clearSelection()
+                cursor = deletion(event, cursor) or cursor
             self._delete_by_key(cursor)
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers() & (
             Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
         ):
             self.insert("\u2028" if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else self.line_end())
         elif moves(event):
+            before = self.textCursor().position()
             super().keyPressEvent(event)
+            after = self.textCursor().position()
+            if after != before and self.spot(after) == self.spot(before):
+                super().keyPressEvent(event)  # it went from one part of a paragraph to the next: no way at all
         elif types(event):
             self.insert(event.text())
         else:
             event.ignore()
+
+    def _nothing_between(self, cursor: QTextCursor) -> bool:
+        """Whether a cursor has selected what is no part of the text: from one part of a paragraph to the next."""
+        return cursor.hasSelection() and self.spot(cursor.anchor()) == self.spot(cursor.position())
 
     def _delete_by_key(self, cursor: QTextCursor) -> None:
         """A gap next to the caret is selected by the first press and goes with the second."""

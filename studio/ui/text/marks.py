@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HANDLE = 7.0
 """Width of the edge of a gap that can be dragged."""
+SEAM = 26.0
+"""Width of the sign at the end of a part of a paragraph."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Marks:
     """Bits of a token, and where it stands."""
     lines: list[tuple[int, float, float, int, int]] = field(default_factory=list)
     """Line, top, bottom, first place and place behind it."""
+    seams: list[QRectF] = field(default_factory=list)
+    """Where a paragraph that is shown in parts goes on in the next line."""
 
     def token_at(self, point: QPointF) -> TokenMark | None:
         for gap in self.gaps:
@@ -73,6 +77,9 @@ def collect(page: "TextPage") -> Marks:
         stop = starts[line + 1] if line + 1 < len(starts) else len(page.document_.text)
         height = page.document().documentLayout().blockBoundingRect(block).height()
         marks.lines.append((line, origin.y(), origin.y() + height, starts[line], stop))
+        if view.goes_on(line) and block.layout().lineCount():
+            end = block.layout().lineAt(block.layout().lineCount() - 1)
+            marks.seams.append(QRectF(origin.x() + end.naturalTextWidth(), origin.y() + end.y(), SEAM, end.height()))
         for offset, length, gap in view.gaps_in(line):
             marks.gaps.append(_gap_mark(block, origin, offset, length, gap, page.look(gap)))
         for first, last, bits in page.judged_between(starts[line], stop):
@@ -98,9 +105,12 @@ def blocks_in_sight(page: "TextPage") -> Iterator[tuple[int, QTextBlock, QPointF
 def text_rects(block: QTextBlock, origin: QPointF, start: int, stop: int) -> list[QRectF]:
     """The rectangles of characters of a block, one for each line that they stand on."""
     layout, rects = block.layout(), []
-    for number in range(layout.lineCount()):
+    line = layout.lineForTextPosition(start)
+    for number in range(line.lineNumber() if line.isValid() else 0, layout.lineCount()):
         line = layout.lineAt(number)
         first = line.textStart()
+        if first >= stop:
+            break
         low, high = max(start, first), min(stop, first + line.textLength())
         if low < high:
             left, right = _x(line, low), _x(line, high)

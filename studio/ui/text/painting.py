@@ -64,6 +64,10 @@ def above(
             high = 5 * oddness(bits)
             for rect in rects:
                 painter.fillRect(QRectF(rect.left(), rect.bottom() - high, rect.width(), high), color("warning"))
+    painter.setFont(font(15))
+    painter.setPen(color("muted"))
+    for seam in marks.seams:
+        painter.drawText(seam, Qt.AlignmentFlag.AlignCenter, "⋯")
     for gap in marks.gaps:
         for token in gap.tokens:
             _token(painter, token, background, confidence, gap.gap.id in selected)

@@ -16,6 +16,10 @@ def tip(page: "TextPage", point: QPointF) -> str:
         return f"{bits:.1f} bits: the model gives this {chance(2.0**-bits)} given all the rest"
     if (handle := marks.handle_at(point)) is not None:
         return f"A gap of {handle.gap.length} tokens: drag its edge to change that"
+    if any(seam.contains(point) for seam in marks.seams):
+        return (
+            "The paragraph goes on in the next line: it is so long that it is shown in parts. The text has no end here"
+        )
     token = marks.token_at(point)
     if token is None:
         return ""

@@ -1,7 +1,8 @@
 """Between a text with gaps and the lines that an editor shows: which character stands where. Without Qt.
 
 An editor of Qt takes line ends of every kind for one, and counts in halves of surrogate pairs. Here each line of the
-text keeps its own end, and a place is found in its line by what stands before it there.
+text keeps its own end, and a place is found in its line by what stands before it there. A line that is very long is
+shown as several, which have no end but the last: they are parts of one paragraph.
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from studio.media.gapped import Edit, Gap, GappedText, Pieces, joined, size
+from studio.ui.text.parting import LONGEST, parted
 
 LINE_END = re.compile("\r\n|[\r\n\u2029]")
 # What Qt would take for something else is shown as a character that is none.
@@ -54,10 +56,11 @@ class Change:
 
 
 class ViewMap:
-    """The lines of a text as they are shown. shown: what stands for a gap, without line ends."""
+    """The lines of a text as they are shown. shown: what stands for a gap, without line ends. longest: places of a
+    line; a longer one is shown in parts."""
 
-    def __init__(self, text: GappedText, shown: Callable[[Gap], str]):
-        self._text, self._shown = text, shown
+    def __init__(self, text: GappedText, shown: Callable[[Gap], str], longest: int = LONGEST):
+        self._text, self._shown, self._longest = text, shown, longest
         self._lines: list[tuple[int, int]] = []
         """Places of a line with its end, and of its end alone; a gap is one."""
         self.views: list[str] = []
@@ -66,7 +69,7 @@ class ViewMap:
 
     def reset(self) -> None:
         """Lay everything out anew."""
-        self._take(0, len(self._lines), self._text.pieces)
+        self._take(0, len(self._lines), self._text.pieces, [])
 
     def update(self, edit: Edit) -> Change:
         """Follow an edit that the text has just been given."""
@@ -75,9 +78,19 @@ class ViewMap:
         first -= first > 0 and self.starts[first] == edit.start
         stop = edit.start + size(edit.removed)
         last = self.line_of(stop)
-        end_before = self.starts[last] + self._lines[last][0]
-        end_now = end_before - size(edit.removed) + size(edit.added)
-        return self._take(first, last + 1 - first, self._text.between(self.starts[first], end_now))
+        grown = size(edit.added) - size(edit.removed)
+        # Parts of a paragraph that have become small join their neighbours.
+        if sum(places for places, _ in self._lines[first : last + 1]) + grown < self._longest // 4:
+            first -= first > 0 and self.goes_on(first - 1)
+            last += self.goes_on(last)
+        start, end = self.starts[first], self.starts[last] + self._lines[last][0] + grown
+        seams = [self.starts[line + 1] for line in range(first, last) if self.goes_on(line)]
+        kept = [seam for seam in seams if seam <= edit.start] + [seam + grown for seam in seams if seam >= stop]
+        return self._take(first, last + 1 - first, self._text.between(start, end), [seam - start for seam in kept])
+
+    def goes_on(self, line: int) -> bool:
+        """Whether a line is a part of a paragraph that goes on in the next one."""
+        return line + 1 < len(self._lines) and self._lines[line][1] == 0
 
     def refresh(self, gap_ids: set[int]) -> list[Change]:
         """Look again at what these gaps show."""
@@ -151,8 +164,14 @@ class ViewMap:
             offset += length
         return found
 
-    def _take(self, first: int, removed: int, pieces: Pieces) -> Change:
-        lines = _split(pieces)
+    def _take(self, first: int, removed: int, pieces: Pieces, seams: list[int]) -> Change:
+        lines: list[tuple[Pieces, int]] = []
+        at = 0
+        for content, end in _split(pieces):
+            here = [seam - at for seam in seams if at < seam < at + size(content)]
+            parts = parted(content, here, self._longest)
+            lines += [*((part, 0) for part in parts[:-1]), (parts[-1], end)]
+            at += size(content) + end
         # The text after the last line end is a line too, but only at the very end of the text.
         if first + removed < len(self._lines) and lines[-1] == ((), 0):
             lines.pop()

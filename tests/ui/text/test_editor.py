@@ -295,6 +295,38 @@ def test_a_run_is_shown_in_place_and_leaves_the_text_alone(editor):
     assert editor.view.views[0].count("___") == 3
 
 
+def test_the_caret_goes_through_a_very_long_paragraph_as_if_it_were_one(editor):
+    text = "word " * 4000
+    document = opened(editor, text)
+    assert len(editor.view.views) == 3 and editor.view.goes_on(0)
+    seam = editor.view.starts[1]
+    editor.place_caret(seam - 1, seam - 1)
+    for place in (seam, seam + 1, seam + 2):
+        press(editor, Qt.Key.Key_Right)
+        assert editor.carets() == (place, place)
+    for place in (seam + 1, seam, seam - 1, seam - 2):
+        press(editor, Qt.Key.Key_Left)
+        assert editor.carets() == (place, place)
+    press(editor, Qt.Key.Key_Right, SHIFT, times=4)
+    assert editor.selected_text() == "d wo"
+    editor.place_caret(seam, seam)
+    press(editor, Qt.Key.Key_Backspace, times=2)
+    assert document.text.text == text[: seam - 2] + text[seam:]
+    QTest.keyClicks(editor, "d ")
+    assert document.text.text == text
+    assert editor.view.views[1].startswith("word ")
+    seam, cursor = editor.view.starts[1], editor.textCursor()
+    cursor.setPosition(editor.document().findBlockByNumber(1).position() - 1)
+    editor.setTextCursor(cursor)  # at the end of the first part, as a click may set it
+    press(editor, Qt.Key.Key_Delete)
+    assert document.text.text == text[:seam] + text[seam + 1 :]
+    editor.ensureCursorVisible()
+    assert editor.marks().seams and "goes on" in tip(editor, editor.marks().seams[0].center())
+    document.undo_stack.setIndex(0)
+    editor.selectAll()
+    assert document.text.text == text == editor.selected_text()
+
+
 def test_an_empty_document_is_fine(editor):
     opened(editor)
     picture(editor)

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +65,65 @@ pieces = st.lists(st.one_of(st.text(st.sampled_from(HARD), max_size=8), st.integ
 
 def built(parts, first_id: int) -> list[str | Gap]:
     return [Gap(first_id + i, part) if isinstance(part, int) else part for i, part in enumerate(parts)]
+
+
+def test_a_very_long_paragraph_is_shown_in_parts():
+    """Broken behind a space, or where no character is torn; what was parted stays so until it is short enough."""
+    words, letters = "words " * 25, "e\u0301" * 50
+    text = GappedText([words, "\r\nfive", Gap(1, 1), letters])
+    view = ViewMap(text, shown, 60)
+    assert view.views[:4] == ["words " * 6, "words " * 6, "words " * 6, "words " * 7]
+    assert "".join(view.views[4:]) == "five" + shown(Gap(1, 1)) + letters
+    assert len(view.views) > 5 and all(line.startswith("e") for line in view.views[5:])
+    assert [view.goes_on(line) for line in range(4)] == [True, True, True, False] and not view.goes_on(
+        len(view.views) - 1
+    )
+    assert view.position(36) == (1, 0) and view.spot(0, 36).place == view.spot(1, 0).place == 36
+
+    def done(start: int, stop: int, added: str) -> list[str]:
+        edit = text.replace(start, stop, added)
+        text.apply(edit)
+        view.update(edit)
+        return view.views[:4]
+
+    # Typed into a part, and between two.
+    assert done(6, 7, "new w") == ["words new " + "words " * 5, "words " * 6, "words " * 6, "words " * 7]
+    assert done(40, 40, "mid") == ["words new " + "words " * 5, "midwords " + "words " * 5, "words " * 6, "words " * 7]
+    # What is left of a part joins the next where it is little.
+    assert done(3, 80, "")[:2] == ["worords " + "words " * 5, "words " * 7]
+    assert done(3, 32, "")[:1] == ["wor" + "words " * 8]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    start=pieces,
+    edits=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), pieces), max_size=8),
+    longest=st.integers(4, 12),
+)
+def test_parts_follow_edits_and_lose_nothing(start, edits, longest):
+    text = GappedText(built(start, 1))
+    view = ViewMap(text, shown, longest)
+    lines = list(view.views)
+    for number, (one, other, added) in enumerate(edits, 1):
+        low, high = sorted((round(one * len(text)), round(other * len(text))))
+        edit = text.replace(low, high, built(added, 100 * number))
+        text.apply(edit)
+        change = view.update(edit)
+        assert lines[change.first : change.first + len(change.removed)] == change.removed
+        lines[change.first : change.first + len(change.removed)] = change.added
+        assert view.views == lines
+        # Parts put together are the lines of the paragraphs.
+        whole, joining = [], False
+        for line, shown_as in enumerate(view.views):
+            whole[-1:] = [whole[-1] + shown_as] if joining else [*whole[-1:], shown_as]
+            joining = view.goes_on(line)
+        assert whole == ViewMap(text, shown).views
+        sizes = [stop - start for start, stop in pairwise([*view.starts, len(text)])]
+        assert max(sizes) <= longest + 2 and (min(sizes[:-1], default=1) > 0)
+    for place in range(len(text) + 1):
+        line, offset = view.position(place)
+        spot = view.spot(line, offset)
+        assert spot.place == place or line + 1 < len(view.views)  # no caret can stand within a line end
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,0 +1,58 @@
+"""A very long paragraph is shown in parts: Qt lays a whole paragraph out for every key that changes it. Without Qt."""
+
+import unicodedata
+from itertools import pairwise
+
+from studio.media.gapped import Gap, Pieces, joined, size
+
+LONGEST = 12_000
+"""Characters of a paragraph that is shown as one: laying it out takes about two milliseconds."""
+
+
+def parted(content: Pieces, seams: list[int], longest: int) -> list[Pieces]:
+    """A paragraph in parts of at most `longest` places; where it has been parted, `seams`, it stays so as long as it
+    is too long to be one."""
+    length = size(content)
+    if length <= longest:
+        return [content]
+    flat = "".join(piece if isinstance(piece, str) else "\ufffc" for piece in content)
+    cuts, reach = [0], longest // 4
+    for stop in [*sorted({_seam(flat, seam, reach) for seam in seams}), length]:
+        start = cuts[-1]
+        count = -(-(stop - start) // max(2 * longest // 3, 1)) if stop - start > longest else 1
+        for number in range(1, count):
+            cuts.append(max(_seam(flat, start + (stop - start) * number // count, reach), cuts[-1] + 1))
+        cuts.append(stop)
+    return [_between(content, low, high) for low, high in pairwise(cuts) if low < high]
+
+
+def _seam(text: str, wanted: int, reach: int) -> int:
+    """Behind the last space before a place, or else where no character is torn apart."""
+    space = text.rfind(" ", max(wanted - reach, 0), wanted)
+    if space >= 0 and not unicodedata.category(text[space + 1]).startswith("M"):
+        return space + 1
+    while wanted > 1 and (_joins(text[wanted]) or text[wanted - 1] == "\u200d"):
+        wanted -= 1
+    return wanted
+
+
+def _joins(character: str) -> bool:
+    """Whether a character is one with the one before it: marks, joiners, tones of skin and letters of flags."""
+    code = ord(character)
+    return (
+        unicodedata.category(character) in ("Mn", "Me", "Mc")
+        or character == "\u200d"
+        or 0x1F3FB <= code <= 0x1F3FF
+        or 0x1F1E6 <= code <= 0x1F1FF
+    )
+
+
+def _between(content: Pieces, start: int, stop: int) -> Pieces:
+    found: list[str | Gap] = []
+    place = 0
+    for piece in content:
+        length = len(piece) if isinstance(piece, str) else 1
+        if place < stop and place + length > start:
+            found.append(piece[max(start - place, 0) : stop - place] if isinstance(piece, str) else piece)
+        place += length
+    return joined(found)
