@@ -76,7 +76,8 @@ class Commands:
         add("windows", "Windows", of.show_windows, "Alt+W", "frame",
             "What the model sees at once, beside the text.", checkable=True)  # fmt: skip
         add("surprise", "Surprise", of.show_surprise, "Alt+S", "search",
-            "How odd the model finds each word given all others.", checkable=True)  # fmt: skip
+            "How odd the model finds each word given all others: a tint from 2 bits on, full at 14.",
+            checkable=True)  # fmt: skip
         self["confidence"].setChecked(editor.confidence_shown)
 
     def __getitem__(self, name: str) -> QAction:

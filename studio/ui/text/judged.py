@@ -1,4 +1,5 @@
-"""How surprising each token of the text is, kept by place and moved along with edits. Without Qt."""
+"""How surprising each token of the text is, kept by place and moved along with edits; of what was filled in, by gap.
+Without Qt."""
 
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ class Judged:
         self.starts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.stops: NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self.bits: NDArray[np.float64] = np.empty(0)
+        self._inside: dict[int, tuple[str, dict[tuple[int, int], float]]] = {}
 
     def __len__(self) -> int:
         return len(self.bits)
@@ -44,6 +46,19 @@ class Judged:
         self.starts = starts[order]
         self.stops = np.concatenate([self.stops[keep], new[:, 1].astype(np.int64)])[order]
         self.bits = np.concatenate([self.bits[keep], new[:, 2]])[order]
+
+    def add_inside(self, gap_id: int, text: str, start: int, stop: int, bits: float) -> None:
+        """Of a gap that is filled with `text`, what its characters from `start` to `stop` have."""
+        if gap_id not in self._inside or self._inside[gap_id][0] != text:
+            self._inside[gap_id] = (text, {})
+        self._inside[gap_id][1][start, stop] = bits
+
+    def inside(self, gap_id: int, text: str) -> list[tuple[int, int, float]] | None:
+        """Characters and bits within a gap that is filled with `text`; None where that was not judged."""
+        found = self._inside.get(gap_id)
+        if found is None or found[0] != text:
+            return None
+        return [(start, stop, bits) for (start, stop), bits in found[1].items()]
 
     def follow(self, edit: Edit) -> None:
         """Tokens that an edit touches go; those behind it move."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
 from studio.evaluation import JudgedToken, text_surprises
-from studio.media.gapped import GappedText, reading
+from studio.media.gapped import Gap, GappedText, reading
 from studio.ui.text.document import TextDocument
 from studio.ui.text.judged import Judged
 
@@ -42,6 +42,7 @@ class Judging(QObject):
         self._turn += 1
         turn, revision, lane = self._turn, self._document.revision, self._studio.lane
         whole, places = readings(text)
+        filled = {-place - 1: gap for place, gap in text.placed() if isinstance(gap, Gap) and gap.filled}
         low, high = _index(places, start), _index(places, stop)
         self._busy = True
         try:
@@ -54,11 +55,30 @@ class Judging(QObject):
                 if some is None or turn != self._turn or revision != self._document.revision:
                     break
                 self._judged.add(_by_place(some, places))
+                for token in some:
+                    for marked in {place for place in places[token.start : token.stop] if place in filled}:
+                        first = bisect_left(places, -marked - 1, key=_place)
+                        within = filled[marked].fill
+                        assert within is not None
+                        start, stop = max(token.start - first, 0), min(token.stop - first, len(within.text))
+                        self._judged.add_inside(filled[marked].id, within.text, start, stop, token.bits)
                 self.grown.emit()
         finally:
             if turn == self._turn:
                 self._busy = False
                 self.progress.emit(0, 0)
+
+    async def judge_gaps(self, bundle: "Bundle") -> None:
+        """Judge what was filled in since the text was judged, gap by gap."""
+        if self._busy:
+            return
+        for gap in self._document.text.gaps:
+            if gap.filled and gap.fill and gap.fill.text and self._judged.inside(gap.id, gap.fill.text) is None:
+                place, _ = self._document.text.find(gap.id)
+                revision, turn = self._document.revision, self._turn + 1
+                await self.judge(bundle, place, place + 1)
+                if turn != self._turn or revision != self._document.revision:
+                    return
 
     def stop(self) -> None:
         self._turn += 1
@@ -80,15 +100,19 @@ def readings(text: GappedText) -> tuple[str, list[int]]:
 
 def _index(places: list[int], place: int) -> int:
     """The first character that stands at a place or behind it."""
-    return min(bisect_left(places, place, key=lambda at: at if at >= 0 else -at - 1), len(places) - 1)
+    return min(bisect_left(places, place, key=_place), len(places) - 1)
+
+
+def _place(place: int) -> int:
+    return place if place >= 0 else -place - 1
 
 
 def _by_place(tokens: list[JudgedToken], places: list[int]) -> list[tuple[int, int, float]]:
-    """Tokens of given text by place; what stands in gaps has its own marks."""
+    """Tokens of given text by place."""
     found = []
     for token in tokens:
         within = [place for place in places[token.start : token.stop] if place >= 0]
-        if within or token.start == token.stop:
+        if within or (token.start == token.stop and places[token.start] >= 0):
             start = within[0] if within else places[token.start]
             found.append((start, within[-1] + 1 if within else start, token.bits))
     return found

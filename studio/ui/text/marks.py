@@ -1,7 +1,7 @@
 """Where the page draws what: rectangles of tokens, gaps, judged words and windows that are in sight."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPointF, QRectF
@@ -9,6 +9,7 @@ from PySide6.QtGui import QTextBlock
 
 from studio.media.gapped import Gap
 from studio.ui.text.looks import GapLook, TokenLook
+from studio.ui.text.viewmap import len16
 
 if TYPE_CHECKING:
     from studio.ui.text.page import TextPage
@@ -35,6 +36,8 @@ class GapMark:
     """One a line that it stands on."""
     tokens: list[TokenMark]
     handle: QRectF
+    judged: bool = False
+    """What is tinted in it is surprise, not how sure the model was when it drew."""
 
 
 @dataclass
@@ -81,7 +84,12 @@ def collect(page: "TextPage") -> Marks:
             end = block.layout().lineAt(block.layout().lineCount() - 1)
             marks.seams.append(QRectF(origin.x() + end.naturalTextWidth(), origin.y() + end.y(), SEAM, end.height()))
         for offset, length, gap in view.gaps_in(line):
-            marks.gaps.append(_gap_mark(block, origin, offset, length, gap, page.look(gap)))
+            mark = _gap_mark(block, origin, offset, length, gap, page.look(gap))
+            judged = page.judged_inside(gap)
+            marks.gaps.append(mark if judged is None else replace(mark, judged=True))
+            for first, last, bits in judged or ():
+                low, high = offset + len16(mark.look.view[:first]), offset + len16(mark.look.view[:last])
+                marks.judged.append((bits, text_rects(block, origin, low, high)))
         for first, last, bits in page.judged_between(starts[line], stop):
             (_, low), (_, high) = view.position(first), view.position(last)
             marks.judged.append((bits, text_rects(block, origin, low, high)))

@@ -115,6 +115,12 @@ class TextPage(QTextEdit):
     def judged_between(self, start: int, stop: int) -> list[tuple[int, int, float]]:
         return self.judged.between(start, stop) if self.judged_shown else []
 
+    def judged_inside(self, gap: Gap) -> list[tuple[int, int, float]] | None:
+        """Surprise of what fills a gap, by its characters; None where it is not to be shown."""
+        if not self.judged_shown or gap.fill is None or not gap.filled or self.look(gap).live:
+            return None
+        return self.judged.inside(gap.id, gap.fill.text)
+
     def marks(self) -> Marks:
         """What is in sight, measured once until something moves."""
         if self._marks is None:

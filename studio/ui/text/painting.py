@@ -28,22 +28,22 @@ def beneath(painter: QPainter, marks: Marks, confidence: bool, judged: bool) -> 
     """What lies under the text."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
-    if judged:
-        for bits, rects in marks.judged:
-            painter.setBrush(soft("warning", 0.45 * oddness(bits)))
-            for rect in rects:
-                painter.drawRect(rect)
     for gap in marks.gaps:
         if gap.gap.fill is None and not gap.look.live:
             continue
         painter.setBrush(soft("link", 0.10))
         for rect in gap.rects:
             painter.drawRoundedRect(rect.adjusted(-2, 0, 2, 0), 4, 4)
-        for token in gap.tokens if confidence else ():
+        for token in gap.tokens if confidence and not gap.judged else ():
             if token.look.state == "settled" and token.look.confidence is not None:
                 painter.setBrush(soft("curve-2", 0.30 * (1 - token.look.confidence**0.5)))
                 for rect in token.rects:
                     painter.drawRoundedRect(rect, 3, 3)
+    if judged:
+        for bits, rects in marks.judged:
+            painter.setBrush(soft("warning", 0.45 * oddness(bits)))
+            for rect in rects:
+                painter.drawRect(rect)
 
 
 def above(
@@ -70,7 +70,7 @@ def above(
         painter.drawText(seam, Qt.AlignmentFlag.AlignCenter, "⋯")
     for gap in marks.gaps:
         for token in gap.tokens:
-            _token(painter, token, background, confidence, gap.gap.id in selected)
+            _token(painter, token, background, confidence and not gap.judged, gap.gap.id in selected)
         if gap.gap.fill is None and not gap.look.live and gap.tokens and gap.tokens[0].rects:
             _length(painter, gap)
         if gap.gap.id == hot:

@@ -12,8 +12,7 @@ def tip(page: "TextPage", point: QPointF) -> str:
     """What is told of the place under the pointer."""
     marks = page.marks()
     bits = marks.bits_at(point) if page.judged_shown else None
-    if bits is not None:
-        return f"{bits:.1f} bits: the model gives this {chance(2.0**-bits)} given all the rest"
+    odd = "" if bits is None else f"{bits:.1f} bits: the model gives this {chance(2.0**-bits)} given all the rest"
     if (handle := marks.handle_at(point)) is not None:
         return f"A gap of {handle.gap.length} tokens: drag its edge to change that"
     if any(seam.contains(point) for seam in marks.seams):
@@ -22,7 +21,7 @@ def tip(page: "TextPage", point: QPointF) -> str:
         )
     token = marks.token_at(point)
     if token is None:
-        return ""
+        return odd
     look = token.look
     if look.state == "unknown":
         was = f" It was “{token.gap.was}”." if token.gap.was else ""
@@ -31,7 +30,7 @@ def tip(page: "TextPage", point: QPointF) -> str:
         return f"Partly known: one of {look.candidates} pieces; shown is the likeliest"
     pinned = "Pinned: it stays when the rest is made again. " if look.pinned else ""
     drawn = "" if look.confidence is None else f"Drawn with a probability of {chance(look.confidence)}. "
-    return f"{pinned}{drawn}Click for what else could stand here"
+    return f"{odd}{'. ' * bool(odd)}{pinned}{drawn}Click for what else could stand here"
 
 
 def chance(value: float) -> str:

@@ -292,6 +292,8 @@ class TextWorkspace(Workspace):
 
     def _settled(self) -> None:
         spawn(self._lay_windows(), place=self.name)
+        if self.editor.judged_shown and self.settings.bundle is not None:
+            spawn(self.judging.judge_gaps(self.settings.bundle), place=self.name)
 
     async def _lay_windows(self) -> None:
         """Which part of the text the model sees with each gap; said where gaps do not see each other."""

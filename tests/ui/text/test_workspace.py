@@ -12,10 +12,11 @@ from PySide6.QtWidgets import QWidget
 
 from studio.generation import story_of
 from studio.generation.keeping import parameters_of
-from studio.media.gapped import Gap, GappedText
+from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.story import save_story
 from studio.ui import dialogs
 from studio.ui.gallery.reading import source_of
+from studio.ui.text.tips import tip
 from studio.ui.text.workspace import TextWorkspace
 from studio.ui.window import Window
 from tests.ui.test_window import until
@@ -360,6 +361,33 @@ def test_the_text_is_judged(with_window: Any) -> None:
         assert text.editor.judged.between(0, 99)[0][0] == 5
         text.commands["surprise"].trigger()
         assert text.editor.judged_between(0, 99) == []
+
+    with_window(test)
+
+
+def test_what_was_filled_in_is_judged_like_the_rest(with_window: Any) -> None:
+    """Its tint is surprise then, not how sure the model was; what is made later is judged as soon as it is there."""
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 3), " and lived.\r\nThey ", Gap(2, 2, "were"), ".")
+        text.document.fill({1: Fill((1, 2, 3), ("zebra ", "👩‍👩‍👧", "\nx"), (0.1, 0.1, 0.1))})
+        text.commands["surprise"].trigger()
+        await until(lambda: len(text.editor.judged) > 8 and not text.judging.busy)
+        first, second = text.document.text.gaps
+        inside = text.editor.judged_inside(first)
+        assert inside is not None and text.editor.judged_inside(second) is None
+        assert min(start for start, _, _ in inside) == 0 and max(stop for _, stop, _ in inside) == len(
+            "zebra 👩‍👩‍👧\nx"
+        )
+        assert sum(bits for *_, bits in inside) > 10
+        mark = text.editor.marks().gaps[0]
+        assert mark.judged and "bits" in tip(text.editor, mark.tokens[0].rects[0].center())
+        assert "Drawn with" in tip(text.editor, mark.tokens[0].rects[0].center())
+        await generated(text)
+        await until(lambda: text.editor.judged_inside(text.document.text.gaps[1]) is not None)
+        text.commands["surprise"].trigger()
+        assert text.editor.judged_inside(text.document.text.gaps[1]) is None
+        assert not text.editor.marks().gaps[0].judged
 
     with_window(test)
 
