@@ -112,6 +112,7 @@ class Cards(QScrollArea):
         self._timer.timeout.connect(self._look_at_next)
         self._next = 0
         filling.listed.connect(self.rebuild)
+        filling.document.edited.connect(self._check)
         filling.playhead.state_changed.connect(self._look)
         filling.playhead.frame_changed.connect(self._scrubbed)
         theme.current().changed.connect(self.rebuild)
@@ -137,12 +138,17 @@ class Cards(QScrollArea):
 
     def _listed(self) -> "Sequence[tuple[Job, int, str]]":
         filling = self._filling
-        if filling.comparison:
+        if filling.comparison and filling.at_home(filling.comparison[0]):
             return [(job, 0, f"ℓ = {job.run.request.granularity}") for job in filling.comparison]
         job = filling.job
-        if job is None:
+        if job is None or not filling.at_home(job):
             return []
         return [(job, draft, f"Draft {draft + 1}") for draft in range(filling.drafts)]
+
+    def _check(self) -> None:
+        """Drafts of gaps that are text now are none any more; undone, they are again."""
+        if len(self.cards) != len(self._listed()):
+            self.rebuild()
 
     def _scrubbed(self) -> None:
         if not self._timer.isActive():

@@ -46,7 +46,7 @@ class Commands:
         add("next-gap", "Next gap", lambda: tools.go_to_gap(1), "F3", "chevron-right")
         add("previous-gap", "Previous gap", lambda: tools.go_to_gap(-1), "Shift+F3", "chevron-left")
         add("accept", "Accept this gap", tools.accept, "Ctrl+Shift+Return", "check", ACCEPT)
-        add("use", "Accept all", of.filling.accept, "Ctrl+U", "accept", ACCEPT)
+        add("use", "Accept all", tools.accept_all, "Ctrl+U", "accept", ACCEPT)
         add("words", "Other words…", tools.ask_at_caret, "Ctrl+Space", "more", "What else could stand at the caret.")
         add(
             "pin-word",
@@ -100,7 +100,7 @@ class Commands:
         of = self._of
         gaps, gap = of.document.text.gaps, of.editor.gap_at_caret()
         job, transport = of.filling.job, of.transport
-        made, here = job is not None, job is not None and any(one.id in job.made for one in gaps)
+        made, here = job is not None, job is not None and of.filling.at_home(job)
         filled = any(one.fill is not None for one in gaps)
         states = {one.id: {token.state for token in of.editor.look(one).tokens} for one in gaps}
         settled = {one for one, found in states.items() if "settled" in found}
@@ -121,7 +121,7 @@ class Commands:
             "words": bool(gaps),
             "discard": made,
             "export": made,
-            **dict.fromkeys(("next", "previous"), of.filling.drafts > 1),
+            **dict.fromkeys(("next", "previous"), here and of.filling.drafts > 1),
             **dict.fromkeys(("longer", "shorter", "remove-gap"), gap is not None),
             "give-back": gap is not None and bool(gap.was),
             **dict.fromkeys(("next-gap", "previous-gap"), bool(gaps)),

@@ -19,12 +19,12 @@ PAUSE_S = 2.0
 
 @dataclass
 class _Step:
-    """Edits that are undone together. before, after: where anchor and caret belong."""
+    """Edits that are undone together. before, after: where anchor and caret belong; None where they stay."""
 
     title: str
     edits: list[Edit]
     before: tuple[int, int]
-    after: tuple[int, int]
+    after: tuple[int, int] | None
     time: float = field(default_factory=time.monotonic)
 
 
@@ -38,7 +38,8 @@ class _Command(QUndoCommand):
     def redo(self) -> None:
         if document := self._document():
             document._apply(self._step.edits)
-            document.moved.emit(*self._step.after)
+            if self._step.after is not None:
+                document.moved.emit(*self._step.after)
 
     def undo(self) -> None:
         if document := self._document():
@@ -156,12 +157,18 @@ class TextDocument(QObject):
         """The words that a gap was made from stand in its place again."""
         self._replace_gap("put the words back", self.text.give_back(gap_id))
 
-    def accept(self, fills: Mapping[int, Fill]) -> None:
-        """Make what is known of gaps, by their ids, part of the text; what is not known stays a gap."""
+    def accept(self, fills: Mapping[int, Fill], caret: tuple[int, int] | None = None) -> None:
+        """Make what is known of gaps, by their ids, part of the text; what is not known stays a gap. caret: anchor and
+        caret, which stay where they are in the text; behind the first gap unless given."""
         found = self.text.accept(fills)
         if found:
-            after = found[-1].start + size(found[-1].added)
-            self._push("accept", found, (after, after), (after, after))
+            behind = found[-1].start + 1
+            anchor, place = caret or (behind, behind)
+
+            def moved(place: int) -> int:
+                return place + sum(size(edit.added) - 1 for edit in found if edit.start < place)
+
+            self._push("accept", found, (anchor, place), (moved(anchor), moved(place)))
 
     def _replace_gap(self, title: str, edit: Edit) -> None:
         after = edit.start + size(edit.added)
@@ -202,7 +209,7 @@ class TextDocument(QObject):
 
     def _push(self, title: str, edits: list[Edit], before: tuple[int, int], after: tuple[int, int] | None) -> None:
         self._typing = None
-        self._last = _Step(title, edits, before, before if after is None else after)
+        self._last = _Step(title, edits, before, after)
         self.undo_stack.push(_Command(self, self._last))
 
     def _apply(self, edits: Iterable[Edit]) -> None:

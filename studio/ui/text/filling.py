@@ -75,6 +75,10 @@ class Filling(QObject):
     def job_of(self, run_id: str) -> Job | None:
         return self._jobs.get(run_id)
 
+    def at_home(self, job: Job) -> bool:
+        """Whether a gap that the job makes is still in the text."""
+        return any(gap.id in job.made for gap in self.document.text.gaps)
+
     @property
     def drafts(self) -> int:
         return len(self.job.run.request.seeds) if self.job else 0
@@ -180,6 +184,8 @@ class Filling(QObject):
             return None
         index = self.playhead.index if index is None else index
         bundle = self._bundle()
+        if not self.at_home(job):
+            raise StudioError("The gaps of this run are text now: undo that first, or make another gap.")
         if bundle.digest != job.run.bundle.digest:
             raise StudioError(f"This was made with {job.run.bundle.name}: choose that model to go on from it.")
         state = job.run.frames[index].y[min(self.draft, self.drafts - 1)].astype(np.int64)
@@ -228,16 +234,16 @@ class Filling(QObject):
         self.changed.emit()
         self.listed.emit()
 
-    def accept(self, gap_id: int | None = None) -> None:
+    def accept(self, gap_id: int | None = None, caret: tuple[int, int] | None = None) -> None:
         """Make what is settled in gaps, as they are shown, part of the text; what is not stays a gap. Of this gap, or
-        of all. A run that fills them ends. StudioError where nothing is settled."""
+        of all. A run that fills them ends. StudioError where nothing is settled. caret: as `TextDocument.accept`."""
         fills = {gap.id: self.settled(gap) for gap in self.document.text.gaps if gap_id in (None, gap.id)}
         found = {gap: fill for gap, fill in fills.items() if fill is not None}
         if not found:
             raise StudioError("Nothing is filled in yet: generate first.")
         if self.job is not None and not self.job.made.isdisjoint(found):
             self.job.run.stop()
-        self.document.accept(found)
+        self.document.accept(found, caret)
 
     def pin(self, gap_id: int, index: int, pinned: bool) -> None:
         """Keep a word, as it is shown, or not, when the rest is made again. StudioError where none is known."""

@@ -40,15 +40,19 @@ class GapTools(QObject):
             self.insert_gap()
         else:
             self.document.make_gap(start, stop)
+            self.editor.setFocus()
 
     def insert_gap(self) -> None:
         self.editor.own_words()
         self.document.insert_gap(self.editor.selection()[1], self._of.gap_length)
+        # From a button as well the keys go on in the text.
+        self.editor.setFocus()
 
     def resize_gap(self, by: int) -> None:
         gap = self._gap()
         self.document.resize_gap(gap.id, gap.length + by)
         self.editor.select_gap(gap.id)
+        self.editor.setFocus()
 
     def remove_gap(self) -> None:
         self.document.remove_gap(self._gap().id)
@@ -58,9 +62,15 @@ class GapTools(QObject):
         if not gap.was:
             raise StudioError("This gap was not made from words: there is nothing to put back.")
         self.document.give_back(gap.id)
+        self.editor.setFocus()
 
     def accept(self) -> None:
-        self.filling.accept(self._gap().id)
+        self.filling.accept(self._gap().id, self.editor.carets())
+        self.editor.setFocus()
+
+    def accept_all(self) -> None:
+        self.filling.accept(None, self.editor.carets())
+        self.editor.setFocus()
 
     def go_to_gap(self, by: int) -> None:
         """Select the next gap behind the caret, or the one before it, round and round."""

@@ -42,7 +42,7 @@ class TextPage(QTextEdit):
         self._applying = False
         self._hot: int | None = None
         """The gap under the pointer."""
-        self._caret = 0
+        self._anchor = self._caret = 0
         self.setAcceptRichText(False)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
@@ -106,10 +106,8 @@ class TextPage(QTextEdit):
         for gap_id in ids:
             self._cache.pop(gap_id, None)
         changes = self.view.refresh(ids)
-        for change in changes:
-            self._show(change)
         if changes:
-            self.place_caret(*caret)
+            self._show_in_place(changes, caret)
         self.forget_marks()
 
     def judged_between(self, start: int, stop: int) -> list[tuple[int, int, float]]:
@@ -129,8 +127,22 @@ class TextPage(QTextEdit):
 
     def _edited(self, edit: Edit) -> None:
         self.judged.follow(edit)
-        self._show(self.view.update(edit))
+        change = self.view.update(edit)
+        if all(isinstance(piece, Gap) for piece in (*edit.removed, *edit.added)) and edit.removed and edit.added:
+            self._show_in_place([change], (self._anchor, self._caret))
+        else:
+            self._show(change)
         self.forget_marks()
+
+    def _show_in_place(self, changes: list[Change], carets: tuple[int, int]) -> None:
+        """What gaps show is another: who reads or writes elsewhere is not called away from there."""
+        if all(change.removed == change.added for change in changes):
+            return  # a word was pinned: the caret stays in it
+        seen = self.verticalScrollBar().value()
+        for change in changes:
+            self._show(change)
+        self.place_caret(*carets)
+        self.verticalScrollBar().setValue(seen)
 
     def _show(self, change: Change) -> None:
         """Bring a change of the view into Qt's document."""
@@ -219,7 +231,7 @@ class TextPage(QTextEdit):
         cursor.setPosition(self.position_of(anchor))
         cursor.setPosition(self.position_of(caret), QTextCursor.MoveMode.KeepAnchor)
         self.setTextCursor(cursor)
-        self._caret = caret
+        self._anchor, self._caret = anchor, caret
 
     def _caret_moved(self) -> None:
         """The caret does not stand within a gap that is not filled: it goes on to the other side."""
@@ -234,7 +246,7 @@ class TextPage(QTextEdit):
             self._caret = spot.place + forward
             self.setTextCursor(cursor)
             return
-        self._caret = spot.place
+        self._anchor, self._caret = self.spot(cursor.anchor()).place, spot.place
         self.caret_changed.emit()
 
     # ---- painting

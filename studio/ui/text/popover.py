@@ -140,7 +140,7 @@ class Popover(QFrame):
         self.adjustSize()
         self._place(self._at)
         if found:
-            self.rows[0].setFocus()
+            next((row for row in self.rows[: len(found)] if row.isChecked()), self.rows[0]).setFocus()
 
     def _place(self, at: QRect) -> None:
         self._at = at

@@ -311,7 +311,7 @@ class TextWorkspace(Workspace):
         self.editor.extents, self._groups = extents, groups
         self._refresh()
         several = len(extents) > 1
-        self._told.setText(f"{len(extents)} windows: far gaps do not see each other" if several else "")
+        self._told.setText(f"{len(extents)} windows, filled apart" if several else "")
         self._told.setToolTip(
             "The gaps lie further apart than the model sees at once, so each group of them is filled on its own. "
             "Alt+W shows what it sees."

@@ -103,8 +103,26 @@ def test_a_selection_becomes_a_gap_by_key(with_window: Any) -> None:
         assert text.document.text.gaps[0].length == 3
         QTest.keyClick(editor, Qt.Key.Key_D, Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
         assert text.document.text.pieces == (STORY,)
-        text.commands["insert-gap"].trigger()
-        assert text.document.text.gaps[0].length == text.gap_length
+        window.setFocus()
+        text.commands["insert-gap"].trigger()  # as by its button, which has the focus then
+        assert text.document.text.gaps[0].length == text.gap_length and window.focusWidget() is editor
+
+    with_window(test)
+
+
+def test_who_reads_elsewhere_while_gaps_fill_is_left_there(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, Gap(1, 20), "\n" + "They lived there.\n" * 200)
+        await asyncio.sleep(0.05)
+        bar = text.editor.verticalScrollBar()
+        text.editor.place_caret(1500, 1504)
+        text.editor.ensureCursorVisible()
+        seen = bar.value()
+        await generated(text)
+        assert bar.value() == seen > 0 and text.editor.carets() == (1500, 1504)
+        bar.setValue(bar.maximum())
+        text.playhead.show(3)
+        assert bar.value() == bar.maximum() and text.editor.carets() == (1500, 1504)
 
     with_window(test)
 
@@ -309,8 +327,13 @@ def test_drafts_stand_side_by_side_and_one_is_accepted(with_window: Any) -> None
         assert job is not None
         assert text.document.text.gaps[0].fill == job.fills(2)[1] != job.fills(0)[1]
         assert text.cards.cards[2].accessibleName() == "Draft 3, in the text"
+        text.editor.place_caret(len(STORY) + 7, len(STORY) + 7)
         text.commands["use"].trigger()
         assert text.document.text.text == STORY + "They " + job.fills(2)[1].text + "."
+        # The caret stays at the end; drafts of what is text now are none any more, until that is undone.
+        assert text.editor.carets() == (len(text.document.text),) * 2 and not text.cards.isVisible()
+        text.undo_stack.undo()  # pyright: ignore[reportOptionalMemberAccess]
+        assert text.cards.isVisible() and len(text.cards.cards) == 3
         text.undo_stack.setIndex(0)  # pyright: ignore[reportOptionalMemberAccess]
         assert text.document.text.gaps == [Gap(1, 8)]
 
