@@ -35,7 +35,7 @@ ARROWS: dict[str, set[str]] = {
 }
 
 # What the window may import of training: it does without torch.
-LIGHT = {"client", "presets", "recipe", "run_folder", "validation"}
+LIGHT = {"client", "presets", "recipe", "run_folder", "storage", "validation"}
 
 # Package of others -> the rooms, or single modules, that may import it.
 # Training runs where pydantic is missing, so what it imports must do without.

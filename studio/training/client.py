@@ -206,6 +206,6 @@ def find_runs(runs: Path) -> list[Run]:
     found = []
     with suppress(OSError):
         for path in runs.iterdir():
-            if (path / run_folder.RECIPE).is_file():
+            if (path / run_folder.RECIPE).is_file() and not path.name.startswith("."):  # hidden: only measured
                 found.append(((path / run_folder.RECIPE).stat().st_mtime, path))
     return [Run(path) for _, path in sorted(found, reverse=True)]

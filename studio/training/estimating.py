@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from torch import Generator, nn
 
 from studio.prime.subtokens import Subtokens
-from studio.training.machine import device_name, is_out_of_memory, lay_out, peak_memory, pick_device
+from studio.training.machine import bound_memory, device_name, is_out_of_memory, lay_out, peak_memory, pick_device
 from studio.training.networks import build_network
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
@@ -34,6 +34,7 @@ def estimate(
     """
     check_recipe(recipe)
     settings, sizes = recipe.training, recipe.tokens
+    bound_memory()
     accelerator = Accelerator(mixed_precision=settings.precision, cpu=pick_device(settings.device))
     device = accelerator.device
     torch.manual_seed(settings.seed)

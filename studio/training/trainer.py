@@ -23,7 +23,7 @@ from studio.training.board import Board
 from studio.training.control import Control
 from studio.training.data import batch_indices
 from studio.training.evaluation import cross_entropy_table, held_out_bound
-from studio.training.machine import device_name, is_out_of_memory, lay_out, memory, pick_device
+from studio.training.machine import bound_memory, device_name, is_out_of_memory, lay_out, memory, pick_device
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
 from studio.training.optim import MovingAverage, Optimizers
@@ -78,6 +78,7 @@ def train(
         report({"event": "log", "level": "warning", "message": note})
     folder.mkdir(parents=True, exist_ok=True)
 
+    bound_memory()
     accelerator = Accelerator(mixed_precision=settings.precision, cpu=pick_device(settings.device))
     device, main = accelerator.device, accelerator.is_main_process
     with accelerator.main_process_first():

@@ -31,7 +31,7 @@ class DataPanel(QWidget):
     fit_chosen = Signal(object)
     column_chosen = Signal(str)
 
-    def __init__(self, source: Source, open_file: QAction, open_folder: QAction) -> None:
+    def __init__(self, source: Source, open_file: QAction, open_folder: QAction, tidy: QAction) -> None:
         super().__init__()
         self.source = source
         self.browser = Browser()
@@ -53,11 +53,11 @@ class DataPanel(QWidget):
         self.problems.setAccessibleName("Problems with the data")
         self.problems.setWordWrap(True)
         self.busy = Busy("Reading the data …", self.source.close)
-        self._lay_out(open_file, open_folder)
+        self._lay_out(open_file, open_folder, tidy)
         source.changed.connect(self.refresh)
         self.refresh()
 
-    def _lay_out(self, open_file: QAction, open_folder: QAction) -> None:
+    def _lay_out(self, open_file: QAction, open_folder: QAction, tidy: QAction) -> None:
         words = QVBoxLayout()
         words.setSpacing(2)
         words.addWidget(self.path)
@@ -87,7 +87,8 @@ class DataPanel(QWidget):
         column.addWidget(self.split, 1)
         foot = QHBoxLayout()
         foot.setContentsMargins(16, 4, 16, 6)
-        foot.addWidget(self.picked)
+        foot.addWidget(self.picked, 1)
+        foot.addWidget(ActionButton(tidy, text=True))
         column.addLayout(foot)
         self.empty = EmptyState(
             "folder",

@@ -73,6 +73,7 @@ class RunPanel(QWidget):
         self.take.setToolTip("Make a model of the chosen checkpoint, check it and load it.")
         self.take.clicked.connect(self._use)
         self._written = 0
+        self._making = False
         self._lay_out(actions)
         self._timer = QTimer(self, singleShot=True, interval=DRAW_MS)
         self._timer.timeout.connect(self.draw)
@@ -92,7 +93,7 @@ class RunPanel(QWidget):
         words.addWidget(self.state)
         words.addWidget(self.figure)
         head.addLayout(words, 1)
-        self._buttons = [ActionButton(actions[name]) for name in ("pause", "sample", "save")]
+        self._buttons = [ActionButton(actions[name]) for name in ("pause", "sample", "save", "delete")]
         self._buttons += [ActionButton(actions[name], text=True) for name in ("resume", "stop")]
         for button in self._buttons:
             head.addWidget(button)
@@ -157,6 +158,12 @@ class RunPanel(QWidget):
         self.draw()
         self.film.set_previews(self.watch.previews())
 
+    def set_making(self, making: bool) -> None:
+        """Say for as long as it takes that a model is being made of a checkpoint."""
+        self._making = making
+        self.take.setText("Making the model …" if making else "Use in studio")
+        self._refresh_buttons()
+
     def set_runs(self, names: list[str]) -> None:
         self.runs.set_options([(name, name) for name in names] or [("", "")])
         if self.watch.name in names:
@@ -182,9 +189,13 @@ class RunPanel(QWidget):
         if watch.line_count < self._written:
             self.log.clear()
             self._written = 0
+        bar = self.log.verticalScrollBar()
+        at_end = bar.value() == bar.maximum()
         for line in watch.lines[len(watch.lines) - min(len(watch.lines), watch.line_count - self._written) :]:
             self.log.appendPlainText(line)
         self._written = watch.line_count
+        if at_end:
+            bar.setValue(bar.maximum())
         if self.charts is not None and self.isVisible():
             self.charts.draw(watch.series)
         self.drawn.emit()
@@ -239,7 +250,7 @@ class RunPanel(QWidget):
 
     def _refresh_buttons(self, *_: Any) -> None:
         chosen = self.chosen()
-        self.take.setEnabled(chosen is not None)
+        self.take.setEnabled(chosen is not None and not self._making)
         self.back.setEnabled(chosen is not None and chosen.file != CHECKPOINT and not self.watch.active)
 
     def _previewed(self) -> None:

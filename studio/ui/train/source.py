@@ -26,7 +26,7 @@ class Source(QObject):
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._folder = folder
+        self.folder = folder
         self.path: Path | None = None
         self.grid: tuple[int, int] | None = None  # (height, width) of pictures, None for texts
         self.fit = "crop"
@@ -53,7 +53,7 @@ class Source(QObject):
 
     async def _collect(self, path: Path) -> Dataset:
         wanted = json.dumps([str(path.resolve()), self.grid, self.fit if self.grid else "", self.column])
-        target = self._folder / f"{path.stem[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+        target = self.folder / f"{path.stem[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
         shape = ["--grid", *map(str, self.grid), "--fit", self.fit] if self.grid else []
         column = ["--column", self.column] if self.column else []
         root = str(Path(__file__).resolve().parents[3])

@@ -202,6 +202,8 @@ class Watch(QObject):
         elif kind == "log":
             self._note(str(event.get("message", "")))
         elif kind == "end":
+            if self.last:  # the last steps need not have been told
+                self.last = self.last | {"step": event.get("step", self.last["step"])}
             words = {"finished": "finished", "early": "ended early: no better figure", "time": "its time is up"}
             self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}")
             self._set("done" if event.get("finished") or event.get("reason") == "early" else "stopped")

@@ -25,6 +25,7 @@ from studio.ui.train.leaving import ask_leaving
 from studio.ui.train.plan import free_folder
 from studio.ui.train.run_panel import RunPanel
 from studio.ui.train.source import Source, sources_of
+from studio.ui.train.storing import delete_run, remove_unused
 from studio.ui.train.watching import Watch, duration
 from studio.ui.widgets.choices import Choice
 from studio.ui.workspace import Workspace
@@ -53,7 +54,7 @@ class TrainWorkspace(Workspace):
         self._busy_with = ""
         self._add_actions()
         action = {entry.id.partition(".")[2]: entry.action for entry in studio.actions if entry.workspace == self.name}
-        self.data_panel = DataPanel(self.source, action["open"], action["open-folder"])
+        self.data_panel = DataPanel(self.source, action["open"], action["open-folder"], action["tidy"])
         self.run_panel = RunPanel(self.watch, action)
         self.form = self.inspector = RunForm(studio.models, action["start"], action["estimate"])
         self.shown = Choice("What is shown", [(DATA, "Data"), (RUN, "Run")])
@@ -83,6 +84,8 @@ class TrainWorkspace(Workspace):
             ("save", "Save a checkpoint now", lambda: self.watch.ask("save"), "Ctrl+S", "save", ""),
             ("stop", "Stop the training", self.stop, "Ctrl+.", "stop", "With a checkpoint."),
             ("use", "Use in studio", self.use_best, "", "accept", "Make a model of the best checkpoint and load it."),
+            ("delete", "Delete the run…", self.delete, "", "trash", "With its checkpoints; it asks first."),
+            ("tidy", "Remove unused data…", self.tidy, "", "trash", "Copies of data that no run needs; it asks first."),
         ):
             add(f"train.{id}", title, handler, shortcut=shortcut, icon=icon, workspace=self.name, help=help)
 
@@ -261,6 +264,24 @@ class TrainWorkspace(Workspace):
     async def stop(self) -> None:
         await self.watch.stop()
 
+    async def delete(self) -> None:
+        """Delete the run that is shown, after a question; the next one is shown instead."""
+        folder = self.watch.folder
+        if folder is None or self.watch.active or folder.name == self._busy_with:
+            raise StudioError("The run is at work: stop it before you delete it.")
+        if await delete_run(self, folder):
+            runs = find_runs(self.runs_folder)
+            self.watch.follow(runs[0] if runs else None)
+            self.run_panel.set_runs([run.folder.name for run in runs])
+
+    async def tidy(self) -> None:
+        """Remove prepared data that nothing needs, after a question."""
+        if self.source.reading:
+            raise StudioError("Data are being read: wait until they are there.")
+        opened = self.source.dataset.folder if self.source.dataset else None
+        if done := await remove_unused(self, self.source.folder, self.runs_folder, opened):
+            self.studio.notices.show(done, "success", self.name)
+
     def _run_chosen(self, name: str) -> None:
         if name and name != self.watch.name:
             self.watch.follow(Run(self.runs_folder / name))
@@ -285,6 +306,7 @@ class TrainWorkspace(Workspace):
         actions["train.stop"].setEnabled(active)
         actions["train.stop"].setVisible(active)
         actions["train.use"].setEnabled(self.watch.run is not None)
+        actions["train.delete"].setEnabled(self.watch.run is not None and not active)
         if state in ("failed", "lost") and self.watch.message and self.watch.live:
             log = self.watch.run.log_tail() if self.watch.run else ""
             self.studio.notices.show(self.watch.message, "error", self.name, details=log)
@@ -309,6 +331,7 @@ class TrainWorkspace(Workspace):
         if self._busy_with:
             raise StudioError(f"“{self._busy_with}” is being made into a model: wait until it is there.")
         self._busy_with = folder.name
+        self.run_panel.set_making(True)
         notices = self.studio.notices
         note = notices.show(
             f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it …", "info", self.name
@@ -321,6 +344,7 @@ class TrainWorkspace(Workspace):
             await self.studio.models.reload()
         finally:
             self._busy_with = ""
+            self.run_panel.set_making(False)
             notices.dismiss(note)
             await asyncio.to_thread(shutil.rmtree, bundle, True)
         modality = made.manifest.modality

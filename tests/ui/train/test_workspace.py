@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
 from studio.training.run_folder import is_running
 from studio.ui import tasks
@@ -286,3 +286,47 @@ def test_everything_that_takes_the_focus_has_a_name(with_train: Any, pictures: P
                 assert widget.accessibleName() or text, widget
 
     with_train(test)
+
+
+def test_a_run_and_data_that_nothing_needs_can_go(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        actions = window.studio.actions
+        await read(train, pictures)
+        opened = train.source.dataset
+        train.form.set_name("steady")
+        actions["train.start"].trigger()
+        await until(lambda: train.watch.series["loss"].count > 3)
+        assert not actions["train.delete"].isEnabled()
+        actions["train.stop"].trigger()
+        await until(lambda: train.watch.state == "stopped")
+        folder = train.watch.folder
+        assert folder is not None and opened is not None
+        for answer in (QDialog.DialogCode.Rejected, QDialog.DialogCode.Accepted):
+            assert folder.exists()
+            actions["train.delete"].trigger()
+            await answered(window, answer, "Delete the run “steady”?")
+        await until(lambda: train.watch.state == "none")
+        assert not folder.exists()
+        # What is shown is needed; the same pictures cropped otherwise are another copy.
+        train._fit_chosen("pad")
+        await until(lambda: train.source.dataset is not None and train.source.dataset.folder != opened.folder)
+        actions["train.tidy"].trigger()
+        await answered(window, QDialog.DialogCode.Accepted, "Remove a copy of data")
+        await until(lambda: not opened.folder.exists())
+        assert train.source.dataset is not None and train.source.dataset.folder.exists()
+        assert pictures.exists()
+
+    with_train(test)
+
+
+async def answered(window: Window, answer: QDialog.DialogCode, question: str) -> None:
+    """Answer the question that is being asked once it is there."""
+
+    def asked() -> list[QDialog]:
+        return [box for box in window.findChildren(QDialog) if box.isVisible()]
+
+    await until(lambda: bool(asked()))
+    dialog = asked()[0]
+    assert question in " ".join(label.text() for label in dialog.findChildren(QLabel))
+    asyncio.get_running_loop().call_soon(dialog.done, answer)
+    await until(lambda: not asked())

@@ -1,0 +1,58 @@
+"""What training keeps on disk: how large it is, and what of it can go. No torch."""
+
+import shutil
+import tomllib
+from contextlib import suppress
+from pathlib import Path
+
+from studio.datasets.store import is_dataset
+from studio.errors import StudioError
+from studio.training.client import find_runs
+from studio.training.run_folder import RECIPE, Lock
+
+DELETED = ".deleted"
+
+
+def size_of(*folders: Path) -> int:
+    """Bytes of all files below; a file with several names, as checkpoints have, counts once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for folder in folders:
+        for file in folder.rglob("*"):
+            with suppress(OSError):
+                if file.is_file() and not file.is_symlink():
+                    status = file.stat()
+                    sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
+
+
+def delete_run(folder: Path) -> None:
+    """Delete a run with its checkpoints and its copy of the data. StudioError while it is at work, or if it cannot go.
+
+    It leaves its place whole: what is killed half way leaves no half of a run to be found.
+    """
+    Lock(folder).release()  # or it says that a worker is at work
+    bin = folder.parent / DELETED
+    try:
+        shutil.rmtree(bin, ignore_errors=True)
+        bin.mkdir()
+        folder.rename(bin / folder.name)
+        shutil.rmtree(bin)
+    except OSError as error:
+        raise StudioError(f"Cannot delete {folder}: {error.strerror}. Check its permissions.") from error
+
+
+def unused_datasets(datasets: Path, runs: Path) -> list[Path]:
+    """Datasets made ready that no run learns from, and what a reading that was killed left, by name."""
+    used = {_data_of(run.folder) for run in find_runs(runs)}
+    if not datasets.is_dir():
+        return []
+    folders = [path for path in sorted(datasets.iterdir()) if path.is_dir() and path.resolve() not in used]
+    return [path for path in folders if is_dataset(path) or path.name.startswith(".")]
+
+
+def _data_of(run: Path) -> Path | None:
+    try:
+        data = tomllib.loads((run / RECIPE).read_text(encoding="utf-8"))["data"]
+        return Path(data["train"]).resolve()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,61 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from studio.errors import StudioError
+from studio.training import storage
+from studio.training.client import find_runs
+from studio.training.run_folder import Lock
+
+
+def run(folder: Path, data: Path) -> Path:
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "recipe.toml").write_text(f'name = "a"\n[data]\ntrain = "{data}"\n')
+    (folder / "checkpoint.pt").write_bytes(bytes(1000))
+    os.link(folder / "checkpoint.pt", folder / "checkpoints" / "best.pt")
+    return folder
+
+
+def dataset(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "dataset.json").write_text("{}")
+    return folder
+
+
+def test_a_checkpoint_under_two_names_counts_once(tmp_path: Path):
+    folder = run(tmp_path / "run", tmp_path)
+    assert storage.size_of(folder) == 1000 + (folder / "recipe.toml").stat().st_size
+    assert storage.size_of(tmp_path / "nothing") == 0
+
+
+def test_a_run_goes_whole_unless_it_is_at_work(tmp_path: Path):
+    runs = tmp_path / "runs"
+    first, second = run(runs / "first", tmp_path), run(runs / "second", tmp_path)
+    lock = Lock(first)
+    with pytest.raises(StudioError, match="at work"):
+        storage.delete_run(first)
+    lock.release()
+    storage.delete_run(first)
+    assert [path.name for path in runs.iterdir()] == ["second"]
+    assert [found.folder for found in find_runs(runs)] == [second]
+
+
+def test_data_that_a_run_learns_from_are_kept(tmp_path: Path):
+    datasets, runs = tmp_path / "datasets", tmp_path / "runs"
+    assert storage.unused_datasets(datasets, runs) == []
+    used, other = dataset(datasets / "used"), dataset(datasets / "other")
+    left = datasets / ".used.abc"
+    left.mkdir()
+    (datasets / "mine").mkdir()  # no dataset: none of ours
+    folder = run(runs / "first", used)
+    (runs / "damaged").mkdir()
+    (runs / "damaged" / "recipe.toml").write_text("no toml")
+    assert storage.unused_datasets(datasets, runs) == [left, other]
+    storage.delete_run(folder)
+    assert storage.unused_datasets(datasets, runs) == [left, other, used]
+
+
+def test_what_is_only_measured_is_no_run(tmp_path: Path):
+    run(tmp_path / ".estimate", tmp_path)
+    assert find_runs(tmp_path) == []
