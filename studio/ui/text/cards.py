@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
-from studio.media.gapped import Gap
+from studio.media.gapped import Gap, reading
 from studio.media.words import Word
 from studio.ui import theme
 from studio.ui.fonts import font
@@ -16,7 +16,7 @@ from studio.ui.text.jobs import Job
 from studio.ui.theme import color
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 LOOK_MS = 250
 """How often a card is written anew while something is being made: one after the other, so that no moment is long."""
@@ -180,26 +180,29 @@ class Cards(QScrollArea):
         # What still changes by the moment is not compared.
         whole = card.job.run.over and kept is frames[-1]
         differing = filling.differing(card.job, card.draft, words) if whole else {}
-        text = "<br><br>".join(self._gap_html(gap, words, differing) for gap in self._gaps() if gap.id in words)
+        text = self._html(words, differing)
         detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
         card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)
 
-    def _gaps(self) -> list[Gap]:
-        return self._filling.document.text.gaps
-
-    def _gap_html(self, gap: Gap, words: dict[int, list[Word]], differing: dict) -> str:
-        """A gap with a little of what stands around it."""
-        text = self._filling.document.text
-        place, _ = text.find(gap.id)
-        before = "".join(piece for piece in text.between(max(place - AROUND, 0), place)[-1:] if isinstance(piece, str))
-        after = "".join(piece for piece in text.between(place + 1, place + 1 + AROUND)[:1] if isinstance(piece, str))
+    def _html(self, words: dict[int, list[Word]], differing: "Mapping[int, Sequence[bool]]") -> str:
+        """The gaps with a little of what stands around them; what lies between near ones is whole."""
         muted, link = color("muted").name(), color("link").name()
-        marks = differing.get(gap.id, [False] * len(words[gap.id]))
-        made = "".join(_word_html(word, mark, link, muted) for word, mark in zip(words[gap.id], marks, strict=True))
-        return (
-            f'<span style="color:{muted}">{_escape(_tail(before))}</span>{made}'
-            f'<span style="color:{muted}">{_escape(_head(after))}</span>'
-        )
+        pieces = self._filling.document.text.pieces
+        shown = [False, *(isinstance(piece, Gap) and piece.id in words for piece in pieces), False]
+        html: list[str] = []
+        for piece, left, here, right in zip(pieces, shown, shown[1:], shown[2:], strict=False):
+            if isinstance(piece, Gap) and here:
+                marks = differing.get(piece.id, [False] * len(words[piece.id]))
+                html += [_word_html(word, mark, link, muted) for word, mark in zip(words[piece.id], marks, strict=True)]
+                continue
+            given = reading(piece)
+            if left and right and len(given) <= 2 * AROUND:
+                around = _escape(given)
+            else:
+                around = _escape(_head(given[:AROUND])) if left else ""
+                around += ("<br><br>" if html else "") + _escape(_tail(given[-AROUND:])) if right else ""
+            html.append(f'<span style="color:{muted}">{around}</span>')
+        return "".join(html)
 
     def close_down(self) -> None:
         self._timer.stop()

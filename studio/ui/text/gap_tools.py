@@ -65,11 +65,15 @@ class GapTools(QObject):
         self.editor.setFocus()
 
     def accept(self) -> None:
-        self.filling.accept(self._gap().id, self.editor.carets())
-        self.editor.setFocus()
+        self._accept(self._gap().id)
 
     def accept_all(self) -> None:
-        self.filling.accept(None, self.editor.carets())
+        self._accept(None)
+
+    def _accept(self, gap_id: int | None) -> None:
+        """Nothing is selected then: the next key would take away what was just accepted."""
+        caret = self.editor.carets()[1]
+        self.filling.accept(gap_id, (caret, caret))
         self.editor.setFocus()
 
     def go_to_gap(self, by: int) -> None:

@@ -113,6 +113,7 @@ def bring_request(
     for edit in text.fill({ids[number]: fill for number, fill in given_fills(request, bundle).items()}):
         text.apply(edit)
     workspace.take_text(text, title)
+    workspace.editor.select_gap(next((gap.id for gap in text.gaps if not gap.filled), ids[0]))
     if begun(request, bundle):
         made = frozenset(gap.id for gap in text.gaps if not gap.filled)
         workspace.filling.take_up(Job(at_start(request, bundle), ids, made), 0)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout
 
 from studio.errors import StudioError
@@ -42,7 +43,8 @@ if TYPE_CHECKING:
 SUFFIXES = {".txt", ".md", ".text"}
 SETTLE_MS = 150
 """After the last edit, before windows and forecast are made anew."""
-MAX_WINDOWS_TOLD = 3
+WIDE = 640
+"""Above that there is room for words beside the tools."""
 
 
 class TextWorkspace(Workspace):
@@ -87,7 +89,7 @@ class TextWorkspace(Workspace):
         self._length = QSpinBox()
         self._length.setRange(1, 999)
         self._length.setValue(6)
-        self._length.setSuffix(" tokens")
+        self._length.setMinimumWidth(58)
         self._length.setAccessibleName("Length of a new gap in tokens")
         self._length.setToolTip("Length of a new gap in tokens; a word has one or two")
         self._told = QLabel()
@@ -101,6 +103,7 @@ class TextWorkspace(Workspace):
         def button(name: str, text: bool = False) -> ActionButton:
             return ActionButton(of(f"text.{name}"), text=text)
 
+        self._turning = [button(name) for name in ("previous", "next")]
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -118,7 +121,7 @@ class TextWorkspace(Workspace):
                 None,
                 self._told,
                 8,
-                *(button(name) for name in ("previous", "next")),
+                *self._turning,
                 8,
                 button("use", text=True),
             )
@@ -152,6 +155,12 @@ class TextWorkspace(Workspace):
     async def _load(self, bundle: "Bundle") -> None:
         await asyncio.wrap_future(self.studio.lane.submit(self.studio.lane.network, bundle))
         self.status_changed.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        wide = self.width() > WIDE
+        self._length.setSuffix(" tokens" if wide else "")
+        self._told.setVisible(wide)
 
     # ---- opening
 
@@ -324,6 +333,8 @@ class TextWorkspace(Workspace):
         self._steer.set_units(self._units)
         self._steer.set_problem(self.filling.problem())
         self.commands.refresh()
+        for turn in self._turning:
+            turn.setVisible(turn.isEnabled())
         self.status_changed.emit()
 
     def _units(self, granularity: int) -> tuple[int, ...]:

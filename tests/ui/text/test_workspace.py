@@ -327,7 +327,7 @@ def test_drafts_stand_side_by_side_and_one_is_accepted(with_window: Any) -> None
         assert job is not None
         assert text.document.text.gaps[0].fill == job.fills(2)[1] != job.fills(0)[1]
         assert text.cards.cards[2].accessibleName() == "Draft 3, in the text"
-        text.editor.place_caret(len(STORY) + 7, len(STORY) + 7)
+        text.editor.place_caret(0, len(STORY) + 7)
         text.commands["use"].trigger()
         assert text.document.text.text == STORY + "They " + job.fills(2)[1].text + "."
         # The caret stays at the end; drafts of what is text now are none any more, until that is undone.
