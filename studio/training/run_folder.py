@@ -17,7 +17,7 @@ import shutil
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -73,6 +73,8 @@ def rollback(folder: Path, entry: Checkpoint) -> None:
         raise StudioError(f"The checkpoint of step {entry.step} is gone: choose another one.")
     with atomic_path(folder / CHECKPOINT) as temporary:
         shutil.copyfile(folder / entry.file, temporary)
+    others = [other for other in checkpoints(folder) if other.file != CHECKPOINT]
+    write_checkpoints(folder, [*others, replace(entry, file=CHECKPOINT, best=False)])
 
 
 def has_checkpoint(folder: Path) -> bool:

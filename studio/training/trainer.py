@@ -122,8 +122,8 @@ def train(
     def must_be_healthy() -> None:
         if not healthy.item():
             raise StudioError(
-                f"The loss is no longer a number at step {progress.step}: lower the learning rate and go on from the "
-                "last good checkpoint with --resume."
+                f"The loss is no longer a number at step {progress.step}: lower the learning rate and resume from "
+                "the last good checkpoint."
             )
 
     def save(best: bool = False) -> None:
@@ -277,7 +277,7 @@ def train(
                     save()
                     raise StudioError(
                         f"The data at {prepared.source} are gone: the run stopped with a checkpoint at step {step}. "
-                        "Put them back and go on with --resume."
+                        "Put them back and resume."
                     )
             now = time.monotonic()
             if step % settings.evaluate_every == 0 and main:

@@ -50,9 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # a bug, or a device that is gone: the window must hear of it, the log keeps it all
         traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        teller.tell_failure(
-            f"The training broke off ({text}). Go on from the last good checkpoint with --resume.", args.output
-        )
+        teller.tell_failure(f"The training broke off ({text}). Resume from the last good checkpoint.", args.output)
         return 1
     finally:
         teller.close()

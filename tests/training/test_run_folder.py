@@ -89,6 +89,8 @@ def test_a_list_of_checkpoints_leaves_out_what_is_gone(tmp_path: Path):
     run_folder.write_checkpoints(tmp_path, entries)
     assert run_folder.checkpoints(tmp_path) == entries[:1]
     run_folder.rollback(tmp_path, entries[0])
+    newest = run_folder.checkpoints(tmp_path)[-1]
+    assert (newest.file, newest.step, newest.best) == (run_folder.CHECKPOINT, entries[0].step, False)
     assert (tmp_path / run_folder.CHECKPOINT).read_bytes() == b"1"
     with pytest.raises(StudioError, match="gone"):
         run_folder.rollback(tmp_path, entries[1])
