@@ -1,6 +1,7 @@
 """A run as the window sees it: its state, figures, previews and checkpoints, from what its worker tells."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ class Watch(QObject):
     def _clear(self) -> None:
         self.state, self.message = "none", ""
         self.live = False  # it was at work while this looked: its end is news
+        self._since = 0.0
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
         self.start: dict[str, Any] = {}
@@ -104,10 +106,11 @@ class Watch(QObject):
     def name(self) -> str:
         return self.run.folder.name if self.run else ""
 
-    def follow(self, run: Run | None) -> None:
-        """Look at this run from its beginning, and on as it goes."""
+    def follow(self, run: Run | None, since: float | None = None) -> None:
+        """Look at this run from its beginning, and on as it goes. since: when its worker started, if it just did."""
         self.close()
         self._clear()
+        self._since = time.time() if since is None else since
         self.run = run
         if run is not None:
             self.live = run.running
@@ -121,6 +124,7 @@ class Watch(QObject):
         """Start a worker and follow it. StudioError where it cannot start."""
         self.close()
         self._clear()
+        since = time.time()
         self.run = Run(folder)
         self._set("starting")
         self.told.emit()
@@ -130,7 +134,7 @@ class Watch(QObject):
         except StudioError as error:
             self._set("failed", str(error))
             raise
-        self.follow(run)
+        self.follow(run, since)
         self.live = True
 
     def ask(self, command: str) -> None:
@@ -209,7 +213,8 @@ class Watch(QObject):
             self._set("done" if event.get("finished") or event.get("reason") == "early" else "stopped")
         elif kind in ("error", "lost"):
             self._note(str(event.get("message", "")))
-            self._set("failed" if kind == "error" else "lost", str(event.get("message", "")))
+            if not self.live or event.get("time", self._since) >= self._since:  # else: of a part that was resumed
+                self._set("failed" if kind == "error" else "lost", str(event.get("message", "")))
 
     def _set(self, state: str, message: str = "") -> None:
         before, self.state, self.message = self.state, state, message

@@ -1,6 +1,8 @@
 """The train workspace as its user meets it, in the window, with a stand-in for the training process."""
 
 import asyncio
+import json
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
-from studio.training.run_folder import is_running
+from studio.training.run_folder import EVENTS, is_running
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
@@ -284,6 +286,26 @@ def test_everything_that_takes_the_focus_has_a_name(with_train: Any, pictures: P
             if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible():
                 text = getattr(widget, "text", lambda: "")()
                 assert widget.accessibleName() or text, widget
+
+    with_train(test)
+
+
+def test_what_a_run_broke_off_for_is_no_news_once_it_is_resumed(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        actions = window.studio.actions
+        await read(train, pictures)
+        train.form.set_name("steady")
+        actions["train.start"].trigger()
+        await until(lambda: train.watch.series["loss"].count > 3)
+        actions["train.stop"].trigger()
+        await until(lambda: train.watch.state == "stopped")
+        assert train.watch.folder is not None
+        with (train.watch.folder / EVENTS).open("a") as file:
+            file.write(json.dumps({"event": "error", "message": "The disk is full.", "time": time.time()}) + "\n")
+        actions["train.resume"].trigger()
+        await until(lambda: "The disk is full." in train.watch.lines)
+        await until(lambda: train.watch.state == "running")
+        assert not [notice for notice in window.studio.notices.at("train") if notice.kind == "error"]
 
     with_train(test)
 
