@@ -14,7 +14,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
-from studio.training.run_folder import EVENTS, is_running
+from studio.training.run_folder import CHECKPOINT, EVENTS, is_running
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
@@ -299,7 +299,9 @@ def test_what_a_run_broke_off_for_is_no_news_once_it_is_resumed(with_train: Any,
         await until(lambda: train.watch.series["loss"].count > 3)
         actions["train.stop"].trigger()
         await until(lambda: train.watch.state == "stopped")
-        assert train.watch.folder is not None
+        assert train.watch.folder is not None and train.watch._task is not None
+        await train.watch._task
+        (train.watch.folder / CHECKPOINT).touch()
         with (train.watch.folder / EVENTS).open("a") as file:
             file.write(json.dumps({"event": "error", "message": "The disk is full.", "time": time.time()}) + "\n")
         actions["train.resume"].trigger()
