@@ -2,6 +2,7 @@
 
 import asyncio
 import faulthandler
+import gc
 import locale
 import logging
 import os
@@ -118,6 +119,8 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         )
     if options.paths:
         window.open_paths(options.paths)
+    # What is here now stays: going through all of it again, as the collector does now and then, takes 0.1 s.
+    gc.freeze()
     if options.ready:
         options.ready(window)
     try:
