@@ -167,6 +167,9 @@ def _look(folder: Path, home: Path, counts: Counter[str]) -> int:
             wrong.append(f"{run.name}: its last event is {steps[-1]}")
     if (home / "studio.lock").exists():
         wrong.append("the window's lock is still there")
+    limit = time.monotonic() + 30  # the last worker has told its end and takes its leave
+    while _processes(home) and time.monotonic() < limit:
+        time.sleep(0.1)
     wrong += [f"process {pid} is still there" for pid in _processes(home)]
     print(f"{dict(counts)} kills, {len(runs)} runs of {STEPS} steps: {wrong or 'bit-identical, nothing left behind'}")
     return 1 if wrong else 0
