@@ -376,8 +376,9 @@ class TestDoing:
             await settled()
             gallery.restore(state)
             gallery.activated()
-            await until(lambda: gallery.model.rowCount() == 3 and gallery.details.shown)
-            assert gallery.details.shown and gallery.details.shown.item.id == state["item"] == items[1].id
+            shown = gallery.details
+            await until(lambda: gallery.model.rowCount() == 3 and shown.shown and shown.shown.item.id == state["item"])
+            assert state["item"] == items[1].id
 
         self.run(gallery, qrun, steps)
 
