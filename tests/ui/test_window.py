@@ -96,7 +96,7 @@ def test_the_first_minute(with_window: Any) -> None:
         await until(lambda: window.studio.library is not None and window.studio.library.count() == 1)
         library = window.studio.library
         assert library is not None
-        assert library.items(library.ids())[0].title == f"cat, seed {image.settings.get('seed')}"
+        assert library.items(library.ids())[0].title == f"couple, seed {image.settings.get('seed')}"
         assert image.status()["provider"] == "CPU"
 
     with_window(test)

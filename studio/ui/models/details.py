@@ -79,7 +79,7 @@ class Details(QScrollArea):
                     ("Works on", facts.works_on(bundle)),
                     ("A token is", facts.digits(bundle)),
                     ("Size", facts.bytes_text(facts.size_of(bundle))),
-                    ("From", "came with the program" if is_shipped(bundle) else "imported"),
+                    ("From", "came with the program" if is_shipped(bundle) else "added here"),
                     ("Licence", manifest.licence),
                 ]
             )

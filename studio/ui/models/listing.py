@@ -26,7 +26,7 @@ class Card:
             self.icon = "image" if manifest.modality == "image" else "text"
             self.title, self.second = manifest.title, facts.works_on(found)
             self.third = facts.headline(found) or "no likelihood is stored"
-            self.right = [facts.bytes_text(facts.size_of(found)), "shipped" if is_shipped(found) else "imported"]
+            self.right = [facts.bytes_text(facts.size_of(found)), "shipped" if is_shipped(found) else "added"]
             self.right.append(manifest.licence)
         else:
             self.icon, self.title, self.second, self.third, self.right = (

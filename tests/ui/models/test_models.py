@@ -83,7 +83,7 @@ class TestShowing:
             assert title in words(models)
         assert not models._actions["remove"].isEnabled() and not models._actions["rename"].isEnabled()
         models.list.choose("own")
-        assert models._actions["remove"].isEnabled() and "imported" in words(models)
+        assert models._actions["remove"].isEnabled() and "added here" in words(models)
         models.list.choose("storybook")
         assert "300 pieces of words" in words(models)
 
