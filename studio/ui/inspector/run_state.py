@@ -14,7 +14,7 @@ from studio.ui.widgets.states import Spinner
 
 ICON = 16
 BUG = "Something went wrong inside the program; the log has the details."
-AGAIN_MS = 100
+AGAIN_MS = 200
 """Between two looks at a run that goes on."""
 LONG = 2.0
 """Seconds left from which on they are told."""

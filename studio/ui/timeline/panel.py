@@ -46,7 +46,7 @@ PICTURE_EXPORTS: Exports = (
 )
 WARM_MS = 400
 """When the curves' library is loaded, after the panel is first seen: the window comes first."""
-DRAW_S = 0.1
+DRAW_S = 0.2
 """Curves and figures are told again at most this often while a run is going: every word that changes lays out a part
 of the window anew, on a core that the network could use."""
 NARROW = 620
