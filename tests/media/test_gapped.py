@@ -127,7 +127,8 @@ def test_pins_stay_when_a_gap_gets_another_length():
     fill = Fill((4, 5, 6), ("a", "b", "c"), (0.5, 0.5, 0.5), frozenset({0, 2}))
     text = GappedText([Gap(1, 3, "", fill)])
     text.apply(text.resize(1, 5, LONGEST))
-    assert text.kept == [{0: 4, 2: 6}] and text.gaps[0].fill.words == ("a", "", "c", "", "")
+    longer = text.gaps[0].fill
+    assert text.kept == [{0: 4, 2: 6}] and longer is not None and longer.words == ("a", "", "c", "", "")
     text.apply(text.resize(1, 2, LONGEST))
     assert text.kept == [{0: 4}]
     assert Fill((4,), ("a",), (0.5,)).pins_alone(3) is None
