@@ -445,7 +445,7 @@ def test_demo_fills_the_samples(run: Run) -> None:
 
 def test_without_arguments_the_demo_runs(run: Run) -> None:
     assert run()[0] == 0
-    assert Path("out/cat.webp").is_file()
+    assert all(Path(f"out/{name}.webp").is_file() for name in demo.PICTURES)
 
 
 def test_without_models(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
