@@ -107,6 +107,23 @@ def size(pieces: Iterable[str | Gap]) -> int:
     return sum(len(piece) if isinstance(piece, str) else 1 for piece in pieces)
 
 
+def between(pieces: Iterable[str | Gap], start: int, stop: int) -> Pieces:
+    """What stands from place `start` up to `stop`."""
+    found: list[str | Gap] = []
+    place = 0
+    for piece in pieces:
+        if place >= stop:
+            break
+        if isinstance(piece, Gap):
+            found += [piece] if place >= start else []
+            place += 1
+        else:
+            if place + len(piece) > start:
+                found.append(piece[max(start - place, 0) : stop - place])
+            place += len(piece)
+    return joined(found)
+
+
 def valid(text: str) -> str:
     """The text with halves of surrogate pairs joined, and single ones, which are no characters, as U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _HALVES.search(text) else text
@@ -174,15 +191,7 @@ class GappedText:
 
     def between(self, start: int, stop: int) -> Pieces:
         """What stands from place `start` up to `stop`."""
-        found: list[str | Gap] = []
-        for place, piece in self.placed():
-            if place >= stop:
-                break
-            if isinstance(piece, Gap):
-                found += [piece] if place >= start else []
-            elif place + len(piece) > start:
-                found.append(piece[max(start - place, 0) : stop - place])
-        return joined(found)
+        return between(self._pieces, start, stop)
 
     def apply(self, edit: Edit) -> None:
         """Do an edit. ValueError where what it removes is not what stands there: then nothing is changed."""

@@ -97,9 +97,16 @@ class Run:
         self._seconds = 0.0
 
     @classmethod
+    def at_start(cls, request: GenerationRequest, bundle: "Bundle") -> "Run":
+        """A run of which only the start is there, to be looked at and branched from; nothing more is made of it."""
+        run = cls(request, bundle, lambda work: None, _no_network)
+        run._over = "stopped"
+        return run
+
+    @classmethod
     def ended(cls, request: GenerationRequest, bundle: "Bundle", record: dict[str, Any]) -> "Run":
         """A run of an earlier session from what `record` gave. ValueError where that does not fit the request."""
-        run = cls(request, bundle, lambda work: None, _no_network)
+        run = cls.at_start(request, bundle)
         start = run.frames[0]
         names = ("steps", "y", "packed", "confidence", "likeliest")
         steps, y, packed, confidence, likeliest = (np.asarray(record[name]) for name in names)

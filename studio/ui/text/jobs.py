@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from studio.generation import GenerationRequest, plan_of, words_of
 from studio.media.gapped import Fill
 from studio.media.words import Word
-from studio.ui.runs import Kept, Network, Run
+from studio.ui.runs import Kept, Run
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -73,15 +73,3 @@ def begun(request: GenerationRequest, bundle: "Bundle") -> bool:
     """Whether a request goes on from tokens of which some digits are known: gaps and pins do not tell of those."""
     found = words_of(request, bundle, request.given.unpack())
     return any(0 < word.known < bundle.subtokens.length for words in found for word in words)
-
-
-def at_start(request: GenerationRequest, bundle: "Bundle") -> Run:
-    """A run of which only the start is there, to be looked at and branched from."""
-
-    def nowhere(work: object) -> None:
-        """No lane: nothing of it is made."""
-
-    def no_network(bundle: "Bundle") -> Network:
-        raise AssertionError("a run that is over asks for no network")
-
-    return Run.ended(request, bundle, Run(request, bundle, nowhere, no_network).record())

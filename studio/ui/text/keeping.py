@@ -7,7 +7,7 @@ from studio.generation import GenerationRequest, TextSource
 from studio.media.gapped import GappedText
 from studio.media.textplan import parse_gaps
 from studio.ui.runs import Run
-from studio.ui.text.jobs import Job, at_start, begun, given_fills
+from studio.ui.text.jobs import Job, begun, given_fills
 
 if TYPE_CHECKING:
     from studio.ui.text.workspace import TextWorkspace
@@ -116,7 +116,7 @@ def bring_request(
     workspace.editor.select_gap(next((gap.id for gap in text.gaps if not gap.filled), ids[0]))
     if begun(request, bundle):
         made = frozenset(gap.id for gap in text.gaps if not gap.filled)
-        workspace.filling.take_up(Job(at_start(request, bundle), ids, made), 0)
+        workspace.filling.take_up(Job(Run.at_start(request, bundle), ids, made), 0)
         notices.show(
             "This went on from words that were known in part: Branch here makes it again from there.",
             place=workspace.name,

@@ -3,7 +3,7 @@
 import unicodedata
 from itertools import pairwise
 
-from studio.media.gapped import Gap, Pieces, joined, size
+from studio.media.gapped import Pieces, between, size
 
 LONGEST = 8_000
 """Characters of a paragraph that is shown as one: laying it out and painting it takes about four milliseconds."""
@@ -23,7 +23,7 @@ def parted(content: Pieces, seams: list[int], longest: int) -> list[Pieces]:
         for number in range(1, count):
             cuts.append(max(_seam(flat, start + (stop - start) * number // count, reach), cuts[-1] + 1))
         cuts.append(stop)
-    return [_between(content, low, high) for low, high in pairwise(cuts) if low < high]
+    return [between(content, low, high) for low, high in pairwise(cuts) if low < high]
 
 
 def _seam(text: str, wanted: int, reach: int) -> int:
@@ -45,14 +45,3 @@ def _joins(character: str) -> bool:
         or 0x1F3FB <= code <= 0x1F3FF
         or 0x1F1E6 <= code <= 0x1F1FF
     )
-
-
-def _between(content: Pieces, start: int, stop: int) -> Pieces:
-    found: list[str | Gap] = []
-    place = 0
-    for piece in content:
-        length = len(piece) if isinstance(piece, str) else 1
-        if place < stop and place + length > start:
-            found.append(piece[max(start - place, 0) : stop - place] if isinstance(piece, str) else piece)
-        place += length
-    return joined(found)

@@ -91,6 +91,19 @@ def test_a_very_long_paragraph_is_shown_in_parts():
     assert done(6, 28, "") == ["words words midwords " + "words " * 4, "words " * 5, "words " * 5]
 
 
+def edited(text, view, edits):
+    """The lines that the changes of the view lead to, after each edit."""
+    lines = list(view.views)
+    for number, (one, other, added) in enumerate(edits, 1):
+        low, high = sorted((round(one * len(text)), round(other * len(text))))
+        edit = text.replace(low, high, built(added, 100 * number))
+        text.apply(edit)
+        change = view.update(edit)
+        assert lines[change.first : change.first + len(change.removed)] == change.removed
+        lines[change.first : change.first + len(change.removed)] = change.added
+        yield lines
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     start=pieces,
@@ -100,14 +113,7 @@ def test_a_very_long_paragraph_is_shown_in_parts():
 def test_parts_follow_edits_and_lose_nothing(start, edits, longest):
     text = GappedText(built(start, 1))
     view = ViewMap(text, shown, longest)
-    lines = list(view.views)
-    for number, (one, other, added) in enumerate(edits, 1):
-        low, high = sorted((round(one * len(text)), round(other * len(text))))
-        edit = text.replace(low, high, built(added, 100 * number))
-        text.apply(edit)
-        change = view.update(edit)
-        assert lines[change.first : change.first + len(change.removed)] == change.removed
-        lines[change.first : change.first + len(change.removed)] = change.added
+    for lines in edited(text, view, edits):
         assert view.views == lines
         # Parts put together are the lines of the paragraphs.
         whole, joining = [], False
@@ -128,14 +134,7 @@ def test_parts_follow_edits_and_lose_nothing(start, edits, longest):
 def test_following_edits_is_as_laying_out_anew(start, edits):
     text = GappedText(built(start, 1))
     view = ViewMap(text, shown)
-    lines = list(view.views)
-    for number, (one, other, added) in enumerate(edits, 1):
-        low, high = sorted((round(one * len(text)), round(other * len(text))))
-        edit = text.replace(low, high, built(added, 100 * number))
-        text.apply(edit)
-        change = view.update(edit)
-        assert lines[change.first : change.first + len(change.removed)] == change.removed
-        lines[change.first : change.first + len(change.removed)] = change.added
+    for lines in edited(text, view, edits):
         fresh = ViewMap(text, shown)
         assert view.views == lines == fresh.views and view.starts == fresh.starts
     joined_places = "".join(piece if isinstance(piece, str) else "_" for piece in text.pieces)
