@@ -4,7 +4,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from studio.ui.runs import Kept, Run
 
-TICK_MS = 28
+TICK_MS = 22
 PLAY_SECONDS = 3.0
 """How long playing a whole record takes at speed 1, within the bounds below."""
 PLAY_MS = (30, 250)
