@@ -130,6 +130,8 @@ class Commands:
         """Enable what can be done now."""
         of = self._of
         making, transport = of.making, of.transport
+        problem = making.branch_problem()
+        of.track.set_branch_problem(problem)
         made, masked = making.job is not None, not of.document.mask_bounds().isEmpty()
         for name, can in {
             "generate": (masked or making.pending) and of.settings.bundle is not None,
@@ -138,7 +140,7 @@ class Commands:
             "pause": transport.live or transport.paused,
             "step": made,
             "back": made and (transport.live or of.playhead.index > 0),
-            "branch": made,
+            "branch": made and not problem,
             "redo-rest": made and bool(of.document.pins.any()),
             "use": made,
             "discard": made,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
 KEPT_JOBS = 12
+ALL_KNOWN = "Every pixel is known at this step: step back, or mark with the brush what is to be made again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +150,16 @@ class Making(QObject):
             and self.units() == bundle.num_tokens * self.settings.get("granularity")
         )
 
+    def branch_problem(self, index: int | None = None) -> str:
+        """Why there is no going on from a frame (the one shown), in one sentence; "" where there is."""
+        job, bundle = self.job, self.settings.bundle
+        if job is None or bundle is None:
+            return ""
+        if bundle.digest != job.run.bundle.digest:
+            return f"This was made with {job.run.bundle.name}: choose that model to go on from it, or generate anew."
+        state = job.run.frames[self.playhead.index if index is None else index].y[self.variation]
+        return "" if self.pending or (state == bundle.subtokens.mask_id).any() else ALL_KNOWN
+
     # ---- making
 
     async def generate(self) -> Run | None:
@@ -178,13 +189,13 @@ class Making(QObject):
             return None
         index = self.playhead.index if index is None else index
         bundle = self.bundle()
-        if bundle.digest != job.run.bundle.digest:
-            raise StudioError(
-                f"This was made with {job.run.bundle.name}: choose that model to go on from it, or generate anew."
-            )
+        if problem := self.branch_problem(index):
+            raise StudioError(problem)
         self.building = True
         try:
             given, mask, edited = self._edited(job, index)
+            if not (given == bundle.subtokens.mask_id).any():  # painted over, but nothing marked
+                raise StudioError(ALL_KNOWN)
             if not self.settings.get("seed_locked"):
                 self.settings.new_seed()
             request = await asyncio.to_thread(

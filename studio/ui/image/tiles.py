@@ -6,7 +6,16 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QFontMetrics, QImage, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QListView, QStyle, QStyledItemDelegate, QWidget
 
@@ -168,7 +177,9 @@ class TileView(QListView):
         return self.currentIndex().row()
 
     def set_current(self, row: int) -> None:
-        self.setCurrentIndex(self.tiles.index(row))
+        # Not setCurrentIndex: that adds to what is chosen while Ctrl is held, as it is with Ctrl+Enter.
+        chosen = QItemSelectionModel.SelectionFlag.ClearAndSelect
+        self.selectionModel().setCurrentIndex(self.tiles.index(row), chosen)
 
     def selected(self) -> list[int]:
         """The rows that are chosen, in their order."""

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QPixmap
-from PySide6.QtWidgets import QColorDialog, QFrame, QHBoxLayout, QLabel, QMenu, QSlider, QToolButton, QVBoxLayout
+from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QColorDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QSlider, QToolButton
 
 from studio.ui.icons import icon
 from studio.ui.image.document import ImageDocument
@@ -40,6 +40,8 @@ HELP = {
     "picker": "Take a colour from the picture.",
 }
 STEPS = 1000
+TALL, LOW = 500, 248
+"""Heights that take all the tools in one column, and in two without the slider."""
 
 
 class ToolStrip(QFrame):
@@ -49,14 +51,15 @@ class ToolStrip(QFrame):
         super().__init__()
         self._settings = settings
         self.setProperty("surface", "raised")
-        self.setFixedWidth(48)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(6, 8, 6, 8)
-        column.setSpacing(2)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(6, 8, 6, 8)
+        self._grid.setSpacing(2)
+        self._columns = 0
         self._actions = {}
+        self._groups: list[list[QToolButton]] = [[]]
         for name, title, picture, key in TOOLS:
             if not name:
-                column.addSpacing(10)
+                self._groups.append([])
                 continue
             action = actions.add(
                 f"image.tool-{name}",
@@ -73,28 +76,53 @@ class ToolStrip(QFrame):
             button.setDefaultAction(action)
             button.setAccessibleName(title)
             button.setFixedSize(36, 32)
-            column.addWidget(button)
-        column.addSpacing(10)
+            self._groups[-1].append(button)
         self._color = QToolButton()
-        self._color.setFixedSize(36, 28)
+        self._color.setFixedSize(36, 32)
         self._color.setAccessibleName("Colour to paint with")
         self._color.setToolTip("Colour to paint with")
         self._color.clicked.connect(self._ask_color)
-        column.addWidget(self._color, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addSpacing(6)
+        self._groups[-1].append(self._color)
         self._size = QSlider(Qt.Orientation.Vertical)
         self._size.setRange(0, STEPS)
         self._size.setAccessibleName("Brush size")
         self._size.setToolTip("Brush size: [ and ], or Ctrl and the wheel")
         self._size.setMinimumHeight(60)
         self._size.valueChanged.connect(self._slid)
-        column.addWidget(self._size, 1, Qt.AlignmentFlag.AlignHCenter)
         self._number = QLabel()
         self._number.setProperty("role", "mono")
         self._number.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self._number)
+        self.setMinimumHeight(LOW)
+        self._arrange()
         settings.changed.connect(self._show)
         self._show()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """One column of tools, or two where there is no room for one; the slider goes where there is none at all."""
+        for widget in (self._size, self._number):
+            widget.setVisible(self.height() >= LOW + 90)
+        columns = 1 if self.height() >= TALL else 2
+        if columns == self._columns:
+            return
+        self._columns = columns
+        self.setFixedWidth(12 + 36 * columns + 2 * (columns - 1))
+        for row in range(self._grid.rowCount()):
+            self._grid.setRowMinimumHeight(row, 0)
+            self._grid.setRowStretch(row, 0)
+        row = 0
+        for group in self._groups:
+            for place, button in enumerate(group):
+                self._grid.addWidget(button, row + place // columns, place % columns)
+            row += -(-len(group) // columns)
+            self._grid.setRowMinimumHeight(row, 6)
+            row += 1
+        self._grid.addWidget(self._size, row, 0, 1, columns, Qt.AlignmentFlag.AlignHCenter)
+        self._grid.addWidget(self._number, row + 1, 0, 1, columns)
+        self._grid.setRowStretch(row, 1)
 
     def _choosing(self, name: str):
         return lambda: self._settings.set(tool=name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio import __version__
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
     from studio.ui.context import Studio
 
+WIDE = 760
+"""Above that there is room for words between the buttons."""
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
@@ -83,7 +86,7 @@ class ImageWorkspace(Workspace):
         inspector.step.connect(self.transport.step)
         inspector.compare.connect(self.commands["compare"].trigger)
         self.panel = inspector
-        self.timeline = timeline = TimelinePanel(self.transport)
+        self.track = self.timeline = timeline = TimelinePanel(self.transport)
         timeline.branch.connect(self._branch_at)
         timeline.export.connect(self._export_as)
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
@@ -109,6 +112,7 @@ class ImageWorkspace(Workspace):
         buttons = {name: ActionButton(action(f"image.{name}")) for name in ("open", "save", "select-all", "invert")}
         buttons |= {name: ActionButton(action(f"image.{name}")) for name in ("clear", "wipe", "use", "discard")}
         buttons |= {name: ActionButton(action(f"image.{name}")) for name in ("previous", "next", "zoom-fit")}
+        self._turning = (buttons["previous"], self._which, buttons["next"])
         column.addWidget(
             bar(
                 *(buttons[name] for name in ("open", "save")),
@@ -120,9 +124,8 @@ class ImageWorkspace(Workspace):
                 None,
                 self._pixel,
                 8,
-                *(buttons[name] for name in ("previous",)),
-                self._which,
-                *(buttons[name] for name in ("next", "wipe", "use", "discard")),
+                *self._turning,
+                *(buttons[name] for name in ("wipe", "use", "discard")),
                 12,
                 self._zoom,
                 buttons["zoom-fit"],
@@ -204,19 +207,22 @@ class ImageWorkspace(Workspace):
         else:
             self.transport.go_on()
 
-    async def branch(self) -> None:
-        await self.making.branch()
+    async def branch(self, index: int | None = None) -> None:
+        self.studio.notices.clear(self.name)
+        await self.making.branch(index)
 
     def _branch_at(self, index: int) -> None:
-        spawn(self.making.branch(index), place=self.name)
+        spawn(self.branch(index), place=self.name)
 
     def _export_as(self, kind: str) -> None:
         spawn(self.commands.export_as(kind), place=self.name)
 
     async def redo_rest(self) -> None:
+        self.studio.notices.clear(self.name)
         await self.making.redo_rest()
 
     async def compare(self) -> None:
+        self.studio.notices.clear(self.name)
         await self.making.compare()
 
     def use_as_original(self) -> None:
@@ -302,10 +308,21 @@ class ImageWorkspace(Workspace):
 
     def _refresh(self) -> None:
         self.commands.refresh()
-        several = self.variations > 1
-        self._which.setText(f"{self.making.variation + 1} of {self.variations}" if several else "")
-        self._which.setVisible(several)
+        self._which.setText(f"{self.making.variation + 1} of {self.variations}")
+        self._fit_words()
         self.status_changed.emit()
+
+    def _fit_words(self) -> None:
+        """Without room for all, the results below the canvas tell which is shown, and what is asked for comes first."""
+        wide = self.width() > WIDE
+        for widget in self._turning:
+            widget.setVisible(wide and self.variations > 1)
+        self._pixel.setVisible(wide or self.surprise.on)
+        self._zoom.setVisible(wide or not self.surprise.on)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_words()
 
     def _show_zoom(self) -> None:
         self._zoom.setText(f"{100 * self.canvas.zoom:.0f} %")
@@ -316,6 +333,7 @@ class ImageWorkspace(Workspace):
 
     def _show_odd(self) -> None:
         self.commands["surprise"].setChecked(self.surprise.on)
+        self._fit_words()
         self._show_pixel(None)
 
     def status(self) -> dict[str, str]:

@@ -75,7 +75,7 @@ class Commands:
             "Tint and underline what the model was not sure of.", checkable=True)  # fmt: skip
         add("windows", "Windows", of.show_windows, "Alt+W", "frame",
             "What the model sees at once, beside the text.", checkable=True)  # fmt: skip
-        add("surprise", "Surprise", of.show_surprise, "Alt+S", "search",
+        add("surprise", "Surprise", of.show_surprise, "Alt+S", "surprise",
             "How odd the model finds each word given all others: a tint from 2 bits on, full at 14.",
             checkable=True)  # fmt: skip
         self["confidence"].setChecked(editor.confidence_shown)
@@ -101,6 +101,8 @@ class Commands:
         gaps, gap = of.document.text.gaps, of.editor.gap_at_caret()
         job, transport = of.filling.job, of.transport
         made, here = job is not None, job is not None and of.filling.at_home(job)
+        problem = of.filling.branch_problem()
+        of.track.set_branch_problem(problem)
         filled = any(one.fill is not None for one in gaps)
         states = {one.id: {token.state for token in of.editor.look(one).tokens} for one in gaps}
         settled = {one for one, found in states.items() if "settled" in found}
@@ -113,7 +115,7 @@ class Commands:
             "pause": transport.live or transport.paused,
             "step": made,
             "back": made and of.playhead.index > 0,
-            "branch": here,
+            "branch": here and not problem,
             "redo-rest": filled,
             "use": bool(settled),
             "accept": gap is not None and gap.id in settled,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from studio.ui.context import Studio
 
 KEPT_JOBS = 24
+ALL_KNOWN = "Every word is known at this step: step back first, or redo what is not pinned."
 
 
 class Filling(QObject):
@@ -132,6 +133,18 @@ class Filling(QObject):
             return "Every word is pinned: unpin some, or make another gap."
         return ""
 
+    def branch_problem(self, index: int | None = None) -> str:
+        """Why there is no going on from a frame (the one shown), in one sentence; "" where there is."""
+        job, bundle = self.job, self.settings.bundle
+        if job is None or bundle is None:
+            return ""
+        if not self.at_home(job):
+            return "The gaps of this run are text now: undo that first, or make another gap."
+        if bundle.digest != job.run.bundle.digest:
+            return f"This was made with {job.run.bundle.name}: choose that model to go on from it."
+        state = job.run.frames[self.playhead.index if index is None else index].y[min(self.draft, self.drafts - 1)]
+        return "" if (state == bundle.subtokens.mask_id).any() else ALL_KNOWN
+
     def tokens_to_make(self) -> list[int]:
         """For each gap how many tokens of it the next run makes."""
         gaps = self.document.text.gaps
@@ -184,16 +197,14 @@ class Filling(QObject):
             return None
         index = self.playhead.index if index is None else index
         bundle = self._bundle()
-        if not self.at_home(job):
-            raise StudioError("The gaps of this run are text now: undo that first, or make another gap.")
-        if bundle.digest != job.run.bundle.digest:
-            raise StudioError(f"This was made with {job.run.bundle.name}: choose that model to go on from it.")
+        if problem := self.branch_problem(index):
+            raise StudioError(problem)
         state = job.run.frames[index].y[min(self.draft, self.drafts - 1)].astype(np.int64)
         places = dict(zip(job.gaps, plan_of(job.run.request, bundle).positions, strict=True))
         for (gap, at), token in (known or {}).items():
             state[places[gap]][at] = bundle.subtokens.encode(token)
         if not (state == bundle.subtokens.mask_id).any():
-            raise StudioError("Every word is known at this step: step back first, or redo what is not pinned.")
+            raise StudioError(ALL_KNOWN)
         if not self.settings.get("seed_locked"):
             self.settings.new_seed()
         request = branch_request(job.run.request, bundle, state, seeds=self.settings.seeds(), **self.settings.options())

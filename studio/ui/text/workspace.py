@@ -67,7 +67,9 @@ class TextWorkspace(Workspace):
         self.gap_tools = GapTools(self)
         self.undo_stack = self.document.undo_stack
         self.commands = Commands(self)
-        self.timeline = timeline = TimelinePanel(self.transport, [(kind, title) for kind, title, _ in EXPORTS])
+        self.track = self.timeline = timeline = TimelinePanel(
+            self.transport, [(kind, title) for kind, title, _ in EXPORTS]
+        )
         self.inspector = inspector = InspectorPanel(studio, self.settings, self.name, self.transport)
         self._steer = inspector
         inspector.generate.connect(self.commands["generate"].trigger)
@@ -221,15 +223,16 @@ class TextWorkspace(Workspace):
         self.studio.notices.clear(self.name)
         await self.filling.compare()
 
-    async def branch(self) -> None:
-        await self.filling.branch()
+    async def branch(self, index: int | None = None) -> None:
+        self.studio.notices.clear(self.name)
+        await self.filling.branch(index)
 
     async def redo_rest(self) -> None:
         """Make all in filled gaps again that is not pinned."""
         await self.filling.generate()
 
     def _branch_at(self, index: int) -> None:
-        spawn(self.filling.branch(index), place=self.name)
+        spawn(self.branch(index), place=self.name)
 
     def _export_as(self, kind: str) -> None:
         spawn(self.commands.export_as(kind), place=self.name)

@@ -50,6 +50,7 @@ DRAW_S = 0.2
 """Curves and figures are told again at most this often while a run is going: every word that changes lays out a part
 of the window anew, on a core that the network could use."""
 NARROW = 620
+BRANCH_HELP = "Go on from this step with the settings of the inspector"
 
 
 class TimelinePanel(QWidget):
@@ -69,6 +70,7 @@ class TimelinePanel(QWidget):
         self._curves: Curves | None = None
         self._loader: threading.Thread | None = None
         self._drawn = 0.0
+        self._branch_problem = ""
         self.setAccessibleName("Timeline")
         self._build(exports)
         self._later = QTimer(self, singleShot=True)
@@ -80,6 +82,12 @@ class TimelinePanel(QWidget):
         self.playhead.frame_changed.connect(self._show_frame)
         self.playhead.state_changed.connect(self._show_state)
         self._show_run()
+
+    def set_branch_problem(self, text: str) -> None:
+        """Why there is no going on from the frame shown, in one sentence, or "" where there is."""
+        self._branch_problem = text
+        self.to_branch.setEnabled(self.playhead.run is not None and not text)
+        self.to_branch.setToolTip(text or BRANCH_HELP)
 
     # ---- what it is made of
 
@@ -103,7 +111,7 @@ class TimelinePanel(QWidget):
         self.counter.setMinimumWidth(100)
         self.go_on = _button("play", "Go on", "Let the run go on from its newest step")
         self.go_on.clicked.connect(self.transport.go_on)
-        self.to_branch = _button("branch", "Branch here", "Go on from this step with the settings of the inspector")
+        self.to_branch = _button("branch", "Branch here", BRANCH_HELP)
         self.to_branch.clicked.connect(self._branch)
         self.to_export = _button("export", "Export", "Make a file of the steps of this run")
         self._menu = QMenu(self.to_export)
@@ -225,8 +233,8 @@ class TimelinePanel(QWidget):
         self.scrubber.set_steps(run.request.steps if run else 1)
         for widget in (self.scrubber, self.legend):
             widget.setVisible(run is not None)
-        for button in (self.to_branch, self.to_export):
-            button.setEnabled(run is not None)
+        self.to_export.setEnabled(run is not None)
+        self.set_branch_problem(self._branch_problem)
         self._reach()
         self._draw()
         self._show_state()

@@ -122,6 +122,23 @@ def test_a_branch_keeps_what_is_known_and_remembers_its_parent(making: Making, q
     assert branch.request.steps == 4 and branch.request.seeds == (99,)
 
 
+def test_where_every_pixel_is_known_there_is_nothing_to_branch(making: Making, qtbot: Any) -> None:
+    assert making.branch_problem() == ""  # without a run there is no question
+    making.settings.set(seed_locked=False)
+    run: Run = make(making, qtbot, making.generate())
+    seed = making.settings.get("seed")
+    assert "Every pixel is known" in making.branch_problem() and making.branch_problem(len(run.frames) - 2) == ""
+    with pytest.raises(StudioError, match="step back, or mark"):
+        asyncio.run(making.branch())
+    fill_rect(making.document, QRect(12, 9, 1, 1), "color", (200, 10, 10))
+    with pytest.raises(StudioError, match="step back, or mark"):  # painted, but nothing to make
+        asyncio.run(making.branch())
+    assert making.playhead.run is run and making.settings.get("seed") == seed
+    fill_rect(making.document, QRect(9, 7, 2, 2))
+    assert making.branch_problem() == ""
+    assert make(making, qtbot, making.branch()).parent == (run.id, len(run.frames) - 1)
+
+
 def test_what_was_erased_is_made_again_and_what_was_painted_stays(making: Making, qtbot: Any) -> None:
     making.document.set_frame(WorkingFrame(8, 6, GRID))  # as large as the grid: a pixel is a cell
     first: Run = make(making, qtbot, making.generate())

@@ -77,6 +77,16 @@ def test_keyboard_picks_and_compares(variations: Variations, qtbot: QtBot) -> No
     assert picked == [1, 0]
 
 
+def test_one_is_chosen_even_while_ctrl_is_held(variations: Variations, qtbot: QtBot) -> None:
+    window = variations.windowHandle()
+    QTest.keyPress(window, Qt.Key.Key_Control, Qt.KeyboardModifier.ControlModifier)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    try:
+        variations.view.set_current(2)
+        assert variations.view.selected() == [2] and button(variations, "Use").isEnabled()
+    finally:
+        QTest.keyRelease(window, Qt.Key.Key_Control)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 def test_granularities_side_by_side(qtbot: QtBot) -> None:
     comparison = ComparisonStrip()
     qtbot.addWidget(comparison)

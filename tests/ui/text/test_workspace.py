@@ -212,6 +212,7 @@ def test_what_is_settled_is_accepted_and_the_rest_stays_a_gap(with_window: Any) 
         assert sum(gap.length for gap in text.document.text.gaps) == 30 - len(places)
         await finished(text, "stopped")
         assert text.document.text.pieces == pieces and not text.commands["branch"].isEnabled()
+        assert not text.track.to_branch.isEnabled() and "are text now" in text.track.to_branch.toolTip()
         # What is left of it can be filled, by what stands there now.
         await generated(text)
         assert all(gap.filled for gap in text.document.text.gaps) and given(text) == [

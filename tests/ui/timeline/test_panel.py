@@ -69,6 +69,17 @@ def test_without_a_run_it_says_what_it_is_for(panel: TimelinePanel) -> None:
     assert not panel.go_on.isVisible()
 
 
+def test_why_there_is_no_branch_is_told_at_its_button(panel: TimelinePanel, done: Run) -> None:
+    told: list[int] = []
+    panel.branch.connect(told.append)
+    panel.set_branch_problem("Every word is known.")
+    panel.to_branch.click()
+    assert told == [] and panel.to_branch.toolTip() == "Every word is known."
+    panel.set_branch_problem("")
+    panel.to_branch.click()
+    assert told == [32] and "Go on" in panel.to_branch.toolTip()
+
+
 def test_arrows_home_end_and_pages_scrub(panel: TimelinePanel, done: Run, qtbot: QtBot) -> None:
     head, keys = panel.playhead, panel.scrubber
     assert head.index == 32 and panel.counter.text().startswith("Step 32 of 32 · 32 calls · ")
