@@ -24,6 +24,9 @@ from studio.training.run_folder import PREVIEWS
 SAMPLES = 8  # pictures; every other hole is the whole of it
 TEXTS = 4
 STEPS = 16
+FROM_NOTHING = {"policy": "even", "temperature": 1.0, "temperature_slope": (-0.3, 1.0), "remask": 0.3}
+"""For a picture of which nothing is given, as in `studio.generation`: the surest class first would beget more of
+itself, and a blank be shown for a model that draws well."""
 
 
 class Previews:
@@ -57,10 +60,14 @@ class Previews:
         }
         names = ("schedule", "policy", "granularity", "temperature", "top_p", "top_k")
         options |= {name: defaults[name] for name in names if name in defaults}
-        denoise, seeds = numpy_denoiser(network, device), list(range(len(self.start)))
-        frames = sample(denoise, self.prepared.subtokens, self.start, seeds=seeds, **options)
-        last = deque(frames, maxlen=1).pop()
-        made = self.prepared.subtokens.decode(last.y)
+        denoise, made = numpy_denoiser(network, device), self.tokens.copy()
+        whole = self.holes.all(axis=1) & (self.recipe.modality == "image")
+        for some, more in ((~whole, {}), (whole, FROM_NOTHING)):
+            which = np.flatnonzero(some)
+            if len(which):
+                seeds = which.tolist()
+                frames = sample(denoise, self.prepared.subtokens, self.start[which], seeds=seeds, **options | more)
+                made[which] = self.prepared.subtokens.decode(deque(frames, maxlen=1).pop().y)
         write: Callable[[NDArray, int], Path] = self._picture if self.recipe.modality == "image" else self._text
         return write(made, step)
 
