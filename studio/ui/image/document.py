@@ -42,10 +42,14 @@ class ImageDocument(QObject):
         self.editing_state = False
         self._edit: Edit | None = None
         self._frame: WorkingFrame | None = None
-        self._grid, self._digits = 32, 8
-        self._planes = "all"
+        self._grid, self._digits, self._planes = 32, 8, "all"
         self._layers: Layers = {}
+        # What was found out of the layers, until they change.
         self._bounds: QRect | None = None
+        self._around: tuple[Any, WorkingFrame | None] = ((), None)
+        self._touched: bool | None = None
+        for signal in (self.state_edits_changed, self.replaced):
+            signal.connect(self._forget_touched)
         self._signals = {"mask": self.mask_changed, "pins": self.pins_changed}
         self._signals |= dict.fromkeys(("stored", "alpha"), self.picture_changed)
         self._signals |= dict.fromkeys(("erased", "painted"), self.state_edits_changed)
@@ -149,7 +153,12 @@ class ImageDocument(QObject):
 
     @property
     def has_state_edits(self) -> bool:
-        return bool(self.erased.any() or self.painted[..., 3].any())
+        if self._touched is None:
+            self._touched = bool(self.erased.any() or self.painted.any())
+        return self._touched
+
+    def _forget_touched(self) -> None:
+        self._touched = None
 
     def mask_bounds(self) -> QRect:
         """The smallest rectangle that holds the mask; empty without one."""
@@ -206,7 +215,11 @@ class ImageDocument(QObject):
         the square around the mask; None where there is neither."""
         if self._frame is not None:
             return self.clamped(self._frame)
-        return None if self.mask_bounds().isEmpty() else frame_around(self.mask, self._grid)
+        bounds = self.mask_bounds()
+        key = (bounds.getRect(), self.size, self._grid)
+        if self._around[0] != key:
+            self._around = (key, None if bounds.isEmpty() else frame_around(self.mask, self._grid))
+        return self._around[1]
 
     def clamped(self, frame: WorkingFrame) -> WorkingFrame:
         """The frame nearest to this one that `parse_frame` allows and that does not leave the picture needlessly."""

@@ -1,9 +1,12 @@
 """The image workspace in the session: picture, mask, settings and the last run."""
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject
 from PySide6.QtGui import QColor
 
 from studio.errors import StudioError
@@ -11,11 +14,46 @@ from studio.generation import GenerationRequest
 from studio.media.frames import WorkingFrame
 from studio.media.images import MAX_PIXELS, Picture
 from studio.ui.image import masking
+from studio.ui.image.document import ImageDocument
 from studio.ui.image.making import Job
 from studio.ui.runs import Run
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
+
+
+LAYERS = ("mask", "pins", "erased", "painted")
+
+
+class Copies(QObject):
+    """The layers of a document as read-only copies, each made anew only after it has changed: a large picture's take
+    longer than a window may rest."""
+
+    def __init__(self, document: ImageDocument):
+        super().__init__(document)
+        self._document = document
+        self._kept: dict[str, NDArray | None] = {}
+        for signal, names in (
+            (document.mask_changed, ("mask",)),
+            (document.pins_changed, ("pins",)),
+            (document.state_edits_changed, ("erased", "painted")),
+            (document.replaced, LAYERS),
+        ):
+            signal.connect(partial(self._forget, names))
+
+    def _forget(self, names: tuple[str, ...], *_: object) -> None:
+        for name in names:
+            self._kept.pop(name, None)
+
+    def of(self, name: str) -> NDArray | None:
+        """One of `LAYERS`; None where it is blank."""
+        if name not in self._kept:
+            layer: NDArray = self._document.mask_bits if name == "mask" else getattr(self._document, name)
+            copy = layer.copy() if layer.any() else None
+            if copy is not None:
+                copy.setflags(write=False)
+            self._kept[name] = copy
+        return self._kept[name]
 
 
 def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
@@ -27,7 +65,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
         "title": workspace.opening.title,
         "stored": picture.stored,
         "alpha": picture.alpha,
-        "mask": document.mask_bits,
+        "mask": workspace.copies.of("mask"),
         "frame": None if frame is None else [frame.x, frame.y, frame.size],
         "planes": document.planes,
         "tools": workspace.tools.dump(),
@@ -46,7 +84,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
             "index": workspace.playhead.index,
             **job.run.record(),
         }
-        state["pins"], state["erased"], state["painted"] = document.pins, document.erased, document.painted
+        state |= {name: workspace.copies.of(name) for name in LAYERS[1:]}
     return state
 
 
@@ -56,7 +94,8 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
     document = workspace.document
     try:
         picture = _picture(state)
-        mask = np.asarray(state["mask"])
+        blank = np.zeros(picture.stored.shape[:2], dtype=np.uint16)
+        mask = blank if state["mask"] is None else np.asarray(state["mask"])
         if mask.shape != picture.stored.shape[:2] or mask.dtype != np.uint16:
             raise ValueError("the mask does not fit the picture")
         frame = None if state["frame"] is None else WorkingFrame(*(int(number) for number in state["frame"]))
@@ -97,7 +136,7 @@ def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
         if picture.size != (job.source.width, job.source.height):
             raise ValueError("the picture does not fit the request")
         variation, index = int(stored["variation"]), int(stored["index"])
-        layers = {name: np.asarray(state[name]) for name in ("pins", "erased", "painted")}
+        layers = {name: np.asarray(state[name]) for name in LAYERS[1:] if state[name] is not None}
     except (KeyError, TypeError, ValueError, AssertionError, StudioError) as error:
         raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); picture and mask are here.") from error
     workspace.making.take_up(job, variation)

@@ -1,17 +1,21 @@
 """Results beside each other under the canvas, and the slider between two of them over it."""
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QSignalBlocker, QTimer
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from studio.generation import parts_of
+from studio.generation import picture_tokenizer
+from studio.generation.request import inside
+from studio.media.frames import WorkingFrame, stitch
 from studio.ui.image.compare import CompareView
 from studio.ui.image.making import Job, Making
 from studio.ui.image.variations import Compared, ComparisonStrip, Variations
 from studio.ui.playhead import Playhead
+from studio.ui.runs import Kept
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
 REFRESH_MS = 120
 """The small pictures are drawn at most this often while they are made."""
 HEIGHT = 214
+ENOUGH = 256
+"""Pixels a side that a small picture is drawn from."""
+
+Reduced = tuple[NDArray[np.uint8], NDArray[np.bool_], WorkingFrame]
 
 
 class SideBySide(QWidget):
@@ -38,6 +46,7 @@ class SideBySide(QWidget):
             results.setFixedHeight(HEIGHT)
             results.hide()
             column.addWidget(results)
+        self._given: WeakKeyDictionary[Job, Reduced] = WeakKeyDictionary()
         self._seeds: tuple[str, tuple[int, ...]] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -79,15 +88,18 @@ class SideBySide(QWidget):
     def _refresh(self) -> None:
         job, kept = self._making.job, self._playhead.frame
         if self.variations.isVisible() and job is not None and kept is not None:
-            state = kept.y.astype(np.int64)
-            self.variations.show_samples(parts_of(job.run.request, job.run.bundle, state, job.rgb))
+            self.variations.show_samples(self._small(job, kept))
         if self.comparison.isVisible():
             jobs = self._making.comparison
             for row, other in enumerate(jobs):
-                newest = other.run.frames[-1]
-                self.comparison.show_run(row, _told(other), other.part(newest, 0))
+                self.comparison.show_run(row, _told(other), self._small(other, other.run.frames[-1])[0])
             if any(not other.run.over for other in jobs):
                 self._timer.start()
+
+    def _small(self, job: Job, kept: Kept) -> NDArray[np.uint8]:
+        if job not in self._given:
+            self._given[job] = reduced(job)
+        return small_parts(job, kept, *self._given[job])
 
     def _show_variation(self, row: int) -> None:
         job = self._making.job
@@ -134,6 +146,23 @@ class SideBySide(QWidget):
         before = jobs[second].rgb if first < 0 else newest(first)
         caption = "Original" if first < 0 else f"ℓ = {jobs[first].run.request.granularity}"
         self._of.wipe_between(before, newest(second), (caption, f"ℓ = {jobs[second].run.request.granularity}"))
+
+
+def reduced(job: Job) -> Reduced:
+    """What a job fills, uint8 (h, w, 3), with its mask and its frame there: of a large one every nth pixel."""
+    frame = WorkingFrame(*job.source.frame)
+    every = max(frame.size // ENOUGH, 1)
+    part = job.rgb[inside(frame, job.source.width, job.source.height)]
+    here = WorkingFrame(min(frame.x, 0) // every, min(frame.y, 0) // every, -(-frame.size // every))
+    return part[::every, ::every], job.source.part_mask()[::every, ::every], here
+
+
+def small_parts(
+    job: Job, kept: Kept, part: NDArray[np.uint8], mask: NDArray[np.bool_], frame: WorkingFrame
+) -> NDArray[np.uint8]:
+    """The samples of a frame in what `reduced` gave, uint8 (B, h, w, 3)."""
+    made = picture_tokenizer(job.run.bundle).rough(kept.y.astype(np.int64), job.run.bundle.subtokens)
+    return np.stack([stitch(part, filled, mask, frame) for filled in made])
 
 
 def _told(job: Job) -> Compared:

@@ -19,7 +19,7 @@ from studio.ui import history
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
 from studio.ui.image.document import ImageDocument
-from studio.ui.image.keeping import restore_session, session_of
+from studio.ui.image.keeping import Copies, restore_session, session_of
 from studio.ui.image.making import Job, Making
 from studio.ui.image.opening import Opening
 from studio.ui.image.showing import Showing
@@ -71,6 +71,7 @@ class ImageWorkspace(Workspace):
     def __init__(self, studio: "Studio"):
         super().__init__(studio)
         self.document, self.tools = ImageDocument(self), ToolSettings(self)
+        self.copies = Copies(self.document)
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.making = Making(studio, self.document, self.settings, self.playhead)
         self.transport = PictureTransport(self.making, self.playhead, self)

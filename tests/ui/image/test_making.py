@@ -18,6 +18,7 @@ from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.making import Job, Making
 from studio.ui.image.masking import fill_rect
+from studio.ui.image.side_by_side import reduced, small_parts
 from studio.ui.lane import Lane
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
@@ -194,6 +195,22 @@ def test_compare_runs_one_seed_at_every_granularity(making: Making, qtbot: Any) 
     assert [job.run for job in making.comparison] == runs
     make(making, qtbot, making.generate())
     assert making.comparison == []
+
+
+@pytest.mark.parametrize("side", [24, 700])
+def test_small_pictures_show_what_is_made(making: Making, qtbot: Any, side: int) -> None:
+    rows = np.linspace(0, 255, side).astype(np.uint8)
+    making.document.load(Picture(np.repeat(np.repeat(rows[:, None, None], side, axis=1), 3, axis=2)))
+    fill_rect(making.document, QRect(side // 3, side // 4, side // 2, side // 2))
+    making.settings.set(variations=2)
+    make(making, qtbot, making.generate())
+    job, kept = job_of(making), job_of(making).run.frames[-1]
+    seen = small_parts(job, kept, *reduced(job))
+    for variation in range(2):
+        whole = job.part(kept, variation)
+        every = -(-len(whole) // len(seen[variation]))
+        assert every == (1 if side == 24 else 2)
+        assert np.abs(whole[::every, ::every].astype(int) - seen[variation]).mean() < (1 if every == 2 else 1e-9)
 
 
 def test_a_new_run_stops_the_old_one(making: Making, qtbot: Any) -> None:

@@ -17,7 +17,7 @@ def test_no_tool_covers_another(height: int, qtbot: QtBot) -> None:
     qtbot.addWidget(strip)
     strip.resize(strip.width(), height)
     strip.show()
-    strip.layout().activate()
+    strip.layout().activate()  # pyright: ignore[reportOptionalMemberAccess]
     seen = [widget for kind in (QToolButton, QSlider) for widget in strip.findChildren(kind) if widget.isVisible()]
     assert len(seen) >= 11
     for one in seen:
@@ -25,5 +25,5 @@ def test_no_tool_covers_another(height: int, qtbot: QtBot) -> None:
         assert not any(one.geometry().intersects(other.geometry()) for other in seen if other is not one)
         assert one.height() >= 28
     strip.resize(strip.width(), 900)  # and back to one column
-    strip.layout().activate()
+    strip.layout().activate()  # pyright: ignore[reportOptionalMemberAccess]
     assert len({widget.geometry().center().x() for widget in strip.findChildren(QToolButton)}) == 1
