@@ -65,6 +65,7 @@ class GalleryWorkspace(Workspace):
         self._querying = self._tidied = False
         self._facets_wanted = True
         self._goal: str | None = None
+        self._newest = 0
         if self.library is None:
             self.bar.setEnabled(False)
             self.empty.say("warning", "The library cannot be opened.", "What is made now is not kept.")
@@ -139,7 +140,9 @@ class GalleryWorkspace(Workspace):
                     self.grid.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
                     if key == current:
                         self.grid.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
-        if keys and not self.selected and not self.grid.verticalOffset():
+        left_alone = self.selected == [self._newest] and not self.isVisible()
+        if keys and (left_alone or (not self.selected and not self.grid.verticalOffset())):
+            self._newest = keys[0]
             self.grid.setCurrentIndex(self.model.index(0))  # the newest, rather than an outline around nothing chosen
         self.bar.set_count(len(keys))
         self.stack.setCurrentWidget(self.grid if keys else self.empty)

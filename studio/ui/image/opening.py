@@ -60,22 +60,21 @@ class Opening(QObject):
     async def file(self, path: Path) -> None:
         """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
         picture, request = await asyncio.to_thread(_read, path)
-        if request is not None and self.request(request, picture):
-            self._of.studio.notices.show(
-                f"{path.name} carries its request: it is in the inspector.", place=self._of.name
-            )
-        else:
+        if request is None or not self.request(request, picture):
             self.picture(picture, path.stem)
         self.title = path.stem
         self._of.studio.settings.add_recent(self._of.name, path)
 
     def picture(self, picture: Picture, title: str) -> None:
         """Put a picture on the canvas, as an action that can be undone."""
-        before = max(self._of.document.size)
         self._of.making.clear()
-        self._of.document.set_picture(picture, keep_mask=True)
-        self._of.tools.set(size=round(self._of.tools.size * max(picture.size) / before))  # as large on the screen
+        self._put(picture, keep_mask=True)
         self.title = title
+
+    def _put(self, picture: Picture, keep_mask: bool) -> None:
+        before = max(self._of.document.size)
+        self._of.document.set_picture(picture, keep_mask=keep_mask)
+        self._of.tools.set(size=round(self._of.tools.size * max(picture.size) / before))  # as large on the screen
 
     def folder(self, path: Path) -> None:
         """Show the pictures of a folder as a strip and open the first one."""
@@ -96,13 +95,15 @@ class Opening(QObject):
             )
         of.making.clear()
         if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
-            document.set_picture(picture)
+            self._put(picture, keep_mask=False)
             masking.set_mask_bits(document, _mask_bits(request.source))
             document.set_frame(WorkingFrame(*request.source.frame))
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)
         of.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
         of.settings.set(seed_locked=True)
+        if bundle is not None and bundle.digest == request.digest:
+            of.studio.notices.show("Mask and settings are as they were: Generate makes the same again.", place=of.name)
         return True
 
     def _listed(self, count: int) -> None:

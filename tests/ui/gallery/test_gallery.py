@@ -96,6 +96,26 @@ class TestShowing:
 
         qrun(main())
 
+    def test_who_comes_back_sees_the_newest(
+        self, gallery: GalleryWorkspace, items: list[Item], library: Library, qrun: Any
+    ) -> None:
+        async def main() -> None:
+            gallery.activated()
+            await until(lambda: gallery.selected == [items[-1].key])
+            gallery.hide()
+            newer = library.add(text_result("And they lived.", "And [[2]]."))
+            await until(lambda: gallery.model.rowCount() == 5 and gallery.selected == [newer.key])
+            gallery.show()
+            await choose(gallery, 2)  # what the user has chosen stays so
+            chosen = gallery.selected
+            gallery.hide()
+            library.add(text_result("Happily.", "[[2]]."))
+            await until(lambda: gallery.model.rowCount() == 6)
+            assert gallery.selected == chosen
+            await settled()
+
+        qrun(main())
+
     def test_pixels_of_a_cell(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
         """The picture is drawn with whole screen pixels: squares of one colour, 13 pixels wide."""
 
