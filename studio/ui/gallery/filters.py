@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from studio.library import Filter
@@ -12,6 +13,8 @@ from studio.ui.icons import icon
 from studio.ui.widgets.icon_button import IconButton
 
 TYPING_MS = 150
+NARROW = 620
+"""Below that there is no room to count."""
 
 
 class FilterBar(QWidget):
@@ -29,7 +32,7 @@ class FilterBar(QWidget):
         self.search.setAccessibleName("Search")
         self.search.setClearButtonEnabled(True)
         self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
-        self.search.setMinimumWidth(160)
+        self.search.setMinimumWidth(100)
         self.kind = self._choice("Kind", "Everything", [("Pictures", "picture"), ("Texts", "text")])
         self.model = self._choice("Model", "All models", [])
         self.tag = self._choice("Tag", "All tags", [])
@@ -55,6 +58,7 @@ class FilterBar(QWidget):
         box = QComboBox()
         box.setAccessibleName(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        box.setMinimumWidth(84)
         box.setMaximumWidth(180)
         box.addItem(everything, None)
         for words, value in options:
@@ -92,6 +96,10 @@ class FilterBar(QWidget):
             box.setVisible(bool(options))
         if self.chosen != before:
             self._told()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.count.setVisible(self.width() > NARROW)
 
     def set_count(self, shown: int) -> None:
         self.count.setText(f"{shown:,} item{'' if shown == 1 else 's'}")

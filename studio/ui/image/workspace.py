@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 WIDE = 760
 """Above that there is room for words between the buttons."""
+NARROW = 580
+"""Below that there is none at all."""
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
@@ -173,7 +175,10 @@ class ImageWorkspace(Workspace):
         return self.opening.paths(paths)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
-        return self.opening.request(request, source.get("picture"))
+        brought = self.opening.request(request, source.get("picture"))
+        if brought:
+            self.opening.title = str(source.get("title") or "picture")
+        return brought
 
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "image":
@@ -319,7 +324,7 @@ class ImageWorkspace(Workspace):
         for widget in self._turning:
             widget.setVisible(wide and self.variations > 1)
         self._pixel.setVisible(wide or self.surprise.on)
-        self._zoom.setVisible(wide or not self.surprise.on)
+        self._zoom.setVisible(wide or (self.width() > NARROW and not self.surprise.on))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout
 
@@ -45,6 +45,8 @@ SETTLE_MS = 150
 """After the last edit, before windows and forecast are made anew."""
 WIDE = 640
 """Above that there is room for words beside the tools."""
+NARROW = 560
+"""Below that there is none for words on them."""
 
 
 class TextWorkspace(Workspace):
@@ -106,6 +108,7 @@ class TextWorkspace(Workspace):
             return ActionButton(of(f"text.{name}"), text=text)
 
         self._turning = [button(name) for name in ("previous", "next")]
+        make, accept = self._worded = [button(name, text=True) for name in ("gap", "use")]
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -113,7 +116,7 @@ class TextWorkspace(Workspace):
             bar(
                 *(button(name) for name in ("open", "save")),
                 12,
-                button("gap", text=True),
+                make,
                 button("insert-gap"),
                 self._length,
                 *(button(name) for name in ("shorter", "longer", "give-back")),
@@ -125,7 +128,7 @@ class TextWorkspace(Workspace):
                 8,
                 *self._turning,
                 8,
-                button("use", text=True),
+                accept,
             )
         )
         column.addWidget(NoticeBar(self.studio.notices, self.name))
@@ -162,6 +165,9 @@ class TextWorkspace(Workspace):
         super().resizeEvent(event)
         wide = self.width() > WIDE
         self._length.setSuffix(" tokens" if wide else "")
+        beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
+        for worded in self._worded:
+            worded.setToolButtonStyle(beside if self.width() > NARROW else alone)
         self._told.setVisible(wide)
 
     # ---- opening
