@@ -35,12 +35,13 @@ class Options(QWidget):
         self._settings, self._stored, self._place = settings, stored, f"{place}.inspector"
         self.granularity = StopsSlider("ℓ, parts of a token")
         self.seed = SeedBox("Seed")
+        several = "Drafts" if place == "text" else "Variations"
         self.controls: dict[str, Any] = {
             "granularity": self.granularity,
             "steps": NumberSlider("Steps", 1, MAX_STEPS, log=True),
             "policy": Choice("Order", [(name, words.policy_name(name)) for name in words.POLICIES], segmented=False),
             "temperature": NumberSlider("Temperature", 0, HOTTEST, step=0.05, decimals=2),
-            "variations": NumberSlider("Variations", 1, MAX_VARIATIONS, log=True),
+            "variations": NumberSlider(several, 1, MAX_VARIATIONS, log=True),
             "seed": self.seed,
             "top_p": NumberSlider("Top-p", 0.01, 1, step=0.01, decimals=2),
             "top_k": NumberBox("Top-k", 0, MOST_CLASSES, 0, integer=True),
@@ -48,7 +49,7 @@ class Options(QWidget):
             "remask": NumberSlider("Remasking", 0, 1, step=0.05, decimals=2),
         }
         labels = {"granularity": "ℓ (granularity)", "policy": "Order", "top_p": "Top-p", "top_k": "Top-k"}
-        labels["remask"] = "Remasking"
+        labels |= {"remask": "Remasking", "variations": several}
         self.fields = {
             name: Field(labels.get(name, name.capitalize()), control, words.HELP[name], inline=name == "top_k")
             for name, control in self.controls.items()

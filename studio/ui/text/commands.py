@@ -37,6 +37,8 @@ class Commands:
         add("save", "Save text…", self._save, "Ctrl+S", "save", "The text as it reads, exactly.")
         add("export", "Export the run…", self._export, "Ctrl+E", "export", "Text, Markdown, HTML time-lapse or JSON.")
 
+        add("find", "Find…", workspace.finding.open_bar, "Ctrl+F", "search", "Words in the text.")
+
         add("gap", "Make a gap", tools.make_gap, "Ctrl+M", "gap", "Turn what is selected into a gap, or insert one.")
         add("insert-gap", "Insert a gap", tools.insert_gap, "Ctrl+Shift+M", "plus", "An empty gap at the caret.")
         add("longer", "Lengthen gap", lambda: tools.resize_gap(1), "Alt+Up", "grow", "By one token.")

@@ -27,6 +27,7 @@ from studio.ui.text.commands import EXPORTS, Commands
 from studio.ui.text.document import TextDocument
 from studio.ui.text.editor import TextEditor
 from studio.ui.text.filling import Filling
+from studio.ui.text.finding import FindBar
 from studio.ui.text.gap_tools import GapTools
 from studio.ui.text.jobs import Job
 from studio.ui.text.judging import Judging
@@ -45,8 +46,8 @@ SETTLE_MS = 150
 """After the last edit, before windows and forecast are made anew."""
 WIDE = 640
 """Above that there is room for words beside the tools."""
-NARROW = 560
-"""Below that there is none for words on them."""
+SIGNS = 460
+"""What the tools take without words."""
 
 
 class TextWorkspace(Workspace):
@@ -66,7 +67,7 @@ class TextWorkspace(Workspace):
         self.editor.looks = self.filling.look
         self.judging = Judging(studio, self.document, self.editor.judged, self)
         self.cards = Cards(self.filling)
-        self.gap_tools = GapTools(self)
+        self.gap_tools, self.finding = GapTools(self), FindBar(self.editor)
         self.undo_stack = self.document.undo_stack
         self.commands = Commands(self)
         self.track = self.timeline = timeline = TimelinePanel(
@@ -131,6 +132,7 @@ class TextWorkspace(Workspace):
                 accept,
             )
         )
+        column.addWidget(self.finding)
         column.addWidget(NoticeBar(self.studio.notices, self.name))
         column.addWidget(self.editor, 1)
         column.addWidget(self.cards)
@@ -165,10 +167,18 @@ class TextWorkspace(Workspace):
         super().resizeEvent(event)
         wide = self.width() > WIDE
         self._length.setSuffix(" tokens" if wide else "")
-        beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
-        for worded in self._worded:
-            worded.setToolButtonStyle(beside if self.width() > NARROW else alone)
+        self._fit_words()
         self._told.setVisible(wide)
+
+    def _fit_words(self) -> None:
+        """Words stand on the buttons where all of them have room; drafts are chosen below as well."""
+        for turn in self._turning:
+            turn.setVisible(turn.isEnabled() and self.width() > SIGNS + 72)
+        words = sum(button.fontMetrics().horizontalAdvance(button.text()) for button in self._worded)
+        turning = 72 if self._turning[0].isEnabled() else 0
+        beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
+        for button in self._worded:
+            button.setToolButtonStyle(beside if self.width() > SIGNS + turning + words else alone)
 
     # ---- opening
 
@@ -342,8 +352,7 @@ class TextWorkspace(Workspace):
         self._steer.set_units(self._units)
         self._steer.set_problem(self.filling.problem())
         self.commands.refresh()
-        for turn in self._turning:
-            turn.setVisible(turn.isEnabled())
+        self._fit_words()
         self.status_changed.emit()
 
     def _units(self, granularity: int) -> tuple[int, ...]:

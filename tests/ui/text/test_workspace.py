@@ -671,3 +671,29 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
         await asyncio.sleep(0)
 
     with_window(test)
+
+
+def test_words_are_found_round_the_end(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king and ", Gap(1, 3, "was"), " the King's\nking.")
+        editor, bar = text.editor, text.finding
+        text.commands["find"].trigger()
+        assert bar.isVisible() and window.focusWidget() is bar.words
+        places = []
+        bar.words.setText("king")
+        for _ in range(4):
+            bar._after()
+            assert editor.textCursor().selectedText().lower() == "king"
+            places.append(editor.textCursor().selectionStart())
+        assert places[0] == 4 == places[3] and places == [*sorted(places[:3]), 4]
+        assert bar.told.text() == "Round the end"
+        bar._before()
+        assert editor.textCursor().selectionStart() == places[2] and bar.told.text() == "Round the start"
+        bar.words.setText("queen")
+        before = editor.textCursor().selectionStart()
+        bar._after()
+        assert bar.told.text() == "Not found" and editor.textCursor().selectionStart() == before
+        bar.close_bar()
+        assert not bar.isVisible() and window.focusWidget() is editor
+
+    with_window(test)
