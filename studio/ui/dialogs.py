@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEd
 
 from studio.ui.widgets.icon_button import IconLabel
 
-PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif *.tif *.tiff)"
+PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif)"
 TEXTS = "Texts (*.txt *.md)"
 
 _last_folder: Path | None = None

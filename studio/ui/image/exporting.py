@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, save_strip, save_timelapse, viewing_scale
-from studio.ui.image.making import Job
+from studio.ui.image.jobs import Job
 
 LARGE_PIXELS = 1 << 20
 STRIP_FRAMES = 12

@@ -15,7 +15,7 @@ from studio.media.frames import WorkingFrame
 from studio.media.images import MAX_PIXELS, Picture
 from studio.ui.image import masking
 from studio.ui.image.document import ImageDocument
-from studio.ui.image.making import Job
+from studio.ui.image.jobs import Job
 from studio.ui.runs import Run
 
 if TYPE_CHECKING:

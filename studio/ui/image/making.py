@@ -1,19 +1,17 @@
 """What is made of the open picture: runs, branches, variations and the comparison of ℓ. No widgets."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRect, Signal
+from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
 from studio.generation import (
     GenerationRequest,
-    PictureSource,
     branch_request,
-    parts_of,
     picture_request,
     picture_tokenizer,
 )
@@ -22,9 +20,10 @@ from studio.media.frames import WorkingFrame, crop_planes
 from studio.media.images import Picture
 from studio.ui.context import Studio
 from studio.ui.image.document import ImageDocument
+from studio.ui.image.jobs import Job
 from studio.ui.image.repaint import edited_state, pinned_state
 from studio.ui.playhead import Playhead
-from studio.ui.runs import Kept, Run
+from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
 
 if TYPE_CHECKING:
@@ -32,43 +31,6 @@ if TYPE_CHECKING:
 
 KEPT_JOBS = 12
 ALL_KNOWN = "Every pixel is known at this step: step back, or mark with the brush what is to be made again."
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """A run together with the picture that it fills, as that was when the run was asked for.
-
-    rgb: uint8 (H, W, 3), the picture on white. repainted: pixels outside the mask, bool (H, W), that the user painted
-    into a paused sample; None where there are none.
-    """
-
-    run: Run
-    picture: Picture
-    rgb: NDArray[np.uint8]
-    repainted: NDArray[np.bool_] | None = None
-
-    @property
-    def source(self) -> PictureSource:
-        source = self.run.request.source
-        assert isinstance(source, PictureSource)
-        return source
-
-    @property
-    def rect(self) -> QRect:
-        """What of the picture lies inside the frame: the part that changes."""
-        rows, columns = inside(WorkingFrame(*self.source.frame), self.source.width, self.source.height)
-        return QRect(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
-
-    def part(self, kept: Kept, variation: int) -> NDArray[np.uint8]:
-        """One sample of a frame inside `rect`, uint8 (h, w, 3), drawn as `studio.generation.parts_of` does."""
-        state = kept.y[variation : variation + 1].astype(np.int64)
-        return parts_of(self.run.request, self.run.bundle, state, self.rgb)[0]
-
-    def whole(self, kept: Kept, variation: int) -> NDArray[np.uint8]:
-        """The picture with that part in it, uint8 (H, W, 3)."""
-        made, rect = self.rgb.copy(), self.rect
-        made[rect.y() : rect.y() + rect.height(), rect.x() : rect.x() + rect.width()] = self.part(kept, variation)
-        return made
 
 
 class Making(QObject):
@@ -92,6 +54,8 @@ class Making(QObject):
         # The open picture as the last run saw it, shared by all runs until it changes.
         self._picture: Picture | None = None
         self._rgb: NDArray[np.uint8] | None = None
+        self._let_go: tuple[Job, int] | None = None
+        document.edited.connect(self._take_back)
         document.picture_changed.connect(self._forget_picture)
         document.replaced.connect(self._forget_picture)
         playhead.state_changed.connect(self._look)
@@ -279,12 +243,24 @@ class Making(QObject):
         if self.document.has_state_edits or self.document.pins.any():  # they belong to what is taken away
             with self.document.action("Discard changes") as edit:
                 self.document.clear(edit, "pins", "erased", "painted")
+        if self.job is not None:
+            self._let_go = self.job, self.variation
         self.document.editing_state = False
         self._jobs.clear()
         self._set_comparison([])
         self.playhead.set_run(None)
         self.variation = 0
         self.changed.emit()
+
+    def _take_back(self) -> None:
+        """What was touched belongs to what was made: where undo brings back the one, the other comes back too."""
+        if self._let_go is None or self.job is not None or not self.document.has_state_edits:
+            return
+        job, variation = self._let_go
+        if job.picture.size == self.document.size:
+            self._keep(job)
+            self.document.editing_state = True
+            self.look_at(job, variation)
 
     def use_as_original(self) -> None:
         """The frame on the canvas becomes the picture; every pixel outside the mask stays as it is."""

@@ -7,7 +7,8 @@ from PySide6.QtCore import QObject, Signal
 from studio.generation import picture_tokenizer
 from studio.media.frames import WorkingFrame
 from studio.ui.image.canvas import Canvas
-from studio.ui.image.making import Job, Making
+from studio.ui.image.jobs import Job
+from studio.ui.image.making import Making
 from studio.ui.playhead import Playhead
 
 

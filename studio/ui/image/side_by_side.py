@@ -12,7 +12,8 @@ from studio.generation import picture_tokenizer
 from studio.generation.request import inside
 from studio.media.frames import WorkingFrame, stitch
 from studio.ui.image.compare import CompareView
-from studio.ui.image.making import Job, Making
+from studio.ui.image.jobs import Job
+from studio.ui.image.making import Making
 from studio.ui.image.variations import Compared, ComparisonStrip, Variations
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept

@@ -19,8 +19,9 @@ from studio.ui import history
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
 from studio.ui.image.document import ImageDocument
+from studio.ui.image.jobs import Job
 from studio.ui.image.keeping import Copies, restore_session, session_of
-from studio.ui.image.making import Job, Making
+from studio.ui.image.making import Making
 from studio.ui.image.opening import Opening
 from studio.ui.image.showing import Showing
 from studio.ui.image.side_by_side import SideBySide, Wipe

@@ -16,7 +16,8 @@ from studio.media.images import Picture
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui.image.document import ImageDocument
-from studio.ui.image.making import Job, Making
+from studio.ui.image.jobs import Job
+from studio.ui.image.making import Making
 from studio.ui.image.masking import fill_rect
 from studio.ui.image.side_by_side import reduced, small_parts
 from studio.ui.lane import Lane
@@ -171,6 +172,19 @@ def test_touches_go_with_what_they_touched(making: Making, qtbot: Any) -> None:
     assert not making.document.has_state_edits and not making.document.pins.any()
     again: Run = make(making, qtbot, making.generate())
     assert again.parent is None and not making.pending
+
+
+def test_undo_brings_a_touched_run_back_with_what_was_touched(making: Making, qtbot: Any) -> None:
+    run: Run = make(making, qtbot, making.generate())
+    fill_rect(making.document, QRect(9, 7, 2, 2))
+    making.clear()
+    assert making.job is None and not making.document.has_state_edits
+    making.document.undo_stack.undo()
+    assert job_of(making).run is run and making.pending
+    assert make(making, qtbot, making.branch()).parent == (run.id, len(run.frames) - 1)
+    making.clear()
+    fill_rect(making.document, QRect(9, 7, 2, 2))  # of the mask: no run comes back for that
+    assert making.job is None
 
 
 def test_redo_the_rest_keeps_the_pins(making: Making, qtbot: Any) -> None:
