@@ -56,7 +56,7 @@ def work(folder: Path, name: str, resume: bool) -> int:
         control.listen(folder, lambda line: None)
     tell("hello", protocol=1, pid=os.getpid())
     if name == "fails":
-        tell("error", message="The loss is no longer a number at step 3.")
+        tell("error", message="The loss is no longer a number at step 3.", diverged=True)
         return 2
     entries = checkpoints(folder)
     step = entries[-1].step if resume and entries else 0

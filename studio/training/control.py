@@ -6,9 +6,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from studio.errors import StudioError
 from studio.training.run_folder import COMMAND_FILE, COMMANDS
 
 LOOK_EVERY = 0.2  # seconds
+
+
+class Diverged(StudioError):
+    """The loss is no number any more. The same steps would end in the same way: a lower learning rate may help."""
 
 
 class Control:

@@ -20,7 +20,7 @@ from torch import Generator, nn
 from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.training.board import Board
-from studio.training.control import Control
+from studio.training.control import Control, Diverged
 from studio.training.data import batch_indices
 from studio.training.evaluation import cross_entropy_table, held_out_bound
 from studio.training.machine import bound_memory, device_name, is_out_of_memory, lay_out, memory, pick_device
@@ -30,7 +30,7 @@ from studio.training.optim import MovingAverage, Optimizers
 from studio.training.prepare import prepare, take_tokenizer, take_weights
 from studio.training.previews import Previews
 from studio.training.recipe import Recipe, check_recipe, recipe_table, recipe_toml
-from studio.training.run_folder import CHECKPOINT, COMMANDS, RECIPE
+from studio.training.run_folder import CHECKPOINT, COMMANDS, RECIPE, checkpoints
 from studio.training.saving import load_newest, save_checkpoint
 
 REPORT_SECONDS = 5.0  # where steps are slow, the window hears of them sooner than the recipe says
@@ -119,11 +119,14 @@ def train(
     last_save = last_report = started
     idle_reported, reported = 0.0, progress.step
 
-    def must_be_healthy() -> None:
-        if not healthy.item():
-            raise StudioError(
-                f"The loss is no longer a number at step {progress.step}: lower the learning rate and resume from "
-                "the last good checkpoint."
+    def must_be_healthy(finite: bool = True) -> None:
+        """Loss, gradients and weights are numbers; what the last step did to the weights shows in no loss yet."""
+        weights = torch.stack([weight.isfinite().all() for weight in raw.parameters()]).all()
+        if not (finite and healthy & weights):
+            good = checkpoints(folder)
+            how = f"resume from step {good[-1].step}, the last good checkpoint" if good else "start again"
+            raise Diverged(
+                f"The loss is no longer a number at step {progress.step}: lower the learning rate and {how}."
             )
 
     def save(best: bool = False) -> None:
@@ -148,6 +151,7 @@ def train(
         with ema.applied(raw):
             digits = digit_table.cpu()[prepared.valid]
             known = cross_entropy_table(raw, compatible, digits, prepared.valid, mask_id, [1], [0.5], batch=16)
+            must_be_healthy(math.isfinite(known["1"]["0.5"]))
             granularity = min(recipe.tokens.granularities)
             bound = held_out_bound(raw, prepared.subtokens, prepared.valid, granularity)
         # A hair's breadth is no progress, or patience would never end.

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from studio import __version__
 from studio.errors import StudioError
-from studio.training.control import Control
+from studio.training.control import Control, Diverged
 from studio.training.run_folder import EVENTS, PROTOCOL, Lock, checkpoints, is_running
 
 EXTRA = {"torch", "accelerate", "onnx", "onnxscript", "safetensors"}
@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return _work(args, teller)
     except StudioError as error:
-        teller.tell_failure(str(error), args.output)
+        teller.tell_failure(str(error), args.output, **({"diverged": True} if isinstance(error, Diverged) else {}))
         return 2
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in EXTRA:
@@ -130,13 +130,14 @@ class Teller:
                 self._file.write(line)
                 self._file.flush()
 
-    def tell_failure(self, message: str, output: str | None) -> None:
+    def tell_failure(self, message: str, output: str | None, **more: Any) -> None:
         """The last event of a run that broke off, with the step of the newest checkpoint, if there is one."""
         folder = Path(output) if output else None
         if folder and folder.is_dir() and self._file is None and not is_running(folder):
             self.record(folder, fresh=False)  # it failed before it could begin
         entries = checkpoints(folder) if folder else []
-        self.tell({"event": "error", "message": message, "checkpoint_step": entries[-1].step if entries else None})
+        step = entries[-1].step if entries else None
+        self.tell({"event": "error", "message": message, "checkpoint_step": step, **more})
 
     def close(self) -> None:
         if self._file is not None:

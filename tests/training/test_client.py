@@ -87,7 +87,11 @@ def test_one_that_does_not_hear_is_killed(tmp_path: Path):
 def test_every_end_is_told(tmp_path: Path):
     async def story() -> None:
         events = await collect(await start(RECIPE, tmp_path / "fails"))
-        assert events[-1] == {"event": "error", "message": "The loss is no longer a number at step 3."}
+        assert events[-1] == {
+            "event": "error",
+            "message": "The loss is no longer a number at step 3.",
+            "diverged": True,
+        }
         events = await collect(await start(RECIPE, tmp_path / "dies"))
         assert events[-1]["event"] == "lost"
         assert "without a word" in events[-1]["message"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from studio.errors import StudioError
-from studio.training import objective
+from studio.training import objective, optim
 from studio.training.control import Control
 from studio.training.optim import learning_rate
 from studio.training.recipe import Recipe, TrainingSettings, load_recipe, parse_recipe, recipe_table
@@ -70,9 +70,30 @@ def test_a_loss_that_is_no_number_stops_the_run(
     before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
     original = objective.masked_cross_entropy
     monkeypatch.setattr(objective, "masked_cross_entropy", lambda *a: original(*a) * float("nan"))
-    with pytest.raises(StudioError, match="no longer a number"):
+    with pytest.raises(StudioError, match=r"no longer a number .* resume from step 0, the last good checkpoint\."):
         train(picture_recipe, tmp_path / "run", resume=True)
     assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
+    with pytest.raises(StudioError, match=r"lower the learning rate and start again\."):
+        train(picture_recipe, tmp_path / "other")
+
+
+def test_weights_that_are_no_numbers_are_not_kept(
+    picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The loss of the step that broke them was still one."""
+    original = optim.Optimizers.step
+
+    def step(self: optim.Optimizers, number: int) -> float:
+        rate = original(self, number)
+        with torch.no_grad():
+            next(group["params"][0] for group in self.adamw.param_groups).fill_(float("inf"))
+        return rate
+
+    monkeypatch.setattr(optim.Optimizers, "step", step)
+    once = dataclasses.replace(picture_recipe, training=dataclasses.replace(picture_recipe.training, steps=1))
+    with pytest.raises(StudioError, match="no longer a number at step 1"):
+        train(once, tmp_path / "run")
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
 
 
 def test_learning_rate_rises_stays_and_falls():

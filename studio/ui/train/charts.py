@@ -12,11 +12,11 @@ from studio.ui.timeline.curves import thinned
 from studio.ui.train.watching import Series
 
 PLOTS: tuple[tuple[str, tuple[str, ...], float], ...] = (  # title, curves, factor
-    ("Loss, bits a masked token · held out dashed", ("loss", "held_out"), 1),
-    ("Held-out bound, bits a token", ("bound",), 1),
+    ("Loss in bits, held out dashed", ("loss", "held_out"), 1),
+    ("Held-out bound", ("bound",), 1),
     ("Gradient norm", ("gradient_norm",), 1),
-    ("Learning rate × 1000", ("learning_rate",), 1000),
-    ("Samples a second", ("samples_per_second",), 1),
+    ("Rate × 1000", ("learning_rate",), 1000),
+    ("Samples/s", ("samples_per_second",), 1),
 )
 POINTS = 400
 
@@ -63,7 +63,7 @@ class Plot(QWidget):
         self._view = pg.GraphicsView()
         self._view.setAccessibleName(title)
         self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._view.setMinimumSize(140, 70)
+        self._view.setMinimumSize(100, 70)
         parts = pg.GraphicsLayout()
         parts.setContentsMargins(0, 0, 4, 0)
         self._view.setCentralItem(parts)

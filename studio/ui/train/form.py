@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from studio.errors import StudioError
 from studio.training.recipe import Recipe
@@ -125,14 +125,14 @@ SECTIONS: list[tuple[str, bool, tuple[str, ...]]] = [
 PICTURES_ONLY = ("data.flip", "data.shift", "data.color_jitter")
 
 
-class RunForm(Column):
+class RunForm(QWidget):
     """Edits a `Plan`. `changed` fires with every edit, `shape_changed` when the model takes another kind of data."""
 
     changed = Signal()
     shape_changed = Signal()
 
     def __init__(self, models: "Models", start: QAction, estimate: QAction) -> None:
-        super().__init__("Settings of the run")
+        super().__init__()
         self.plan, self._models = Plan(), models
         self._dataset: Dataset | None = None
         self.fields: dict[str, Field] = {}
@@ -150,6 +150,7 @@ class RunForm(Column):
         self.refresh_starts()
 
     def _lay_out(self, start: QAction, estimate: QAction) -> None:
+        self.column = Column("Settings of the run")
         head = Section("Model")
         head.add(Field("Start from", self.start, "A model to be fine-tuned, or a new one of a size."))
         head.add(Field("Name", self.name, "Of the run and of the model that comes out."))
@@ -164,13 +165,13 @@ class RunForm(Column):
             choice.changed.connect(self._shape_chosen)
             self.shape[key] = Field(label, choice, help, inline=True)
             head.add(self.shape[key])
-        self.add(head)
+        self.column.add(head)
         for title, expanded, names in SECTIONS:
             section = Section(title, expanded=expanded)
             for name in names:
                 self.fields[name] = self._field(name)
                 section.add(self.fields[name])
-            self.add(section)
+            self.column.add(section)
         for label in (self.message, self.estimate):
             label.setWordWrap(True)
         buttons = QHBoxLayout()
@@ -183,16 +184,21 @@ class RunForm(Column):
         measure: QToolButton = ActionButton(estimate, text=True)
         buttons.addWidget(self.start_button, 1)
         buttons.addWidget(measure)
-        foot = QVBoxLayout()
-        foot.setSpacing(8)
-        foot.addWidget(self.message)
-        foot.addWidget(self.estimate)
-        foot.addLayout(buttons)
-        holder = QWidget()
-        foot.setContentsMargins(0, 4, 0, 0)
-        holder.setLayout(foot)
-        self.add(holder)
+        foot = QFrame()  # always in sight, however many fields are unfolded
+        foot.setProperty("surface", "raised")
+        below = QVBoxLayout(foot)
+        below.setContentsMargins(16, 12, 16, 12)
+        below.setSpacing(8)
+        below.addWidget(self.message)
+        below.addWidget(self.estimate)
+        below.addLayout(buttons)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addWidget(self.column, 1)
+        whole.addWidget(foot)
         self.message.hide()
+        self.estimate.hide()
 
     def _field(self, name: str) -> Field:
         control: Entry | Choice | Check
@@ -338,7 +344,7 @@ class RunForm(Column):
             if isinstance(section, Section):
                 section.set_expanded(True)
             control.setFocus()
-            self.ensureWidgetVisible(control)
+            self.column.ensureWidgetVisible(control)
         return None
 
     def begin_with(self, start: str) -> None:

@@ -24,7 +24,7 @@ from studio.ui.train.film import Film
 from studio.ui.train.watching import Watch
 from studio.ui.widgets.choices import Choice
 from studio.ui.widgets.icon_button import ActionButton
-from studio.ui.widgets.layout import Section
+from studio.ui.widgets.layout import ElidedLabel, Section
 from studio.ui.widgets.states import EmptyState
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ class RunPanel(QWidget):
         self.runs = Choice("Run", [("", "")], segmented=False)
         self.runs.setMinimumWidth(200)
         self.runs.changed.connect(self.run_chosen)
-        self.state, self.figure = QLabel(), QLabel()
-        self.state.setProperty("role", "heading")
+        self.state, self.figure = ElidedLabel(role="heading"), QLabel()
         self.figure.setProperty("role", "muted")
+        self.figure.setWordWrap(True)
         self.bar = QProgressBar()
         self.bar.setAccessibleName("Progress of the run")
         self.bar.setTextVisible(False)
@@ -84,15 +84,15 @@ class RunPanel(QWidget):
 
     def _lay_out(self, actions: dict[str, QAction]) -> None:
         head = QHBoxLayout()
-        head.setContentsMargins(16, 10, 16, 6)
+        head.setContentsMargins(16, 8, 16, 0)
         head.setSpacing(4)
         head.addWidget(self.runs)
-        head.addSpacing(8)
+        head.addStretch(1)
         words = QVBoxLayout()
+        words.setContentsMargins(16, 6, 16, 6)
         words.setSpacing(0)
         words.addWidget(self.state)
         words.addWidget(self.figure)
-        head.addLayout(words, 1)
         self._buttons = [ActionButton(actions[name]) for name in ("pause", "sample", "save", "delete")]
         self._buttons += [ActionButton(actions[name], text=True) for name in ("resume", "stop")]
         for button in self._buttons:
@@ -133,6 +133,7 @@ class RunPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(head)
+        column.addLayout(words)
         column.addWidget(self.bar)
         column.addWidget(split, 1)
         self.empty = EmptyState(
@@ -181,7 +182,7 @@ class RunPanel(QWidget):
     def draw(self) -> None:
         """Bring curves, log and figures up to date."""
         watch = self.watch
-        self.state.setText(watch.status_line())
+        self.state.set_text(watch.status_line())
         self.figure.setText(self._figure_line())
         steps = int(watch.start.get("steps", 0))
         self.bar.setRange(0, steps or 1)

@@ -85,6 +85,7 @@ class Watch(QObject):
     def _clear(self) -> None:
         self.state, self.message = "none", ""
         self.live = False  # it was at work while this looked: its end is news
+        self.diverged = False  # it failed because the loss was no number
         self._since = 0.0
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
@@ -190,6 +191,7 @@ class Watch(QObject):
                 series.cut(int(event.get("step", 0)))
             self.start, self.message = event, ""
             self._note(f"{event.get('parameters', 0) / 1e6:.1f} M parameters on {event.get('device')}")
+            self.diverged = False
             self._set("running")
         elif kind == "preparing":
             part = (
@@ -213,6 +215,7 @@ class Watch(QObject):
             self._set("done" if event.get("finished") or event.get("reason") == "early" else "stopped")
         elif kind in ("error", "lost"):
             self._note(str(event.get("message", "")))
+            self.diverged = event.get("diverged") is True
             if not self.live or event.get("time", self._since) >= self._since:  # else: of a part that was resumed
                 self._set("failed" if kind == "error" else "lost", str(event.get("message", "")))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,6 +260,10 @@ class TrainWorkspace(Workspace):
         elif folder is not None and not self.watch.active:
             recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
             self.studio.notices.clear(self.name)
+            if self.watch.diverged:  # the same steps again would end in the same way
+                rate = recipe.training.learning_rate / 10
+                recipe = replace(recipe, training=replace(recipe.training, learning_rate=rate))
+                self.studio.notices.show(f"The run goes on with a learning rate of {rate:g}.", "info", self.name)
             await self.watch.begin(recipe, folder, resume=run_folder.has_checkpoint(folder))
 
     async def stop(self) -> None:
@@ -309,7 +314,15 @@ class TrainWorkspace(Workspace):
         actions["train.delete"].setEnabled(self.watch.run is not None and not active)
         if state in ("failed", "lost") and self.watch.message and self.watch.live:
             log = self.watch.run.log_tail() if self.watch.run else ""
-            self.studio.notices.show(self.watch.message, "error", self.name, details=log)
+            again = self.studio.actions["train.resume"].trigger if self.watch.diverged else None
+            self.studio.notices.show(
+                self.watch.message,
+                "error",
+                self.name,
+                details=log,
+                action="Go on at a tenth of the rate" if again else "",
+                on_action=again,
+            )
         self.status_changed.emit()
 
     # ---- from a run to a model

@@ -14,7 +14,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
-from studio.training.run_folder import CHECKPOINT, EVENTS, is_running
+from studio.training.recipe import load_recipe
+from studio.training.run_folder import CHECKPOINT, EVENTS, RECIPE, is_running
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
@@ -194,6 +195,13 @@ def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: P
         await until(lambda: train.watch.state == "failed")
         (notice,) = [n for n in window.studio.notices.at("train") if n.kind == "error"]
         assert notice.text == "The loss is no longer a number at step 3."
+        folder = train.watch.folder
+        assert folder is not None
+        before = load_recipe(folder / RECIPE).training.learning_rate
+        notice.on_action()
+        await until(lambda: any(n.kind == "info" for n in window.studio.notices.at("train")))
+        await until(lambda: train.watch.state == "failed")
+        assert load_recipe(folder / RECIPE).training.learning_rate == pytest.approx(before / 10)
 
     with_train(test)
 
