@@ -144,7 +144,7 @@ def _asked_for(path: Path) -> list[str]:
             if any(member.filename == "manifest.json" for member in members):
                 _refuse(path, "it is a model of Prime Studio already; run `prime-studio models import` on it")
             if len(pickles) != 1:
-                _refuse(path, "it is not a PyTorch checkpoint")
+                _refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
             if pickles[0].file_size > MAX_PICKLE_BYTES:
                 _refuse(path, f"its pickle has {pickles[0].file_size:,} bytes, which no known checkpoint needs")
             return sorted(set(_names(archive.read(pickles[0]))))
@@ -167,7 +167,7 @@ def _refuse_bare(path: Path, data: bytes) -> NoReturn:
         _refuse(path, f"it is a bare pickle that asks for {asked}; nothing of it was run; do not trust it")
     if names is not None:
         _refuse(path, "it is a bare pickle, not a PyTorch checkpoint of today; save it again with torch.save")
-    _refuse(path, "it is not a PyTorch checkpoint")
+    _refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
 
 
 def _names(pickle: bytes | BytesIO) -> Iterator[str]:

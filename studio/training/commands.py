@@ -88,11 +88,15 @@ class _ProgressLine:
 
     def __init__(self, console: Any, max_minutes: float | None):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.table import Column
 
         self.console = console
-        self.held_out = float("nan")
+        self.held_out = ""  # until it was measured
         self.progress = Progress(
-            BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"), console=console
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+            console=console,
         )
         self.task = self.progress.add_task("training", total=None, figures="starting …")
 
@@ -108,18 +112,21 @@ class _ProgressLine:
     def show(self, event: dict[str, Any]) -> None:
         match event["event"]:
             case "start":
-                self.progress.update(self.task, total=event["steps"], completed=event["step"])
-                self.console.print(f"{event['parameters'] / 1e6:.1f} M parameters, {event['samples']} samples")
+                self.progress.update(self.task, total=event["steps"], completed=event["step"], figures="")
+                words = (
+                    f"{event['parameters'] / 1e6:.1f} M parameters, {event['samples']:,} samples; loss in bits a token"
+                )
+                self.console.print(words, highlight=False)
             case "step":
                 figures = (
-                    f"loss {event['loss']:.3f} bits · held out {self.held_out:.3f} · "
+                    f"loss {event['loss']:.3f}{self.held_out} · "
                     f"{event['samples_per_second']:.1f} samples/s · {_duration(event['seconds_left'])} left"
                 )
                 self.progress.update(self.task, completed=event["step"], figures=figures)
                 if not self.console.is_terminal:
                     self.console.print(f"step {event['step']}/{event['steps']} · {figures}", highlight=False)
             case "evaluation":
-                self.held_out = event["held_out"]
+                self.held_out = f", held out {event['held_out']:.3f}"
                 best = ", the best so far" if event["best"] else ""
                 self.console.print(
                     f"step {event['step']}: bound {event['bound']:.3f} bits a token{best}", highlight=False
@@ -130,12 +137,21 @@ class _ProgressLine:
                 self.progress.update(self.task, figures=f"{event['what']}{part}")
             case "log":
                 self.console.print(event["message"], highlight=False)
+            case "end":
+                why = {"finished": "finished", "early": "ended early, with no better figure", "time": "time is up"}
+                words = why.get(event["reason"], "stopped")
+                self.progress.update(self.task, completed=event["step"], figures=words)
+                if not self.console.is_terminal:
+                    self.console.print(f"step {event['step']}: {words}", highlight=False)
             case "checkpoint":
-                self.console.print(f"checkpoint at step {event['step']}: {event['path']}", highlight=False)
+                best = ", the best so far" if event["best"] else ""
+                self.console.print(f"step {event['step']}: checkpoint{best}", highlight=False)
 
 
 def _duration(seconds: float) -> str:
     minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 

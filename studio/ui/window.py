@@ -209,7 +209,11 @@ class Window(QMainWindow):
         """Save and stop everything that the window owns."""
         settings = self.studio.settings
         settings.set("geometry", base64.b64encode(self.saveGeometry().data()).decode("ascii"))
-        settings.set_ui(PLACE, across=self.across.sizes(), down=self.down.sizes())
+        # What the workspace in front does without, such as the timeline, has no size now: the one it had stands.
+        if not self.inspectors.isHidden():
+            settings.set_ui(PLACE, across=self.across.sizes())
+        if not self.timelines.isHidden():
+            settings.set_ui(PLACE, down=self.down.sizes())
         await self.session.finish()
         for workspace in self.workspaces:
             workspace.close_down()

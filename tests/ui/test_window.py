@@ -160,6 +160,23 @@ def test_what_is_open_comes_back(with_window: Any) -> None:
     with_window(again)
 
 
+def test_the_timeline_comes_back_after_a_workspace_without_one(with_window: Any) -> None:
+    kept: list[int] = []
+
+    async def use(window: Window) -> None:
+        window.down.setSizes([500, 210])
+        kept.extend(window.down.sizes())
+        window.studio.settings.set_ui("window", down=kept)  # as an earlier closing left it
+        window.bring_to_front("train")
+
+    async def again(window: Window) -> None:
+        window.bring_to_front("image")
+        assert kept[1] > 0 and window.down.sizes() == kept
+
+    with_window(use)
+    with_window(again)
+
+
 def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) -> None:
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")

@@ -313,6 +313,7 @@ class ModelsWorkspace(Workspace):
         if self._job is not None:
             work.close()
             raise StudioError("Something is going on already: wait for it, or stop it first.")
+        self.studio.notices.clear(PLACE)  # what an earlier job told
 
         async def run() -> None:
             self._say(words)

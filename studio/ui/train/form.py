@@ -82,7 +82,7 @@ FLOATS = {
     "training.decay": ("Decay", "Last share of the steps in which the rate falls to zero."),
     "training.ema": ("Averaging", "How slowly the averaged weights follow, such as 0.999."),
     "training.region_share": ("Region masks", "Share of the samples that are masked inside a painted region only."),
-    "training.checkpoint_minutes": ("Save every", "Minutes between two checkpoints."),
+    "training.checkpoint_minutes": ("Save every (min)", "Minutes between two checkpoints."),
     "data.valid_share": ("Held out", "Share of the data that is kept aside, by content, to measure on."),
     "data.color_jitter": ("Other colours", "Share of the pictures whose colour channels are exchanged."),
 }

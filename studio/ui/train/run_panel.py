@@ -62,8 +62,12 @@ class RunPanel(QWidget):
         self.log.setFont(font(12, mono=True))
         self.log.setAccessibleName("Log of the run")
         self.log.setMaximumBlockCount(500)
+        self._log_end = True
+        self.log.verticalScrollBar().valueChanged.connect(self._log_scrolled)
+        self.log.verticalScrollBar().rangeChanged.connect(self._log_grew)
         self.checkpoints = QListWidget()
-        self.checkpoints.setAccessibleName("Checkpoints")
+        self.checkpoints.setAccessibleName("Checkpoints and their bounds")
+        self.checkpoints.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.checkpoints.currentItemChanged.connect(self._refresh_buttons)
         self.back = QPushButton("Go back to it")
         self.back.setToolTip("The run goes on from this checkpoint when it is resumed.")
@@ -110,7 +114,7 @@ class RunPanel(QWidget):
         column = QVBoxLayout(right)
         column.setContentsMargins(8, 4, 16, 8)
         column.setSpacing(6)
-        for title, widget, stretch in (("Checkpoints", self.checkpoints, 2), ("Log", self.log, 3)):
+        for title, widget, stretch in (("Checkpoints and bounds", self.checkpoints, 2), ("Log", self.log, 3)):
             label = QLabel(title)
             label.setProperty("role", "heading")
             label.setBuddy(widget)
@@ -190,21 +194,25 @@ class RunPanel(QWidget):
         if watch.line_count < self._written:
             self.log.clear()
             self._written = 0
-        bar = self.log.verticalScrollBar()
-        at_end = bar.value() == bar.maximum()
         for line in watch.lines[len(watch.lines) - min(len(watch.lines), watch.line_count - self._written) :]:
             self.log.appendPlainText(line)
         self._written = watch.line_count
-        if at_end:
-            bar.setValue(bar.maximum())
         if self.charts is not None and self.isVisible():
             self.charts.draw(watch.series)
         self.drawn.emit()
         self._list_checkpoints()
 
+    def _log_scrolled(self, value: int) -> None:
+        self._log_end = value == self.log.verticalScrollBar().maximum()
+
+    def _log_grew(self, _: int, most: int) -> None:
+        """Lines that come, or less room: the end stays in sight unless the user looks at something else."""
+        if self._log_end:
+            self.log.verticalScrollBar().setValue(most)
+
     def _figure_line(self) -> str:
         watch = self.watch
-        if watch.state in ("failed", "lost"):
+        if watch.state in ("failed", "lost") and not watch.live:  # what happens now is told by a notice
             return watch.message
         parts = []
         if watch.last:
@@ -266,6 +274,6 @@ class RunPanel(QWidget):
 
 
 def _words(entry: Checkpoint) -> str:
-    figure = f" · bound {entry.held_out:.3f}" if entry.held_out is not None else ""
+    figure = f" · {entry.held_out:.3f}" if entry.held_out is not None else ""
     kind = " · best" if entry.best else " · newest" if entry.file == CHECKPOINT else ""
     return f"Step {entry.step:,}{figure}{kind}"

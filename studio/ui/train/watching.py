@@ -192,6 +192,8 @@ class Watch(QObject):
             self.start, self.message = event, ""
             self._note(f"{event.get('parameters', 0) / 1e6:.1f} M parameters on {event.get('device')}")
             self.diverged = False
+            if self.evaluation.get("step", 0) > event.get("step", 0):
+                self.evaluation = {}  # of steps that no longer count
             self._set("running")
         elif kind == "preparing":
             part = (

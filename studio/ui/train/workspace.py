@@ -244,7 +244,7 @@ class TrainWorkspace(Workspace):
             raise
         parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
         self.form.set_estimate(
-            f"{told['parameters'] / 1e6:.1f} M parameters, {told['memory'] / 2**30:.1f} GB. "
+            f"{told['parameters'] / 1e6:.1f} M parameters, up to {told['memory'] / 2**30:.1f} GB. "
             f"{told['seconds_per_step']:.2f} s a step of {told['batch']} samples{parts} on {told['device']}: "
             f"about {duration(told['seconds'])} for {told['steps']:,} steps."
         )

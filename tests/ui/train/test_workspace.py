@@ -129,7 +129,7 @@ def test_the_first_wrong_field_is_focused_and_said(with_train: Any, pictures: Pa
         form.fields["training.warmup"].reset()
         window.studio.actions["train.start"].trigger()
         await asyncio.sleep(0.05)
-        assert form.message.text().startswith("Save every must lie between")
+        assert form.message.text().startswith("Save every (min) must lie between")
 
     with_train(test)
 
@@ -179,7 +179,7 @@ def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Pa
         await read(train, pictures)
         window.studio.actions["train.estimate"].trigger()
         await until(lambda: "M parameters" in train.form.estimate.text())
-        assert train.form.estimate.text().startswith("2.5 M parameters, 3.0 GB. 0.50 s a step")
+        assert train.form.estimate.text().startswith("2.5 M parameters, up to 3.0 GB. 0.50 s a step")
         assert "5 min" in train.form.estimate.text()
         train.form.set_name("other")
         assert not train.form.estimate.text()  # it is of another run
@@ -198,6 +198,7 @@ def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: P
         folder = train.watch.folder
         assert folder is not None
         before = load_recipe(folder / RECIPE).training.learning_rate
+        assert notice.on_action is not None
         notice.on_action()
         await until(lambda: any(n.kind == "info" for n in window.studio.notices.at("train")))
         await until(lambda: train.watch.state == "failed")
