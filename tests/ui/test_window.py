@@ -435,3 +435,20 @@ def test_a_touched_frame_can_be_made_again_without_a_mask(with_window: Any) -> N
         assert image.making.units() == 3 * 2 * 2
 
     with_window(test)
+
+
+def test_results_that_go_give_the_keys_to_the_canvas(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=2, variations=2)
+        window.studio.actions["image.generate"].trigger()
+        await until(lambda: image.playhead.run is not None)
+        await finished(image)
+        view = image.side_by_side.variations.view
+        await until(view.isVisible)
+        view.setFocus()
+        window.studio.actions["image.discard"].trigger()
+        await until(lambda: not view.isVisible())
+        assert window.focusWidget() is image.canvas
+
+    with_window(test)

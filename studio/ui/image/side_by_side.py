@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QSignalBlocker, QTimer
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from studio.generation import picture_tokenizer
 from studio.generation.request import inside
@@ -73,7 +73,7 @@ class SideBySide(QWidget):
         job = self._making.job
         seeds = None if job is None else (job.run.id, job.run.request.seeds)
         several = job is not None and len(job.run.request.seeds) > 1 and not self._making.comparison
-        self.variations.setVisible(several)
+        self._set_visible(self.variations, several)
         with QSignalBlocker(self.variations):  # what is chosen here follows what is on the canvas
             if several and seeds != self._seeds and seeds is not None:
                 self.variations.set_seeds(seeds[1])
@@ -81,6 +81,12 @@ class SideBySide(QWidget):
                 self.variations.view.set_current(self._making.variation)
         self._seeds = seeds if several else None
         self._soon()
+
+    def _set_visible(self, results: QWidget, visible: bool) -> None:
+        focus = QApplication.focusWidget()
+        if not visible and focus is not None and results.isAncestorOf(focus):
+            self._of.canvas.setFocus()  # Qt would give it to whatever comes next, such as the models
+        results.setVisible(visible)
 
     def _soon(self) -> None:
         if not self._timer.isActive() and (self.variations.isVisible() or self.comparison.isVisible()):
@@ -122,7 +128,7 @@ class SideBySide(QWidget):
 
     def _compare(self) -> None:
         jobs = self._making.comparison
-        self.comparison.setVisible(bool(jobs))
+        self._set_visible(self.comparison, bool(jobs))
         if jobs:
             with QSignalBlocker(self.comparison):
                 self.comparison.set_runs([_told(job) for job in jobs])
