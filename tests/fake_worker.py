@@ -64,7 +64,7 @@ def work(folder: Path, name: str, resume: bool) -> int:
     preview(folder, step)
     tell("preview", step=step)
     paused = False
-    while step < (5 if name == "short" else 200):
+    while step < (5 if name in ("short", "early") else 200):
         asked = control.take()
         if "stop" in asked:
             break
@@ -89,9 +89,8 @@ def work(folder: Path, name: str, resume: bool) -> int:
         if step % 5 == 0:
             tell("evaluation", step=step, held_out=loss, bound=1.5 * loss, bound_error=0.1, best=True)
     save(folder, step)
-    tell(
-        "end", step=step, samples=16 * step, finished=name == "short", reason="finished" if name == "short" else "stop"
-    )
+    reason = {"short": "finished", "early": "early"}.get(name, "stop")
+    tell("end", step=step, samples=16 * step, finished=name == "short", reason=reason)
     lock.release()
     return 0
 

@@ -101,6 +101,8 @@ def train(
         optimizers.load_state_dict(old["optimizers"])
         names = asdict(progress).keys()
         progress = Progress(**{name: old[name] for name in names if name in old})
+        if settings.patience and progress.worse >= settings.patience:
+            progress.worse = 0  # resumed after it ended early: as patient as before
         if main:
             generator.set_state(old["generator"])
             torch.set_rng_state(old["torch_rng"])

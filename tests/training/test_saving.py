@@ -149,6 +149,10 @@ def test_a_run_that_gets_no_better_ends_early(picture_recipe: Recipe, tmp_path: 
     assert events[-1]["reason"] == "early"
     assert not events[-1]["finished"]
     assert events[-1]["step"] < 50
+    ended = events[-1]["step"]
+    train(recipe, tmp_path / "run", resume=True, report=events.append)
+    assert events[-1]["reason"] == "early"
+    assert events[-1]["step"] >= ended + 2  # as patient as before
 
 
 def test_pause_holds_and_the_rest_goes_on(picture_recipe: Recipe, tmp_path: Path):

@@ -76,6 +76,7 @@ class Plot(QWidget):
             axis.linkToView(self._box)
             axis.enableAutoSIPrefix(False)
         self._axes["left"].setGrid(40)
+        self._axes["bottom"].setTickDensity(0.6)  # else the numbers touch where the plots are small
         self.curves = {name: pg.PlotCurveItem(antialias=True) for name in names}
         for curve in self.curves.values():
             self._box.addItem(curve)

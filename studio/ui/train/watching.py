@@ -86,6 +86,7 @@ class Watch(QObject):
         self.state, self.message = "none", ""
         self.live = False  # it was at work while this looked: its end is news
         self.diverged = False  # it failed because the loss was no number
+        self.early = False  # it ended before its last step: it got no better
         self._since = 0.0
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
@@ -191,7 +192,7 @@ class Watch(QObject):
                 series.cut(int(event.get("step", 0)))
             self.start, self.message = event, ""
             self._note(f"{event.get('parameters', 0) / 1e6:.1f} M parameters on {event.get('device')}")
-            self.diverged = False
+            self.diverged = self.early = False
             if self.evaluation.get("step", 0) > event.get("step", 0):
                 self.evaluation = {}  # of steps that no longer count
             self._set("running")
@@ -214,7 +215,8 @@ class Watch(QObject):
                 self.last = self.last | {"step": event.get("step", self.last["step"])}
             words = {"finished": "finished", "early": "ended early: no better figure", "time": "its time is up"}
             self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}")
-            self._set("done" if event.get("finished") or event.get("reason") == "early" else "stopped")
+            self.early = event.get("reason") == "early"
+            self._set("done" if event.get("finished") or self.early else "stopped")
         elif kind in ("error", "lost"):
             self._note(str(event.get("message", "")))
             self.diverged = event.get("diverged") is True
@@ -244,6 +246,7 @@ class Watch(QObject):
         if self.state == "none":
             return ""
         words = {"done": "Finished", "failed": "Failed", "lost": "Broke off", "stopping": "Stopping …"}
+        words |= {"done": "Ended early"} if self.early else {}
         words |= {"starting": "Starting …", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
         parts = [words[self.state]]
         if self.state in ("starting", "running") and not self.last:

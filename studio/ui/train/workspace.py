@@ -323,6 +323,11 @@ class TrainWorkspace(Workspace):
                 action="Go on at a tenth of the rate" if again else "",
                 on_action=again,
             )
+        if state == "done" and self.watch.early and self.watch.live:
+            best = next((entry.step for entry in self.watch.checkpoints() if entry.best), 0)
+            words = f"The run ended early: no better figure since step {best:,}, whose checkpoint is the best."
+            use = actions["train.use"].trigger
+            self.studio.notices.show(words, "info", self.name, action="Use it in studio", on_action=use)
         self.status_changed.emit()
 
     # ---- from a run to a model

@@ -207,6 +207,21 @@ def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: P
     with_train(test)
 
 
+def test_an_early_end_offers_the_best(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        train.form.set_name("early")
+        window.studio.actions["train.start"].trigger()
+        await until(lambda: train.watch.state == "done")
+        assert train.watch.status_line().startswith("Ended early")
+        (notice,) = window.studio.notices.at("train")
+        assert "no better figure" in notice.text and notice.on_action is not None
+        notice.on_action()
+        await until(lambda: any("is installed" in n.text for n in window.studio.notices.at("train")))
+
+    with_train(test)
+
+
 @pytest.mark.parametrize(("answer", "goes_on"), [("go on", True), ("stop", False), ("stay", True)])
 def test_closing_asks_what_becomes_of_a_run(with_train: Any, pictures: Path, answer: str, goes_on: bool) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
