@@ -247,6 +247,16 @@ def test_a_blank_canvas_is_filled_in_its_own_way(with_window: Any) -> None:
         await finished(image)
         assert image.settings.get("policy") == "even" and image.settings.get("temperature_slope") == (-0.3, 1.0)
         assert any("Nothing of the picture is given" in notice.text for notice in window.studio.notices.at("image"))
+        image.discard()
+        window.studio.actions["image.clear"].trigger()
+        masking.fill_rect(image.document, QRect(0, 0, 3, 3))
+        await image.generate()
+        await finished(image)
+        assert image.settings.are_default(), "a hole is filled as holes are again"
+        image.discard()
+        window.studio.actions["image.select-all"].trigger()
+        await image.generate()
+        await finished(image)
         image.settings.set(policy="sequential")
         await image.generate()
         assert image.settings.get("policy") == "sequential", "what the user chose stays"

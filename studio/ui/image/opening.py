@@ -60,6 +60,7 @@ class Opening(QObject):
     async def file(self, path: Path) -> None:
         """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
         picture, request = await asyncio.to_thread(_read, path)
+        self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
         if request is None or not self.request(request, picture):
             self.picture(picture, path.stem)
         self.title = path.stem

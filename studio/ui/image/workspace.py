@@ -95,6 +95,7 @@ class ImageWorkspace(Workspace):
         timeline.export.connect(self._export_as)
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
         self.opening, self.surprise = Opening(self), Surprise(self)
+        self._borrowed = False  # whether the settings for making from nothing came by themselves
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -191,13 +192,20 @@ class ImageWorkspace(Workspace):
 
     async def generate(self) -> None:
         self.studio.notices.clear(self.name)
+        told = ""
         if self.making.all_is_open() and self.settings.are_default():
             # What suits holes fills a blank canvas with its commonest colour.
             self.settings.set(**FROM_NOTHING)
-            self.studio.notices.show(
-                "Nothing of the picture is given, so the settings for making from nothing are in the inspector now.",
-                place=self.name,
-            )
+            self._borrowed = True
+            told = "Nothing of the picture is given, so the settings for making from nothing are in the inspector now."
+        elif self._borrowed and not self.making.all_is_open():
+            self._borrowed = False
+            if all(self.settings.get(name) == value for name, value in FROM_NOTHING.items()):
+                own = self.settings.defaults()
+                self.settings.set(**{name: own[name] for name in FROM_NOTHING})
+                told = "A part of the picture is given again, and so are the settings that suit that."
+        if told:
+            self.studio.notices.show(told, place=self.name)
         await self.making.generate()
 
     def stop(self) -> None:
