@@ -443,6 +443,9 @@ def test_a_touched_frame_can_be_made_again_without_a_mask(with_window: Any) -> N
         await until(act["image.generate"].isEnabled)
         await until(lambda: image.panel.forecast() is not None)
         assert image.making.units() == 3 * 2 * 2
+        assert image.panel.generate_button.text() == "Go on from here"
+        image.document.undo_stack.undo()
+        await until(lambda: image.panel.generate_button.text() == "Generate")
 
     with_window(test)
 

@@ -48,6 +48,8 @@ WIDE = 760
 """Above that there is room for words between the buttons."""
 NARROW = 580
 """Below that there is none at all."""
+UNTOUCHED = "Generate", "Fill what is masked"
+TOUCHED = "Go on from here", "Make again what you marked in this frame, and what is open in it"
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
@@ -323,6 +325,7 @@ class ImageWorkspace(Workspace):
 
     def _refresh(self) -> None:
         self.commands.refresh()
+        self.panel.set_goal(*(TOUCHED if self.making.pending else UNTOUCHED))
         self._which.setText(f"{self.making.variation + 1} of {self.variations}")
         self._fit_words()
         self.status_changed.emit()

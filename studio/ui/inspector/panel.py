@@ -91,6 +91,13 @@ class InspectorPanel(QWidget):
         self._problem = text
         self.refresh()
 
+    def set_goal(self, text: str, help: str) -> None:
+        """What the button that begins a run says and tells."""
+        if self.generate_button.text() != text:
+            self.generate_button.setText(text)
+            self.generate_button.setAccessibleName(text)
+            self.generate_button.setToolTip(help)
+
     def forecast(self) -> Forecast | None:
         """What a run with the present settings will cost."""
         units = self._units(self.settings.get("granularity")) if callable(self._units) else self._units
