@@ -1,5 +1,6 @@
 """The curves of a run. Imports pyqtgraph, which takes a moment: it is loaded when a run is first looked at."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,8 @@ PLOTS: tuple[tuple[str, tuple[str, ...], float], ...] = (  # title, curves, fact
     ("Samples/s", ("samples_per_second",), 1),
 )
 POINTS = 400
+MARK_WIDTH = 60
+"""Pixels that a number below a plot has."""
 
 
 class Charts(QWidget):
@@ -45,6 +48,13 @@ class Charts(QWidget):
     def points(self, name: str) -> int:
         """How many points of a curve are drawn."""
         return next(plot.points(name) for plot in self.plots if name in plot.curves)
+
+
+def marks(first: float, last: float, most: int) -> list[float]:
+    """Round numbers from one step to another, at most so many."""
+    distances = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
+    distance = next(distance for distance in distances if (last - first) // distance < most)
+    return [distance * n for n in range(math.ceil(first / distance), int(last // distance) + 1)]
 
 
 class Plot(QWidget):
@@ -76,7 +86,6 @@ class Plot(QWidget):
             axis.linkToView(self._box)
             axis.enableAutoSIPrefix(False)
         self._axes["left"].setGrid(40)
-        self._axes["bottom"].setTickDensity(0.6)  # else the numbers touch where the plots are small
         self.curves = {name: pg.PlotCurveItem(antialias=True) for name in names}
         for curve in self.curves.values():
             self._box.addItem(curve)
@@ -95,6 +104,11 @@ class Plot(QWidget):
             if len(steps) == 1:  # a point would not be seen
                 steps, values = steps + np.array([-0.5, 0.5]), values.repeat(2)
             curve.setData(steps, values)
+        known = [series[name].steps for name in self.curves if series[name].count]
+        if known:  # pyqtgraph's own numbers touch where the plots are small
+            ends = min(steps[0] for steps in known), max(steps[-1] for steps in known)
+            most = max(2, self._view.width() // MARK_WIDTH)
+            self._axes["bottom"].setTicks([[(mark, f"{mark:.0f}") for mark in marks(*ends, most)]])
         for axis in self._axes.values():  # numbers without a curve would be noise
             axis.setVisible(any(series[name].count for name in self.curves))
 

@@ -19,7 +19,7 @@ from studio.training.run_folder import CHECKPOINT, EVENTS, RECIPE, is_running
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
-from studio.ui.train.charts import Charts
+from studio.ui.train.charts import Charts, marks
 from studio.ui.train.leaving import LeavingDialog
 from studio.ui.train.watching import Series
 from studio.ui.train.workspace import TrainWorkspace
@@ -205,6 +205,14 @@ def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: P
         assert load_recipe(folder / RECIPE).training.learning_rate == pytest.approx(before / 10)
 
     with_train(test)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "most", "expected"),
+    [(4, 90, 2, [50]), (4, 90, 5, [20, 40, 60, 80]), (7, 7, 2, [7]), (0, 1_000_000, 3, [0, 500_000, 1_000_000])],
+)
+def test_marks_below_a_plot(first: float, last: float, most: int, expected: list[float]) -> None:
+    assert marks(first, last, most) == expected
 
 
 def test_an_early_end_offers_the_best(with_train: Any, pictures: Path) -> None:
