@@ -277,6 +277,9 @@ class TextPage(QTextEdit):
             self.setViewportMargins(side, 0, max(0, side - 12), 0)
         super().resizeEvent(event)
         self.forget_marks()
+        caret = self.cursorRect()
+        if self.viewport().height() < caret.bottom() and caret.top() < event.oldSize().height():
+            self.ensureCursorVisible()  # what has come below, such as drafts, does not cover where the writer is
 
     def _margin(self) -> float:
         return self.document().documentMargin()

@@ -359,3 +359,14 @@ def test_random_keys_keep_page_and_document_together(editor):
     document.undo_stack.setIndex(0)
     same(editor)
     assert document.text.pieces == before
+
+
+def test_what_comes_below_does_not_cover_the_caret(editor) -> None:
+    opened(editor, "\n".join(f"line {number}" for number in range(200)))
+    editor.setTextCursor(editor.cursorForPosition(QPoint(60, editor.viewport().height() - 30)))
+    assert editor.viewport().rect().contains(editor.cursorRect())
+    editor.resize(700, 160)
+    assert editor.viewport().rect().contains(editor.cursorRect())
+    editor.verticalScrollBar().setValue(0)  # who reads elsewhere is left there
+    editor.resize(700, 100)
+    assert editor.verticalScrollBar().value() == 0
