@@ -100,7 +100,8 @@ class TileDelegate(QStyledItemDelegate):
             if self._view.tiles.wanted is not None and not tile.failed:
                 self._view.tiles.wanted(index.row())
             painter.setPen(theme.color("muted"))
-            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, "Cannot be read" if tile.failed else "…")
+            wrapped = Qt.AlignmentFlag.AlignCenter.value | Qt.TextFlag.TextWordWrap.value
+            painter.drawText(box, wrapped, "Cannot be read" if tile.failed else "…")
         self._caption(painter, option, tile, QRect(box.x(), box.bottom() + PADDING // 2, box.width(), area.height()))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         if chosen or focused:
