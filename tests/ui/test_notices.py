@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QAbstractButton, QLabel, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.ui import theme
@@ -81,6 +81,27 @@ def test_action_and_dismiss_by_keyboard(notices: Notices, bar: NoticeBar, qtbot:
     notices.show("Out of memory.", "error", "image")
     qtbot.keyClick(button(bar, "Dismiss"), Qt.Key.Key_Space)
     assert notices.at("image") == []
+
+
+@pytest.mark.parametrize("proxy", [True, False])
+def test_the_keys_stay_at_the_place_when_a_notice_goes(
+    notices: Notices, bar: NoticeBar, qtbot: QtBot, proxy: bool
+) -> None:
+    place = bar.window()
+    first, canvas = QPushButton("First", place), QPushButton("Canvas", place)
+    for widget in (first, canvas):
+        widget.show()
+    if proxy:
+        place.setFocusProxy(canvas)
+    qtbot.waitUntil(place.isActiveWindow)
+    notices.show("Saved.", "info", "image", action="Look")
+    button(bar, "Look").setFocus()
+    qtbot.keyClick(button(bar, "Look"), Qt.Key.Key_Space)
+    assert QApplication.focusWidget() is (canvas if proxy else place)
+    # One that goes while the keys are elsewhere takes them from nobody.
+    first.setFocus()
+    notices.dismiss(notices.show("Saved.", "info", "image"))
+    assert QApplication.focusWidget() is first
 
 
 def test_only_good_news_leaves_on_its_own(
