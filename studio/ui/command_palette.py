@@ -138,6 +138,7 @@ class CommandPalette(QFrame):
         recent = self._recent()
         matches = [(entry, match(query, f"{entry.title} {entry.workspace or ''}")) for entry in self._actions]
         best = max((found[0] for _, found in matches if found), default=0.0)
+        here = {entry.title for entry in self._actions if entry.workspace == self._actions.workspace}
         ranked = []
         for order, (entry, found) in enumerate(matches):
             if found is None or found[0] < POOR * best < best:
@@ -146,9 +147,12 @@ class CommandPalette(QFrame):
             available = entry.action.isEnabled() or (away and self._show_workspace is not None)
             last = recent.index(entry.id) if not query.strip() and entry.id in recent else RECENT
             places = tuple(place for place in found[1] if place < len(entry.title))
-            ranked.append((not available, last, -found[0] if query.strip() else away, order, entry, places))
-        ranked.sort(key=lambda row: row[:4])
-        self._model.show([_Found(entry, places, not off) for off, _, _, _, entry, places in ranked])
+            # Who names what the workspace in front has as well means that one, even where it cannot be done now.
+            twin = away and entry.title in here
+            score = -found[0] if query.strip() else away
+            ranked.append((twin, not available, last, score, order, entry, places))
+        ranked.sort(key=lambda row: row[:5])
+        self._model.show([_Found(entry, places, not off) for _, off, _, _, _, entry, places in ranked])
         self.list.setCurrentIndex(self._model.index(0))
         self.list.scrollToTop()
         if self.isVisible():

@@ -121,6 +121,19 @@ def test_an_action_of_another_workspace_brings_it_to_the_front(bench: Bench, qtb
     assert bench.ran == ["text.gap"] and bench.actions.workspace == "text"
 
 
+def test_what_is_off_here_is_not_done_elsewhere_unawares(bench: Bench, qtbot: QtBot) -> None:
+    bench.actions.add("text.stop", "Stop", bench.runner("text.stop"), workspace="text")
+    bench.actions["image.stop"].setEnabled(False)
+    bench.palette.open()
+    qtbot.keyClicks(bench.palette.line, "stop")
+    assert [entry.id for entry in bench.palette.found()] == ["image.stop", "text.stop"]
+    bench.press(KEY.Key_Return)
+    assert bench.ran == [] and bench.actions.workspace == "image"
+    qtbot.keyClicks(bench.palette.line, " text")
+    bench.press(KEY.Key_Return)
+    assert bench.ran == ["text.stop"] and bench.actions.workspace == "text"
+
+
 def test_what_was_used_last_is_on_top(bench: Bench, qtbot: QtBot, settings: Settings) -> None:
     for letters in ("strip", "zoom"):
         bench.palette.open()
