@@ -20,22 +20,12 @@ from studio.generation.request import (
 )
 from studio.generation.tokenizers import picture_tokenizer, text_plan
 from studio.media.frames import WorkingFrame, crop, crop_planes, frame_around, given_state
-from studio.prime.policies import NO_CORRECTOR, POLICIES
+from studio.prime.policies import FROM_NOTHING, NO_CORRECTOR, POLICIES
 from studio.prime.schedules import SCHEDULES, alpha_grid
 
 if TYPE_CHECKING:
     from studio.media.textplan import Parts
     from studio.runtime.bundle import Bundle
-
-FROM_NOTHING: Options = {
-    "steps": 64,
-    "schedule": "cosine",
-    "policy": "even",
-    "temperature": 1.0,
-    "temperature_slope": (-0.3, 1.0),
-    "remask": 0.3,
-}
-"""For pictures made from nothing by a model whose defaults are for filling; chosen by looking at them."""
 
 
 def picture_request(

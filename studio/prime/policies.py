@@ -6,6 +6,7 @@ sample's generator alone, so what it decides does not depend on the rest of a ba
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -22,6 +23,16 @@ With little noise the commonest class, a white background, is revealed first and
 """
 
 NO_CORRECTOR: Triple = (0.0, 0.0, 0.0)
+
+FROM_NOTHING: dict[str, Any] = {
+    "steps": 64,
+    "schedule": "cosine",
+    "policy": "even",
+    "temperature": 1.0,
+    "temperature_slope": (-0.3, 1.0),
+    "remask": 0.3,
+}
+"""For pictures made from nothing by a model whose defaults are for filling; chosen by looking at them."""
 
 NEGLIGIBLE = 0.1
 """Entropy in nats that tokens revealed together may have in any step."""

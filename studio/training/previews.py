@@ -14,6 +14,7 @@ from torch import Generator, nn
 from studio.files import atomic_path, write_atomic
 from studio.media.images import image_tokenizer
 from studio.media.texts import TextTokenizer
+from studio.prime.policies import FROM_NOTHING
 from studio.prime.sampling import sample
 from studio.training.evaluation import numpy_denoiser
 from studio.training.masks import picture_regions, text_regions
@@ -24,9 +25,6 @@ from studio.training.run_folder import PREVIEWS
 SAMPLES = 8  # pictures; every other hole is the whole of it
 TEXTS = 4
 STEPS = 16
-FROM_NOTHING = {"policy": "even", "temperature": 1.0, "temperature_slope": (-0.3, 1.0), "remask": 0.3}
-"""For a picture of which nothing is given, as in `studio.generation`: the surest class first would beget more of
-itself, and a blank be shown for a model that draws well."""
 
 
 class Previews:
@@ -62,7 +60,9 @@ class Previews:
         options |= {name: defaults[name] for name in names if name in defaults}
         denoise, made = numpy_denoiser(network, device), self.tokens.copy()
         whole = self.holes.all(axis=1) & (self.recipe.modality == "image")
-        for some, more in ((~whole, {}), (whole, FROM_NOTHING)):
+        # As in the studio: by confidence a model that draws well would be shown with a blank.
+        from_nothing = FROM_NOTHING | {"steps": options["steps"]} if options["policy"] == "confidence" else {}
+        for some, more in ((~whole, {}), (whole, from_nothing)):
             which = np.flatnonzero(some)
             if len(which):
                 seeds = which.tolist()

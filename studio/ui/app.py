@@ -117,8 +117,6 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
             kind="warning",
             details=crash.last,
         )
-    # What is there now stays: the collector need not look through it again, which takes 50 ms of the main thread.
-    gc.freeze()
     if options.paths:
         window.open_paths(options.paths)
     # What is here now stays: going through all of it again, as the collector does now and then, takes 0.1 s.

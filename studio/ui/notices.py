@@ -6,19 +6,11 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import (
-    QApplication,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPlainTextEdit,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from studio.ui.fonts import font
 from studio.ui.icons import icon
+from studio.ui.widgets.focus import leave_focus
 from studio.ui.widgets.icon_button import IconButton, IconLabel
 
 Kind = Literal["info", "warning", "error", "success"]
@@ -124,20 +116,10 @@ class NoticeBar(QWidget):
         if row is None:
             return
         self._layout.removeWidget(row)
-        self._give_focus_back(row)
+        leave_focus(row, self.parentWidget() or self)
         row.hide()
         row.deleteLater()
         self.setVisible(bool(self._rows))
-
-    def _give_focus_back(self, row: "_Row") -> None:
-        """Leave the keys at the place that the notice belongs to; Qt would hand them to what comes next."""
-        focused = QApplication.focusWidget()
-        if focused is None or not row.isAncestorOf(focused):
-            return
-        place = self.parentWidget()
-        while place is not None and place.focusProxy() is None:
-            place = place.parentWidget()
-        (place or self.parentWidget() or self).setFocus()
 
 
 class _Row(QFrame):

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QSignalBlocker, QTimer
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from studio.generation import picture_tokenizer
 from studio.generation.request import inside
@@ -17,6 +17,7 @@ from studio.ui.image.making import Making
 from studio.ui.image.variations import Compared, ComparisonStrip, Variations
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept
+from studio.ui.widgets.focus import leave_focus
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
@@ -83,9 +84,8 @@ class SideBySide(QWidget):
         self._soon()
 
     def _set_visible(self, results: QWidget, visible: bool) -> None:
-        focus = QApplication.focusWidget()
-        if not visible and focus is not None and results.isAncestorOf(focus):
-            self._of.canvas.setFocus()  # Qt would give it to whatever comes next, such as the models
+        if not visible:
+            leave_focus(results, self)
         results.setVisible(visible)
 
     def _soon(self) -> None:

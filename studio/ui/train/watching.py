@@ -245,8 +245,12 @@ class Watch(QObject):
         """State, step, figures and time left, in one line."""
         if self.state == "none":
             return ""
-        words = {"done": "Finished", "failed": "Failed", "lost": "Broke off", "stopping": "Stopping …"}
-        words |= {"done": "Ended early"} if self.early else {}
+        words = {
+            "done": "Ended early" if self.early else "Finished",
+            "failed": "Failed",
+            "lost": "Broke off",
+            "stopping": "Stopping …",
+        }
         words |= {"starting": "Starting …", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
         parts = [words[self.state]]
         if self.state in ("starting", "running") and not self.last:

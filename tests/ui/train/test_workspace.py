@@ -74,6 +74,11 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+def start(window: Window, train: TrainWorkspace, name: str) -> None:
+    train.form.set_name(name)
+    window.studio.actions["train.start"].trigger()
+
+
 async def read(train: TrainWorkspace, path: Path) -> None:
     train.open_data(path)
     await until(lambda: train.source.dataset is not None and not train.source.reading)
@@ -86,8 +91,7 @@ def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
         await until(lambda: train.source.dataset is not None and not train.source.reading)
         assert train.data_panel.summary.text() == "12 pictures · 1 unreadable"
         assert train.data_panel.problems.count() == 1
-        train.form.set_name("steady")
-        actions["train.start"].trigger()
+        start(window, train, "steady")
         await until(lambda: train.watch.series["loss"].count > 3)
         assert train.stack.currentWidget() is train.run_panel
         assert train.status()["model"] == "Run steady"
@@ -190,8 +194,7 @@ def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Pa
 def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
-        train.form.set_name("fails")
-        window.studio.actions["train.start"].trigger()
+        start(window, train, "fails")
         await until(lambda: train.watch.state == "failed")
         (notice,) = [n for n in window.studio.notices.at("train") if n.kind == "error"]
         assert notice.text == "The loss is no longer a number at step 3."
@@ -218,8 +221,7 @@ def test_marks_below_a_plot(first: float, last: float, most: int, expected: list
 def test_an_early_end_offers_the_best(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
-        train.form.set_name("early")
-        window.studio.actions["train.start"].trigger()
+        start(window, train, "early")
         await until(lambda: train.watch.state == "done")
         assert train.watch.status_line().startswith("Ended early")
         (notice,) = window.studio.notices.at("train")
@@ -234,8 +236,7 @@ def test_an_early_end_offers_the_best(with_train: Any, pictures: Path) -> None:
 def test_closing_asks_what_becomes_of_a_run(with_train: Any, pictures: Path, answer: str, goes_on: bool) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
-        train.form.set_name("steady")
-        window.studio.actions["train.start"].trigger()
+        start(window, train, "steady")
         await until(lambda: train.watch.series["loss"].count > 1)
         folder = train.watch.folder
         assert folder
@@ -261,8 +262,7 @@ def test_closing_asks_what_becomes_of_a_run(with_train: Any, pictures: Path, ans
 def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
-        train.form.set_name("steady")
-        window.studio.actions["train.start"].trigger()
+        start(window, train, "steady")
         await until(lambda: train.watch.series["loss"].count > 2)
         window.studio.actions["train.save"].trigger()
         await until(lambda: train.run_panel.checkpoints.count() == 2)
@@ -326,8 +326,7 @@ def test_what_a_run_broke_off_for_is_no_news_once_it_is_resumed(with_train: Any,
     async def test(window: Window, train: TrainWorkspace) -> None:
         actions = window.studio.actions
         await read(train, pictures)
-        train.form.set_name("steady")
-        actions["train.start"].trigger()
+        start(window, train, "steady")
         await until(lambda: train.watch.series["loss"].count > 3)
         actions["train.stop"].trigger()
         await until(lambda: train.watch.state == "stopped")
@@ -349,8 +348,7 @@ def test_a_run_and_data_that_nothing_needs_can_go(with_train: Any, pictures: Pat
         actions = window.studio.actions
         await read(train, pictures)
         opened = train.source.dataset
-        train.form.set_name("steady")
-        actions["train.start"].trigger()
+        start(window, train, "steady")
         await until(lambda: train.watch.series["loss"].count > 3)
         assert not actions["train.delete"].isEnabled()
         actions["train.stop"].trigger()
