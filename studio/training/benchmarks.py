@@ -28,6 +28,8 @@ from studio.training.recipe import DataSettings, Recipe
 from studio.training.saving import save_checkpoint
 
 PICTURES = 4000
+TEXTS, WORDS = 200, 5000
+KINDS = {"image": "pictures", "text": "text"}
 
 
 @dataclass(frozen=True)
@@ -43,29 +45,40 @@ class Measure:
 
 
 def measures(repeats: int = 5) -> Iterator[Measure]:
-    """Every figure, as it is measured; the network is the one of emoji-32, the pictures are noise."""
+    """Every figure, as it is measured; the networks are those of the shipped models, the data are noise."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        recipe = _recipe(folder)
-        prepared = prepare(recipe, folder / "run")
-        loop = _Loop(recipe, prepared)
-        yield _over_plain(loop, repeats)
-        if loop.device.type == "cuda":
-            yield _over_bare(loop, repeats)
-        step = _seconds(loop.step, loop.wait, repeats)
-        yield _data_share(loop, step, repeats)
-        yield _looking_share(loop, folder / "run", step)
+        for recipe in (_picture_recipe(Path(name) / "pictures"), _text_recipe(Path(name) / "texts")):
+            run = Path(name) / recipe.modality
+            loop = _Loop(recipe, prepare(recipe, run))
+            yield _over_plain(loop, repeats)
+            if loop.device.type == "cuda":
+                yield _over_bare(loop, repeats)
+            if recipe.modality == "image":
+                step = _seconds(loop.step, loop.wait, repeats)
+                yield _data_share(loop, step, repeats)
+                yield _looking_share(loop, run, step)
 
 
-def _recipe(folder: Path) -> Recipe:
+def _picture_recipe(folder: Path) -> Recipe:
     """The small preset on a dataset of noise, which no cache or compression can make cheap."""
     rng = np.random.default_rng(0)
-    writer = DatasetWriter(folder / "data", "pictures", {"source": "noise", "grid": [32, 32], "fit": "crop"})
+    writer = DatasetWriter(folder, "pictures", {"source": "noise", "grid": [32, 32], "fit": "crop"})
     for index in range(PICTURES):
         writer.add(str(index), rng.integers(0, 256, (32, 32, 3), dtype=np.uint8).tobytes())
     writer.finish()
-    data = DataSettings(train=str(folder / "data"), flip=True, shift=2, color_jitter=0.15, name="noise")
+    data = DataSettings(train=str(folder), flip=True, shift=2, color_jitter=0.15, name="noise")
     return new_model("bench", "image", "small", data=data)
+
+
+def _text_recipe(folder: Path) -> Recipe:
+    """The small preset on random words."""
+    rng = np.random.default_rng(0)
+    words = ["".join(map(chr, rng.integers(97, 123, length))) for length in rng.integers(2, 9, WORDS)]
+    writer = DatasetWriter(folder, "texts", {"source": "noise"})
+    for index in range(TEXTS):
+        writer.add(str(index), " ".join(rng.choice(words, 1000)).encode())
+    writer.finish()
+    return new_model("bench", "text", "small", data=DataSettings(train=str(folder), name="noise"))
 
 
 class _Loop:
@@ -149,9 +162,8 @@ def _over_plain(loop: _Loop, repeats: int) -> Measure:
             ratios.append(seconds[0] / seconds[1])
             ours.append(loop.recipe.training.batch / seconds[1])
     note = f"{statistics.median(ours):.1f} samples/s in bf16, {device_name(loop.device)}"
-    return Measure(
-        "training over a plain float32 loop of the same network", statistics.median(ratios), 2, "×", note, True
-    )
+    name = f"training over a plain float32 loop of the same network, {KINDS[loop.recipe.modality]}"
+    return Measure(name, statistics.median(ratios), 2, "×", note, True)
 
 
 def _over_bare(loop: _Loop, repeats: int) -> Measure:
@@ -164,7 +176,8 @@ def _over_bare(loop: _Loop, repeats: int) -> Measure:
         loop.optimizers.step(loop.done)
 
     share = _seconds(bare, loop.wait, 4 * repeats) / _seconds(loop.step, loop.wait, 4 * repeats)
-    return Measure("training over a bare loop on one fixed batch", 100 * share, 50, "%", at_least=True)
+    name = f"training over a bare loop on one fixed batch, {KINDS[loop.recipe.modality]}"
+    return Measure(name, 100 * share, 50, "%", at_least=True)
 
 
 def _data_share(loop: _Loop, step: float, repeats: int) -> Measure:

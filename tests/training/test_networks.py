@@ -12,6 +12,7 @@ import torch
 
 from studio.errors import StudioError
 from studio.training.networks import build_network, network_settings
+from studio.training.networks.attention import WRITTEN_OUT_TOKENS, attend
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "official"
 needs_fixtures = pytest.mark.skipif(not FIXTURES.exists(), reason="the published-format fixtures are not at hand")
@@ -105,6 +106,23 @@ def tensors_only(data: bytes) -> dict[str, Any]:
 
     reader = types.SimpleNamespace(Unpickler=Reader, load=pickle.load, __name__="reader")
     return torch.load(io.BytesIO(data), weights_only=False, pickle_module=reader)
+
+
+@pytest.mark.parametrize("tokens", [64, WRITTEN_OUT_TOKENS + 1])
+def test_attention_of_a_cpu_in_bf16_is_that_in_float32(tokens: int):
+    torch.manual_seed(0)
+    exact = [torch.randn((1, 2, tokens, 44), requires_grad=True) for _ in range(3)]
+    short = [tensor.detach().bfloat16().requires_grad_() for tensor in exact]
+    expected, got = attend(*exact), attend(*short)
+    assert got.dtype == torch.bfloat16
+    direction = torch.randn_like(expected)
+    expected.backward(direction)
+    got.backward(direction.bfloat16())
+    pairs = [(got, expected), *((a.grad, b.grad) for a, b in zip(short, exact, strict=True))]
+    for value, reference in pairs:
+        assert value is not None
+        assert reference is not None
+        assert (value.float() - reference).norm() < 0.02 * reference.norm()
 
 
 @pytest.mark.parametrize("colors", [1, 3])
