@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WRITTEN_OUT_TOKENS = 512
+WRITTEN_OUT_TOKENS = 256
+"""Up to here the weights kept for the backward pass are no more than what the rest of a block keeps."""
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
