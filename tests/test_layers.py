@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LEAVES = {"errors", "files", "preflight"}
+LEAVES = {"errors", "files", "preflight", "shipped"}
 MIDDLE = {"media", "runtime", "prime"}
 DOORS = {"datasets", "evaluation", "generation", "library", "quality", "training"} | MIDDLE
 
@@ -20,9 +20,10 @@ ARROWS: dict[str, set[str]] = {
     "errors": set(),
     "files": {"errors"},
     "preflight": set(),
+    "shipped": set(),
     "prime": set(),
     "media": {"prime", "errors", "files"},
-    "runtime": {"prime", "errors", "files"},
+    "runtime": {"prime", "errors", "files", "shipped"},
     "generation": MIDDLE | LEAVES,
     "library": {"generation"} | MIDDLE | LEAVES,
     "evaluation": {"generation"} | MIDDLE | LEAVES,

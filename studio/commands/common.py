@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studio.errors import StudioError
+from studio.shipped import shipped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -118,9 +119,7 @@ def find_model(name: str | None, modality: str) -> "Bundle":
 
 def samples_folder() -> Path:
     """The shipped sample pictures and texts."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_shipped" / "assets"
-    return (installed if installed.is_dir() else package.parent / "assets") / "samples"
+    return shipped("assets") / "samples"
 
 
 def say(args: argparse.Namespace, text: str) -> None:

@@ -20,6 +20,7 @@ from studio.errors import StudioError
 from studio.files import atomic_path, write_atomic
 from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, is_plain_name, refuse, shown
 from studio.runtime.denoiser import OnnxDenoiser
+from studio.shipped import shipped
 
 SUFFIX = ".primebundle"
 DEFAULTS = {"image": "emoji-32", "text": "storybook"}
@@ -45,10 +46,8 @@ def user_models() -> Path:
 
 
 def shipped_models() -> Path:
-    """The models that came with the program: inside the package if it was installed, else the repository's."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_shipped" / "models"
-    return installed if installed.is_dir() else package.parent / "models"
+    """The models that came with the program."""
+    return shipped("models")
 
 
 def models_folders() -> list[Path]:
@@ -174,10 +173,8 @@ def remove_bundle(name: str) -> None:
     """Delete an imported model. StudioError when it is not there or came with the program."""
     path = user_models() / name
     if not is_plain_name(name) or not path.is_dir():
-        shipped = is_plain_name(name) and (shipped_models() / name).is_dir()
-        why = (
-            "came with the program and cannot be removed" if shipped else "is not there; see `prime-studio models list`"
-        )
+        ours = is_plain_name(name) and (shipped_models() / name).is_dir()
+        why = "came with the program and cannot be removed" if ours else "is not there; see `prime-studio models list`"
         raise StudioError(f"The model {shown(name)} {why}.")
     try:
         # First out of sight in one step, so that no half of it is ever listed.

@@ -2,7 +2,7 @@
 
 from PySide6.QtGui import QFont, QFontDatabase
 
-from studio.ui.assets import assets_folder
+from studio.shipped import shipped
 
 SANS = "Inter"
 MONO = "JetBrains Mono"
@@ -16,7 +16,7 @@ _loaded: set[str] = set()
 def load_fonts() -> None:
     """Add the shipped fonts to the application, once. RuntimeError where a file is missing or damaged."""
     for name in FILES:
-        if name not in _loaded and QFontDatabase.addApplicationFont(str(assets_folder() / "fonts" / name)) < 0:
+        if name not in _loaded and QFontDatabase.addApplicationFont(str(shipped("assets") / "fonts" / name)) < 0:
             raise RuntimeError(f"the shipped font {name} cannot be loaded")
         _loaded.add(name)
 

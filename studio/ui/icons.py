@@ -9,20 +9,20 @@ from PySide6.QtCore import QByteArray, QPoint, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QIconEngine, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 
-from studio.ui.assets import assets_folder
+from studio.shipped import shipped
 from studio.ui.theme import color
 
 
 def names() -> list[str]:
     """Every icon there is."""
-    return sorted(path.stem for path in (assets_folder() / "icons").glob("*.svg") if path.stem != "prime-studio")
+    return sorted(path.stem for path in (shipped("assets") / "icons").glob("*.svg") if path.stem != "prime-studio")
 
 
 @cache
 def _source(name: str) -> str:
     """The drawing. KeyError for an icon there is not, so that a slip of the pen is seen at once."""
     try:
-        return (assets_folder() / "icons" / f"{name}.svg").read_text(encoding="utf-8")
+        return (shipped("assets") / "icons" / f"{name}.svg").read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise KeyError(f"there is no icon {name!r}") from error
 
@@ -87,7 +87,7 @@ def icon(name: str, role: str = "text", on: str = "link") -> QIcon:
 
 def app_icon() -> QIcon:
     """The icon of the program, in its own colours."""
-    return QIcon(str(assets_folder() / "icons" / "prime-studio.svg"))
+    return QIcon(str(shipped("assets") / "icons" / "prime-studio.svg"))
 
 
 def paint_icon(painter: QPainter, name: str, position: QPoint, size: int, role: str = "text") -> None:

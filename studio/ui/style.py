@@ -7,7 +7,7 @@ A widget chooses a variant by a property: `kind` of a button is "primary", "dang
 import re
 from collections.abc import Mapping
 
-from studio.ui.assets import assets_folder
+from studio.shipped import shipped
 
 SHEET = """
 QToolTip { background: @raised; color: @text; border: 1px solid @border; padding: 4px 6px; }
@@ -209,5 +209,5 @@ QGroupBox::title { subcontrol-origin: margin; left: 10px; padding: 0 4px; color:
 
 def style_sheet(colors: Mapping[str, str]) -> str:
     """The sheet in these colours. KeyError for an unknown role."""
-    words = {**colors, "assets": assets_folder().as_posix()}
+    words = {**colors, "assets": shipped("assets").as_posix()}
     return re.sub(r"@([a-z][a-z0-9-]*)", lambda match: words[match[1]], SHEET)

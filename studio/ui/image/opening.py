@@ -13,7 +13,7 @@ from studio.generation.request import inside
 from studio.media.export import read_parameters
 from studio.media.frames import WorkingFrame
 from studio.media.images import FORMATS, Picture, load_picture
-from studio.ui.assets import assets_folder
+from studio.shipped import shipped
 from studio.ui.image import masking
 from studio.ui.image.planes import ALL
 from studio.ui.tasks import spawn
@@ -39,7 +39,7 @@ class Opening(QObject):
 
     def sample(self) -> None:
         """A picture with a mask that is painted already: pressing Generate shows the method at once."""
-        samples, document = assets_folder() / "samples", self._of.document
+        samples, document = shipped("assets") / "samples", self._of.document
         document.load(load_picture(samples / "couple.png"))
         masking.import_mask(document, samples / "couple-mask.png")
         document.undo_stack.clear()

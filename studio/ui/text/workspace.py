@@ -13,8 +13,8 @@ from studio.generation import GenerationRequest, TextSource, text_plan, text_tok
 from studio.media.gapped import GappedText
 from studio.media.textplan import parse_gaps
 from studio.media.texts import load_text
+from studio.shipped import shipped
 from studio.ui import history
-from studio.ui.assets import assets_folder
 from studio.ui.image.toolbar import bar
 from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
@@ -184,7 +184,7 @@ class TextWorkspace(Workspace):
 
     def _open_sample(self) -> None:
         """A text with gaps in it: pressing Generate shows the method at once."""
-        parts = parse_gaps(load_text(assets_folder() / "samples" / "fisherman.txt"))
+        parts = parse_gaps(load_text(shipped("assets") / "samples" / "fisherman.txt"))
         self.take_text(GappedText.of(parts), "fisherman")
 
     def take_text(self, text: GappedText, title: str) -> None:
