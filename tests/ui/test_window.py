@@ -247,6 +247,7 @@ def test_a_blank_canvas_is_filled_in_its_own_way(with_window: Any) -> None:
         await finished(image)
         assert image.settings.get("policy") == "even" and image.settings.get("temperature_slope") == (-0.3, 1.0)
         assert any("Nothing of the picture is given" in notice.text for notice in window.studio.notices.at("image"))
+        image.restore(image.session())  # as the next start does
         image.discard()
         window.studio.actions["image.clear"].trigger()
         masking.fill_rect(image.document, QRect(0, 0, 3, 3))
@@ -396,7 +397,7 @@ def test_a_request_brings_its_digit_planes_back(with_window: Any, tmp_path: Path
     async def test(window: Window) -> None:
         image, act = image_of(window), window.studio.actions
         act["image.planes-low"].trigger()
-        image.document.apply_planes()
+        masking.apply_planes(image.document)
         bits = image.document.mask_bits.copy()
         image.settings.set(steps=3)
         await image.generate()
@@ -404,7 +405,12 @@ def test_a_request_brings_its_digit_planes_back(with_window: Any, tmp_path: Path
         made = image.shown_picture()
         save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
         act["image.planes-all"].trigger()
+        run, steps = image.playhead.run, image.document.undo_stack.count()
         await image.opening.file(tmp_path / "made.png")
+        assert image.document.undo_stack.count() == steps + 1 and image.playhead.run is None
+        image.document.undo_stack.undo()
+        assert image.playhead.run is run, "one step takes the picture back, with what was made of the one before"
+        image.document.undo_stack.redo()
         whole = (1 << image.document.digits) - 1
         assert (image.document.mask_bits & whole == bits & whole).all() and bits.any()
 

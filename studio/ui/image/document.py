@@ -35,11 +35,15 @@ class ImageDocument(QObject):
     edit_cancelled = Signal()
     edited = Signal()
     """An action was finished, undone or redone: time to save the session."""
+    returned = Signal()
+    """Undo or redo has led to another `place`."""
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self.undo_stack = BoundedUndo(self)
         self.editing_state = False
+        self.place: object = None
+        """What was made and is on the canvas, of no concern here; undo and redo lead back to it."""
         self._edit: Edit | None = None
         self._frame: WorkingFrame | None = None
         self._grid, self._digits, self._planes = 32, 8, "all"
@@ -47,7 +51,7 @@ class ImageDocument(QObject):
         # What was found out of the layers, until they change.
         self._bounds: QRect | None = None
         self._around: tuple[Any, WorkingFrame | None] = ((), None)
-        self._touched: bool | None = None
+        self._touched: tuple[bool, bool] | None = None
         for signal in (self.state_edits_changed, self.replaced):
             signal.connect(self._forget_touched)
         self._signals = {"mask": self.mask_changed, "pins": self.pins_changed}
@@ -81,27 +85,27 @@ class ImageDocument(QObject):
         """A copy of the picture, which may go to another thread."""
         return Picture(self.stored.copy(), None if self.alpha is None else self.alpha.copy())
 
-    def set_picture(self, picture: Picture, keep_mask: bool = False, text: str = "Open picture") -> None:
-        """Put another picture in place, as an action. With `keep_mask` a mask of the same size stays."""
+    def set_picture(
+        self, picture: Picture, mask: NDArray[np.uint16] | None = None, frame: WorkingFrame | None = None
+    ) -> None:
+        """Put another picture in place, with this mask, as `mask_bits`, and frame or with none, as one action."""
         self.cancel_edit()
-        before = {**self._layers, "frame": self._frame}
-        old_mask, same = self.mask, picture.size == self.size
-        bits = self.mask_bits
+        before = dict(self._layers, frame=self._frame, place=self.place)
         self._install(picture)
-        if keep_mask and same and old_mask.any():
-            self._layers["mask"] = bits.copy()
-            self._frame = before["frame"]
-        self._bounds = None
-        after = {**self._layers, "frame": self._frame}
-        self.undo_stack.add(SwapCommand(text, before, after, self._swap))
-        self._announce_all()
+        if mask is not None:
+            self._layers["mask"] = mask.copy()
+        self._frame = None if frame is None else self.clamped(frame)
+        self.place = None
+        after = dict(self._layers, frame=self._frame, place=None)
+        self.undo_stack.add(SwapCommand("Open picture", before, after, self._swap))
+        self.replaced.emit()
+        self.frame_changed.emit()
+        self.edited.emit()
 
     def load(self, picture: Picture) -> None:
         """Begin anew with this picture: no mask, nothing to undo."""
-        self.cancel_edit()
-        self._install(picture)
+        self.set_picture(picture)
         self.undo_stack.clear()
-        self._announce_all()
 
     def accept(self, made: NDArray[np.uint8], mask: NDArray[np.bool_] | None = None) -> None:
         """Take a result, uint8 (H, W, 3), as the new original where it was filled: in `mask` (this mask)."""
@@ -112,6 +116,16 @@ class ImageDocument(QObject):
                 here = slices(rect)
                 self._put(edit, rect, mask[here], {"stored": made[here], "alpha": 255})
             self.clear(edit, "pins", "erased", "painted")
+            self.place = None
+
+    def come_to(self, place: object, text: str, *outdated: str) -> None:
+        """Something else is on the canvas from now on, and these layers belonged to what was there: one action."""
+        if any(self._layer(name).any() for name in outdated):
+            self.cancel_edit()
+        edit = Edit(self._layers, text, self.place)
+        self.clear(edit, *outdated)
+        self.place = place
+        self._finish(edit)
 
     # Mask, pins and edits of a paused sample
 
@@ -152,9 +166,10 @@ class ImageDocument(QObject):
         return self._layer("painted")
 
     @property
-    def has_state_edits(self) -> bool:
+    def state_edits(self) -> tuple[bool, bool]:
+        """Whether anything of a paused sample is erased, and whether anything is painted."""
         if self._touched is None:
-            self._touched = bool(self.erased.any() or self.painted.any())
+            self._touched = bool(self.erased.any()), bool(self.painted.any())
         return self._touched
 
     def _forget_touched(self) -> None:
@@ -197,13 +212,6 @@ class ImageDocument(QObject):
         """What a stroke writes into the mask."""
         return planes.bits_of(self._planes, self._digits)
 
-    def apply_planes(self) -> None:
-        """Give the whole mask the planes that strokes now mask."""
-        with self.action("Change digit planes") as edit:
-            if not self.mask_bounds().isEmpty():
-                view = edit.touch("mask", self.mask_bounds())
-                np.putmask(view, view != 0, self.stroke_bits())
-
     @property
     def frame(self) -> WorkingFrame | None:
         """The frame as chosen; None: the square around the mask."""
@@ -223,15 +231,7 @@ class ImageDocument(QObject):
 
     def clamped(self, frame: WorkingFrame) -> WorkingFrame:
         """The frame nearest to this one that `parse_frame` allows and that does not leave the picture needlessly."""
-        width, height = self.size
-        mask = self.mask_bounds()
-        largest = max(width, height, self._grid)
-        size = min(max(frame.size, self._grid, mask.width(), mask.height()), largest)
-        x, y = frame.x, frame.y
-        if not mask.isEmpty():
-            x = min(max(x, mask.x() + mask.width() - size), mask.x())
-            y = min(max(y, mask.y() + mask.height() - size), mask.y())
-        return WorkingFrame(shapes.placed(x, size, width), shapes.placed(y, size, height), size)
+        return WorkingFrame(*shapes.placed((frame.x, frame.y, frame.size), self.size, self.mask_bounds(), self._grid))
 
     def set_frame(self, frame: WorkingFrame | None) -> None:
         """Choose the frame, within the rules, or None for the square around the mask."""
@@ -246,9 +246,12 @@ class ImageDocument(QObject):
         """Choose a frame as one action that leads back to `before`."""
         self.cancel_edit()
         after = None if after is None else self.clamped(after)
-        self._swap({"frame": after})
+        here = {"place": self.place}
+        self._swap({"frame": after} | here)
         if after != before:
-            self.undo_stack.add(SwapCommand("Move frame", {"frame": before}, {"frame": after}, self._swap))
+            self.undo_stack.add(
+                SwapCommand("Move frame", {"frame": before} | here, {"frame": after} | here, self._swap)
+            )
 
     # Actions
 
@@ -267,20 +270,23 @@ class ImageDocument(QObject):
     def begin(self, text: str) -> Edit:
         """Begin an action that goes on over several events; end it with `commit` or `cancel_edit`."""
         self.cancel_edit()
-        self._edit = Edit(self._layers, text)
+        self._edit = Edit(self._layers, text, self.place)
         return self._edit
 
     def commit(self, edit: Edit) -> None:
         """End an action; it can be undone if it changed anything."""
-        if edit is not self._edit:
-            return
-        self._edit = None
+        if edit is self._edit:
+            self._edit = None
+            self._finish(edit)
+
+    def _finish(self, edit: Edit) -> None:
         patches = edit.close()
-        if patches:
-            self.undo_stack.add(PatchCommand(edit.text, patches, self._apply))
+        some = bool(patches) or edit.place != self.place
+        if some:
+            self.undo_stack.add(PatchCommand(edit.text, patches, (edit.place, self.place), self._apply))
         masked = any(patch.layer == "mask" for patch in patches)
         self._announce([patch for patch in patches if patch.layer not in edit.shown], masked)
-        if patches:
+        if some:
             self.edited.emit()
 
     def cancel_edit(self) -> None:
@@ -310,15 +316,6 @@ class ImageDocument(QObject):
             signal.emit(rect)
         edit.shown |= edit.touched
 
-    def clear_pins(self) -> None:
-        with self.action("Remove pins") as edit:
-            self.clear(edit, "pins")
-
-    def clear_state_edits(self) -> None:
-        """Forget what was erased and painted in a paused sample."""
-        with self.action("Discard changes") as edit:
-            self.clear(edit, "erased", "painted")
-
     def clear(self, edit: Edit, *layers: str) -> None:
         """Make layers blank."""
         for layer in layers:
@@ -345,7 +342,7 @@ class ImageDocument(QObject):
             erased=np.zeros(shape, dtype=np.uint16),
             painted=np.zeros((*shape, 4), dtype=np.uint8),
         )
-        self._frame, self._bounds = None, None
+        self._bounds = None
 
     def _inked(self, ink: Ink, color: Sequence[int]) -> dict[str, Any]:
         """What an ink puts into which layers."""
@@ -368,23 +365,29 @@ class ImageDocument(QObject):
                 view = edit.touch(layer, rect)
                 np.copyto(view, value, where=covered if view.ndim == 2 else covered[..., None])
 
-    def _apply(self, patches: list[Patch]) -> None:
+    def _apply(self, patches: list[Patch], place: object) -> None:
         self.cancel_edit()
         for patch in patches:
             patch.apply(self._layers)
         self._announce(patches, any(patch.layer == "mask" for patch in patches))
+        self._return(place)
         self.edited.emit()
 
     def _swap(self, values: dict) -> None:
         self.cancel_edit()
         self._frame = values["frame"]
-        if len(values) > 1:
-            self._layers.update({name: value for name, value in values.items() if name != "frame"})
+        if "stored" in values:
+            self._layers.update({name: values[name] for name in self._layers})
             self._bounds = None
-            self._announce_all()
-        else:
-            self.frame_changed.emit()
+            self.replaced.emit()
+        self.frame_changed.emit()
+        self._return(values["place"])
         self.edited.emit()
+
+    def _return(self, place: object) -> None:
+        if place != self.place:
+            self.place = place
+            self.returned.emit()
 
     def _announce(self, patches: list[Patch], frame: bool) -> None:
         if frame:
@@ -393,8 +396,3 @@ class ImageDocument(QObject):
             signal.emit(union([patch.rect for patch in patches if self._signals[patch.layer] is signal]))
         if frame:
             self.frame_changed.emit()
-
-    def _announce_all(self) -> None:
-        self.replaced.emit()
-        self.frame_changed.emit()
-        self.edited.emit()

@@ -54,8 +54,8 @@ class Patch:
 class Edit:
     """One action on the layers under way: touch a rectangle, write into what it returns, then commit or roll back."""
 
-    def __init__(self, layers: Layers, text: str):
-        self.text = text
+    def __init__(self, layers: Layers, text: str, place: object = None):
+        self.text, self.place = text, place
         self.open = True
         self.touched: set[str] = set()
         self.shown: set[str] = set()
@@ -127,16 +127,22 @@ class Command(QUndoCommand):
 
 
 class PatchCommand(Command):
-    """Changes of pixels; `apply_patches` carries them out."""
+    """Changes of pixels between one place and another; `apply_patches` carries them out and comes to a place."""
 
-    def __init__(self, text: str, patches: list[Patch], apply_patches: Callable[[list[Patch]], None]):
+    def __init__(
+        self,
+        text: str,
+        patches: list[Patch],
+        places: tuple[object, object],
+        apply_patches: Callable[[list[Patch], object], None],
+    ):
         super().__init__(text)
-        self.patches = patches
+        self.patches, self.places = patches, places
         self.size = sum(patch.change.nbytes for patch in patches)
         self._apply = apply_patches
 
     def apply(self, forward: bool) -> None:
-        self._apply(self.patches)
+        self._apply(self.patches, self.places[forward])
 
     def drop(self) -> None:
         super().drop()

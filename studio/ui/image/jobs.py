@@ -1,5 +1,6 @@
-"""A run together with the picture that it fills."""
+"""A run together with the picture that it fills, and the runs that are kept to come back to."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,10 @@ from studio.generation.request import inside
 from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
 from studio.ui.runs import Kept, Run
+
+KEPT_JOBS = 12
+KEPT_BYTES = 256 << 20
+"""What the pictures of earlier runs may take."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,3 +53,45 @@ class Job:
         made, rect = self.rgb.copy(), self.rect
         made[rect.y() : rect.y() + rect.height(), rect.x() : rect.x() + rect.width()] = self.part(kept, variation)
         return made
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a run was looked at: `index` is None for its newest frame, `beside` what it was compared with."""
+
+    variation: int = 0
+    index: int | None = None
+    beside: Sequence[Job] = ()
+
+
+class Jobs:
+    """The last runs of the open picture and of those before, by their ids, and how each was last looked at."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._looks: dict[str, Look] = {}
+
+    def __iter__(self) -> Iterator[Job]:
+        return iter(tuple(self._jobs.values()))
+
+    def get(self, run_id: object) -> Job | None:
+        return self._jobs.get(str(run_id))
+
+    def keep(self, job: Job) -> Job:
+        self._jobs[job.run.id] = job
+        while len(self._jobs) > KEPT_JOBS or (len(self._jobs) > 2 and self._bytes() > KEPT_BYTES):
+            oldest = next(iter(self._jobs))
+            del self._jobs[oldest]
+            self._looks.pop(oldest, None)
+        return job
+
+    def remember(self, job: Job, look: Look) -> None:
+        self._looks[job.run.id] = look
+
+    def look(self, job: Job) -> Look:
+        return self._looks.get(job.run.id, Look())
+
+    def _bytes(self) -> int:
+        """What the pictures of all runs take, those that they share counted once."""
+        arrays = (array for job in self for array in (job.picture.stored, job.picture.alpha, job.rgb))
+        return sum({id(array): array.nbytes for array in arrays if array is not None}.values())

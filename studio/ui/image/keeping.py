@@ -72,6 +72,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
         "overlay": workspace.canvas.overlay,
         "model": settings.bundle.name if settings.bundle else None,
         "settings": settings.dump(),
+        "borrowed": workspace.borrowed,
     }
     if job is not None:
         state["run"] = {
@@ -104,13 +105,13 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
         title, chosen = str(state["title"])[:200], str(state["planes"])
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"the stored picture is damaged ({error}).") from error
-    workspace.making.clear()
     document.load(picture)
     masking.set_mask_bits(document, mask)
     document.set_frame(frame)
     document.undo_stack.clear()
     workspace.settings.set_bundle(bundle)
     workspace.settings.load(settings)
+    workspace.borrowed = state.get("borrowed") is True
     with suppress(StudioError):  # of a model with more digits
         document.set_planes(chosen)
     workspace.opening.title = title

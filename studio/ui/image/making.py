@@ -1,6 +1,7 @@
 """What is made of the open picture: runs, branches, variations and the comparison of ℓ. No widgets."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,19 @@ from studio.media.frames import WorkingFrame, crop_planes
 from studio.media.images import Picture
 from studio.ui.context import Studio
 from studio.ui.image.document import ImageDocument
-from studio.ui.image.jobs import Job
+from studio.ui.image.jobs import Job, Jobs, Look
 from studio.ui.image.repaint import edited_state, pinned_state
 from studio.ui.playhead import Playhead
-from studio.ui.runs import Run
+from studio.ui.runs import Kept, Run
 from studio.ui.sampling_settings import SamplingSettings
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
-KEPT_JOBS = 12
 ALL_KNOWN = "Every pixel is known at this step: step back, or mark with the brush what is to be made again."
+PAINTED = (
+    "All is known, and what you painted too: mark with the brush what is to be made again, or use this as the picture."
+)
 
 
 class Making(QObject):
@@ -46,18 +49,17 @@ class Making(QObject):
     def __init__(self, studio: Studio, document: ImageDocument, settings: SamplingSettings, playhead: Playhead):
         super().__init__()
         self._studio, self.document, self.settings, self.playhead = studio, document, settings, playhead
-        self._jobs: dict[str, Job] = {}
+        self._jobs = Jobs()
         self._told: set[str] = set()
-        self.comparison: list[Job] = []
+        self.comparison: Sequence[Job] = ()
         self.variation = 0
         self.building = False
         # The open picture as the last run saw it, shared by all runs until it changes.
         self._picture: Picture | None = None
         self._rgb: NDArray[np.uint8] | None = None
-        self._let_go: tuple[Job, int] | None = None
-        document.edited.connect(self._take_back)
+        document.returned.connect(self._return)
         document.picture_changed.connect(self._forget_picture)
-        document.replaced.connect(self._forget_picture)
+        document.replaced.connect(self._replaced)
         playhead.state_changed.connect(self._look)
         settings.changed.connect(self._take_model)
         self._take_model()
@@ -86,7 +88,7 @@ class Making(QObject):
     @property
     def pending(self) -> bool:
         """Whether the frame on the canvas was touched, so that the next run goes on from it."""
-        return self.job is not None and self.document.has_state_edits
+        return self.job is not None and any(self.document.state_edits)
 
     def units(self) -> int:
         """Groups of digits a variation that the next run makes; 0 where nothing is masked."""
@@ -122,7 +124,10 @@ class Making(QObject):
         if bundle.digest != job.run.bundle.digest:
             return f"This was made with {job.run.bundle.name}: choose that model to go on from it, or generate anew."
         state = job.run.frames[self.playhead.index if index is None else index].y[self.variation]
-        return "" if self.pending or (state == bundle.subtokens.mask_id).any() else ALL_KNOWN
+        erased, painted = self.document.state_edits
+        if erased or (state == bundle.subtokens.mask_id).any():
+            return ""
+        return PAINTED if painted else ALL_KNOWN
 
     # ---- making
 
@@ -135,14 +140,14 @@ class Making(QObject):
         self.building = True
         try:
             bundle = self.bundle()
-            if not self.settings.get("seed_locked") and self._jobs:
+            seed = self.settings.get("seed")
+            if not self.settings.get("seed_locked") and any(seed in job.run.request.seeds for job in self._jobs):
                 self.settings.new_seed()
             request = await self._ask(bundle, self.settings.options(), self.settings.seeds())
             run = self._keep_start(request, bundle).run
         finally:
             self.building = False
-        self._set_comparison([])
-        self._put(run)
+        self._put(run, "Generate")
         return run
 
     async def branch(self, index: int | None = None) -> Run | None:
@@ -159,7 +164,7 @@ class Making(QObject):
         try:
             given, mask, edited = self._edited(job, index)
             if not (given == bundle.subtokens.mask_id).any():  # painted over, but nothing marked
-                raise StudioError(ALL_KNOWN)
+                raise StudioError(PAINTED)
             if not self.settings.get("seed_locked"):
                 self.settings.new_seed()
             request = await asyncio.to_thread(
@@ -173,11 +178,11 @@ class Making(QObject):
             )
         finally:
             self.building = False
+        if self.job is None:  # taken from the canvas in the meantime
+            return None
         run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
-        self._keep(replace(edited, run=run))
-        self.document.clear_state_edits()
-        self._set_comparison([])
-        self._put(run)
+        self._jobs.keep(replace(edited, run=run))
+        self._put(run, "Branch")
         return run
 
     async def redo_rest(self) -> Run | None:
@@ -208,8 +213,7 @@ class Making(QObject):
                 jobs.append(self._keep_start(request, bundle))
         finally:
             self.building = False
-        self._set_comparison(jobs)
-        self._put(jobs[0].run)
+        self._put(jobs[0].run, "Compare ℓ", jobs)
         return [job.run for job in jobs]
 
     def open_picture(self) -> Picture:
@@ -224,43 +228,56 @@ class Making(QObject):
     def take_up(self, job: Job, variation: int) -> None:
         """Show a job of an earlier session."""
         self._told.add(job.run.id)
-        self._keep(job)
         self.document.editing_state = True
         self.look_at(job, variation)
 
     def look_at(self, job: Job, variation: int = 0) -> None:
         """Put another job, or variation, on the canvas."""
-        self._jobs.setdefault(job.run.id, job)
+        self._jobs.keep(job)
         self.variation = min(variation, len(job.run.request.seeds) - 1)
+        self.document.place = job.run.id
         if self.playhead.run is not job.run:
             self.playhead.set_run(job.run)
         self.changed.emit()
 
     def clear(self) -> None:
-        """Take what was made from the canvas; runs that go on are stopped."""
-        for job in self._jobs.values():
-            job.run.stop()
-        if self.document.has_state_edits or self.document.pins.any():  # they belong to what is taken away
-            with self.document.action("Discard changes") as edit:
-                self.document.clear(edit, "pins", "erased", "painted")
-        if self.job is not None:
-            self._let_go = self.job, self.variation
+        """Take what was made from the canvas, as an action; runs that go on are stopped."""
+        self.document.come_to(None, "Back to the original", "pins", "erased", "painted")
+        self._leave()
+
+    def _leave(self) -> None:
+        self.close_down()
+        self._remember()
         self.document.editing_state = False
-        self._jobs.clear()
-        self._set_comparison([])
+        self._set_comparison(())
         self.playhead.set_run(None)
         self.variation = 0
         self.changed.emit()
 
-    def _take_back(self) -> None:
-        """What was touched belongs to what was made: where undo brings back the one, the other comes back too."""
-        if self._let_go is None or self.job is not None or not self.document.has_state_edits:
+    def _remember(self) -> None:
+        if self.job is not None:
+            index = None if self.playhead.following else self.playhead.index
+            self._jobs.remember(self.job, Look(self.variation, index, self.comparison))
+
+    def _return(self) -> None:
+        """Undo or redo has led to what was on the canvas at another time: have it there again."""
+        job = self._jobs.get(self.document.place)
+        if job is None:
+            self._leave()
             return
-        job, variation = self._let_go
-        if job.picture.size == self.document.size:
-            self._keep(job)
-            self.document.editing_state = True
-            self.look_at(job, variation)
+        self._end_old(job.run)
+        self._remember()
+        look = self._jobs.look(job)
+        self._set_comparison(look.beside)
+        self.document.editing_state = True
+        self.look_at(job, look.variation)
+        if look.index is not None:
+            self.playhead.show(look.index)
+
+    def _replaced(self) -> None:
+        self._forget_picture()
+        if self.job is not None:
+            self._leave()
 
     def use_as_original(self) -> None:
         """The frame on the canvas becomes the picture; every pixel outside the mask stays as it is."""
@@ -270,21 +287,26 @@ class Making(QObject):
         state = kept.y[self.variation]
         if (state == job.run.bundle.subtokens.mask_id).any():
             raise StudioError("This is not finished: some pixels are only partly known. Go on to the last step first.")
-        if job.picture.size != self.document.size:
-            raise StudioError("Another picture is open by now: open the one that this was made from.")
-        mask = job.source.full_mask()
-        self.document.accept(job.whole(kept, self.variation), mask if job.repainted is None else mask | job.repainted)
-        self.clear()
+        made, filled = self._whole(job, kept)
+        self.document.accept(made, filled if job.repainted is None else filled | job.repainted)
+        self._leave()
 
     def finished(self) -> Picture | None:
-        """The picture on the canvas as it would be saved: what was made, in the picture it belongs to."""
+        """The picture on the canvas as it would be saved: what was made and painted, in the picture it belongs to."""
         job, kept = self.job, self.playhead.frame
-        if job is None or kept is None:
-            return None
-        return job.picture.filled(job.whole(kept, self.variation), job.source.full_mask())
+        return None if job is None or kept is None else job.picture.filled(*self._whole(job, kept))
+
+    def _whole(self, job: Job, kept: Kept) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """The picture with what was made and painted in it, uint8 (H, W, 3), and where that is, bool (H, W)."""
+        made, filled, painted = job.whole(kept, self.variation), job.source.full_mask(), self.document.painted
+        if self.document.state_edits[1]:
+            opaque = painted[..., 3] > 0
+            filled |= opaque
+            np.copyto(made, painted[..., :3], where=opaque[..., None])
+        return made, filled
 
     def close_down(self) -> None:
-        for job in self._jobs.values():
+        for job in self._jobs:
             job.run.stop()
 
     # ---- inside
@@ -309,6 +331,8 @@ class Making(QObject):
             return picture_request(bundle, rgb, mask, frame=frame, planes=bits, seeds=seeds, **options), rgb
 
         request, self._rgb = await asyncio.to_thread(build)
+        if picture is not self._picture:
+            raise StudioError("The picture has changed in the meantime: press Generate again.")
         return request
 
     def _forget_picture(self) -> None:
@@ -316,25 +340,26 @@ class Making(QObject):
 
     def _keep_start(self, request: GenerationRequest, bundle: "Bundle") -> Job:
         assert self._picture is not None and self._rgb is not None
-        return self._keep(Job(self._studio.lane.start(request, bundle), self._picture, self._rgb))
+        return self._jobs.keep(Job(self._studio.lane.start(request, bundle), self._picture, self._rgb))
 
-    def _keep(self, job: Job) -> Job:
-        self._jobs[job.run.id] = job
-        while len(self._jobs) > KEPT_JOBS:
-            del self._jobs[next(iter(self._jobs))]
-        return job
-
-    def _put(self, run: Run) -> None:
-        """Show a new run; one that is still being made for the canvas ends."""
+    def _end_old(self, run: Run) -> None:
+        """Another run is shown: one that is still being made for the canvas ends."""
         old = self.playhead.run
         if old is not None and old is not run and all(old is not job.run for job in self.comparison):
             old.stop()
+
+    def _put(self, run: Run, text: str, comparison: Sequence[Job] = ()) -> None:
+        """Show a new run, as an action; what was touched in the one before belonged to that."""
+        self._end_old(run)
+        self._remember()
+        self._set_comparison(comparison)
+        self.document.come_to(run.id, text, "erased", "painted")
         self.variation = min(self.variation, len(run.request.seeds) - 1)
         self.document.editing_state = True
         self.playhead.set_run(run)
         self.changed.emit()
 
-    def _set_comparison(self, jobs: list[Job]) -> None:
+    def _set_comparison(self, jobs: Sequence[Job]) -> None:
         if jobs or self.comparison:
             self.comparison = jobs
             self.compared.emit()

@@ -67,6 +67,14 @@ def grow_mask(document: ImageDocument, by: int) -> None:
     set_mask(document, result, "Grow mask" if by > 0 else "Shrink mask")
 
 
+def apply_planes(document: ImageDocument) -> None:
+    """Give the whole mask the planes that strokes now mask."""
+    with document.action("Change digit planes") as edit:
+        if not document.mask_bounds().isEmpty():
+            view = edit.touch("mask", document.mask_bounds())
+            np.putmask(view, view != 0, document.stroke_bits())
+
+
 def set_mask(document: ImageDocument, mask: NDArray[np.bool_], text: str = "Set mask") -> None:
     """Mask exactly these pixels, bool (H, W); those that were masked keep their digit planes."""
     with document.action(text) as edit:

@@ -68,13 +68,16 @@ class Opening(QObject):
 
     def picture(self, picture: Picture, title: str) -> None:
         """Put a picture on the canvas, as an action that can be undone."""
-        self._of.making.clear()
-        self._put(picture, keep_mask=True)
+        document = self._of.document
+        if picture.size == document.size and not document.mask_bounds().isEmpty():
+            self._put(picture, document.mask_bits, document.frame)
+        else:
+            self._put(picture)
         self.title = title
 
-    def _put(self, picture: Picture, keep_mask: bool) -> None:
+    def _put(self, picture: Picture, mask: NDArray[np.uint16] | None = None, frame: WorkingFrame | None = None) -> None:
         before = max(self._of.document.size)
-        self._of.document.set_picture(picture, keep_mask=keep_mask)
+        self._of.document.set_picture(picture, mask, frame)
         self._of.tools.set(size=round(self._of.tools.size * max(picture.size) / before))  # as large on the screen
 
     def folder(self, path: Path) -> None:
@@ -85,7 +88,7 @@ class Opening(QObject):
         """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's."""
         if not isinstance(request.source, PictureSource):
             return False
-        of, document = self._of, self._of.document
+        of = self._of
         bundle = of.studio.models.get(request.model)
         if bundle is None or bundle.digest != request.digest:
             of.studio.notices.show(
@@ -94,13 +97,12 @@ class Opening(QObject):
                 kind="warning",
                 place=of.name,
             )
-        of.making.clear()
-        if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
-            self._put(picture, keep_mask=False)
-            masking.set_mask_bits(document, _mask_bits(request.source))
-            document.set_frame(WorkingFrame(*request.source.frame))
         if bundle is not None and bundle.manifest.modality == "image":
-            of.settings.set_bundle(bundle)
+            of.settings.set_bundle(bundle)  # first, for its grid bounds the frame
+        if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
+            self._put(picture, _mask_bits(request.source), WorkingFrame(*request.source.frame))
+        elif of.making.job is not None:
+            of.making.clear()
         of.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
         of.settings.set(seed_locked=True)
         if bundle is not None and bundle.digest == request.digest:

@@ -127,7 +127,18 @@ def shrunk(mask: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     return mask & ~grown(~mask, by)
 
 
-def placed(start: int, size: int, available: int) -> int:
-    """Where a frame begins: inside the picture if it fits, else around it."""
-    low, high = sorted((0, available - size))
-    return min(max(start, low), high)
+def placed(
+    square: tuple[int, int, int], available: tuple[int, int], mask: QRect, smallest: int
+) -> tuple[int, int, int]:
+    """The square (x, y, size) nearest to this one that holds the mask and has a side of at least `smallest`: inside a
+    picture of the `available` size (width, height) if it fits, else around it."""
+    size = min(max(square[2], smallest, mask.width(), mask.height()), max(*available, smallest))
+    corner = []
+    for start, room, first, length in zip(
+        square[:2], available, (mask.x(), mask.y()), (mask.width(), mask.height()), strict=True
+    ):
+        if not mask.isEmpty():
+            start = min(max(start, first + length - size), first)
+        low, high = sorted((0, room - size))
+        corner.append(min(max(start, low), high))
+    return corner[0], corner[1], size

@@ -50,6 +50,7 @@ NARROW = 580
 """Below that there is none at all."""
 UNTOUCHED = "Generate", "Fill what is masked"
 TOUCHED = "Go on from here", "Make again what you marked in this frame, and what is open in it"
+NOTHING = "Nothing is masked yet: paint over what is to be filled."
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
@@ -97,7 +98,7 @@ class ImageWorkspace(Workspace):
         timeline.export.connect(self._export_as)
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
         self.opening, self.surprise = Opening(self), Surprise(self)
-        self._borrowed = False  # whether the settings for making from nothing came by themselves
+        self.borrowed = False  # whether the settings for making from nothing came by themselves
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -198,10 +199,10 @@ class ImageWorkspace(Workspace):
         if self.making.all_is_open() and self.settings.are_default():
             # What suits holes fills a blank canvas with its commonest colour.
             self.settings.set(**FROM_NOTHING)
-            self._borrowed = True
+            self.borrowed = True
             told = "Nothing of the picture is given, so the settings for making from nothing are in the inspector now."
-        elif self._borrowed and not self.making.all_is_open():
-            self._borrowed = False
+        elif self.borrowed and not self.making.all_is_open():
+            self.borrowed = False
             if all(self.settings.get(name) == value for name, value in FROM_NOTHING.items()):
                 own = self.settings.defaults()
                 self.settings.set(**{name: own[name] for name in FROM_NOTHING})
@@ -285,9 +286,9 @@ class ImageWorkspace(Workspace):
         return self.making.finished() or self.document.picture
 
     def parameters(self) -> str | None:
-        """The request of what is on the canvas, for the PNG; None for a picture of the user's own."""
-        job = self.making.job
-        if job is None or job.run.state != "done" or self.playhead.index != self.playhead.last:
+        """The request of what is on the canvas, for the PNG; None where that alone would not make it."""
+        job, painted = self.making.job, self.document.state_edits[1]
+        if job is None or painted or job.run.state != "done" or self.playhead.index != self.playhead.last:
             return None
         return json.dumps(
             {
@@ -312,7 +313,7 @@ class ImageWorkspace(Workspace):
     def _settled(self) -> None:
         units = self.making.units()
         self.panel.set_units((units,) if units else ())
-        self.panel.set_problem("" if units else "Nothing is masked yet: paint over what is to be filled.")
+        self.panel.set_problem("" if units else self.making.branch_problem() if self.making.pending else NOTHING)
         self._refresh()
 
     def _settings_changed(self) -> None:

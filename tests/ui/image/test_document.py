@@ -32,7 +32,7 @@ def everything(document: ImageDocument) -> tuple:
     """All that undo must bring back, as bytes."""
     arrays = (document.stored, document.mask_bits, document.pins, document.erased, document.painted)
     alpha = None if document.alpha is None else document.alpha.tobytes()
-    return document.size, alpha, document.frame, *(array.tobytes() for array in arrays)
+    return document.size, alpha, document.frame, document.place, *(array.tobytes() for array in arrays)
 
 
 def random_action(document: ImageDocument, rng: np.random.Generator, step: int) -> None:
@@ -69,11 +69,17 @@ def random_action(document: ImageDocument, rng: np.random.Generator, step: int) 
             document.set_frame(None if rng.random() < 0.2 else WorkingFrame(*rng.integers(-20, 60, 3).tolist()))
         case 10:
             new = picture(int(rng.integers(1, 50)), int(rng.integers(1, 50)), bool(rng.random() < 0.5), step)
-            document.set_picture(new if rng.random() < 0.5 else picture(height, width), keep_mask=True)
+            new = new if rng.random() < 0.5 else picture(height, width)
+            document.set_picture(new, document.mask_bits if new.size == document.size else None, document.frame)
         case 11:
             document.accept(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
         case 12:
-            [document.apply_planes, document.clear_state_edits, document.clear_pins][int(rng.integers(3))]()
+            if rng.random() < 0.3:
+                masking.apply_planes(document)
+            else:
+                document.come_to(
+                    str(rng.integers(3)), "Look at another", *(("erased", "painted"), ("pins",), ())[step % 3]
+                )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -170,10 +176,10 @@ def test_planes_a_stroke_masks(document: ImageDocument) -> None:
     assert bits is not None
     assert bits[0].tolist()[:7] == [255, 255, 0xF0, 0xF0, 0xF0, 0xF0, 0]
     document.set_planes("0")
-    document.apply_planes()
+    masking.apply_planes(document)
     assert set(np.unique(document.mask_bits)) == {0, 1}
     document.set_planes("7")
-    document.apply_planes()
+    masking.apply_planes(document)
     document.set_model(32, 4)  # has no such digit
     assert document.plane_bits() is None and document.mask.sum() == 24
     with pytest.raises(StudioError, match="places 0 … 3"):
@@ -236,13 +242,13 @@ def test_touching_a_paused_sample_leaves_picture_and_mask(document: ImageDocumen
     with document.action("Stroke") as edit:
         document.stroke(edit, (5, 5), (5, 5), 5, "mask")
         document.stroke(edit, (10, 10), (10, 10), 5, "color", (1, 2, 3))
-    assert document.has_state_edits
+    assert any(document.state_edits)
     assert document.erased[5, 5] == ALL and document.painted[10, 10].tolist() == [1, 2, 3, 255]
     with document.action("Stroke") as edit:
         document.stroke(edit, (10, 10), (10, 10), 5, "mask")  # erasing what was painted
     assert document.erased[10, 10] == ALL and document.painted[10, 10, 3] == 0
-    document.clear_state_edits()
-    assert not document.has_state_edits
+    document.come_to("another", "Branch", "erased", "painted")
+    assert not any(document.state_edits)
     assert (document.stored == stored).all() and (document.mask_bits == bits).all()
 
 

@@ -20,7 +20,7 @@ def test_what_is_remembered_of_layers_is_what_they_are(seed: int) -> None:
             live = document.mask_bits if name == "mask" else getattr(document, name)
             copy = copies.of(name)
             assert not live.any() if copy is None else (copy == live).all() and not copy.flags.writeable
-        assert document.has_state_edits == bool(document.erased.any() or document.painted.any())
+        assert any(document.state_edits) == bool(document.erased.any() or document.painted.any())
         if document.frame is None and document.mask.any():
             assert document.working_frame == frame_around(document.mask, document.grid)
 

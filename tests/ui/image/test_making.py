@@ -89,7 +89,7 @@ def test_a_hundred_rounds_leave_the_other_pixels_alone(making: Making, qtbot: An
         making.use_as_original()
     assert (document.stored[frozen] == before[frozen]).all()
     assert (document.stored[~frozen] != before[~frozen]).any()
-    while document.undo_stack.canUndo() and document.undo_stack.undoText() == "Use result":
+    while document.undo_stack.canUndo():
         document.undo_stack.undo()
     assert (document.stored == before).all()
 
@@ -133,7 +133,8 @@ def test_where_every_pixel_is_known_there_is_nothing_to_branch(making: Making, q
     with pytest.raises(StudioError, match="step back, or mark"):
         asyncio.run(making.branch())
     fill_rect(making.document, QRect(12, 9, 1, 1), "color", (200, 10, 10))
-    with pytest.raises(StudioError, match="step back, or mark"):  # painted, but nothing to make
+    assert "use this as the picture" in making.branch_problem()  # painted, but nothing to make
+    with pytest.raises(StudioError, match="use this as the picture"):
         asyncio.run(making.branch())
     assert making.playhead.run is run and making.settings.get("seed") == seed
     fill_rect(making.document, QRect(9, 7, 2, 2))
@@ -169,7 +170,7 @@ def test_touches_go_with_what_they_touched(making: Making, qtbot: Any) -> None:
     fill_rect(making.document, QRect(9, 9, 2, 1), "pin")
     assert making.pending
     making.clear()
-    assert not making.document.has_state_edits and not making.document.pins.any()
+    assert not any(making.document.state_edits) and not making.document.pins.any()
     again: Run = make(making, qtbot, making.generate())
     assert again.parent is None and not making.pending
 
@@ -178,13 +179,90 @@ def test_undo_brings_a_touched_run_back_with_what_was_touched(making: Making, qt
     run: Run = make(making, qtbot, making.generate())
     fill_rect(making.document, QRect(9, 7, 2, 2))
     making.clear()
-    assert making.job is None and not making.document.has_state_edits
+    assert making.job is None and not any(making.document.state_edits)
     making.document.undo_stack.undo()
     assert job_of(making).run is run and making.pending
     assert make(making, qtbot, making.branch()).parent == (run.id, len(run.frames) - 1)
-    making.clear()
-    fill_rect(making.document, QRect(9, 7, 2, 2))  # of the mask: no run comes back for that
+
+
+def test_undo_leads_back_to_what_was_on_the_canvas(making: Making, qtbot: Any) -> None:
+    """Each action belongs to the run that it was done in: a branch shows no marks of its parent."""
+    document, playhead, undo = making.document, making.playhead, making.document.undo_stack
+    making.settings.set(variations=2)
+    first: Run = make(making, qtbot, making.generate())
+    making.look_at(job_of(making), 1)
+    playhead.show(3)
+    fill_rect(document, QRect(9, 7, 2, 2))
+    marks = document.erased.copy()
+    branch: Run = make(making, qtbot, making.branch())
+    assert not document.erased.any() and undo.undoText() == "Branch"
+    undo.undo()
+    assert playhead.run is first and playhead.index == 3 and making.variation == 1
+    assert (document.erased == marks).all() and making.pending
+    undo.redo()
+    assert playhead.run is branch and not document.erased.any() and playhead.following
+    making.use_as_original()
+    assert making.job is None and not document.editing_state
+    undo.undo()
+    assert playhead.run is branch and document.editing_state
+    compared = make(making, qtbot, making.compare())
+    assert making.comparison and undo.undoText() == "Compare ℓ"
+    undo.undo()
+    assert playhead.run is branch and not making.comparison
+    undo.redo()
+    assert playhead.run is compared[0] and len(making.comparison) == len(compared)
+    while undo.canUndo():
+        undo.undo()
+    assert making.job is None and not making.comparison and not document.editing_state and not document.mask.any()
+    while undo.canRedo():
+        undo.redo()
+    assert playhead.run is compared[0]
+
+
+def test_another_picture_takes_what_was_made_along_and_undo_brings_both_back(making: Making, qtbot: Any) -> None:
+    run: Run = make(making, qtbot, making.generate())
+    fill_rect(making.document, QRect(9, 7, 2, 2))
+    steps = making.document.undo_stack.count()
+    making.document.set_picture(Picture(np.zeros((9, 9, 3), dtype=np.uint8)))
+    assert making.job is None and not making.document.editing_state and making.units() == 0
+    assert making.document.undo_stack.count() == steps + 1
+    making.document.undo_stack.undo()
+    assert job_of(making).run is run and making.pending
+
+
+def test_undo_ends_a_run_that_goes_on(making: Making, qtbot: Any) -> None:
+    making.settings.set(steps=200)
+    run = asyncio.run(making.generate())
+    assert run is not None and making.document.undo_stack.undoText() == "Generate"
+    making.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: run.over, timeout=5000)
     assert making.job is None
+
+
+def test_runs_of_many_large_pictures_are_not_kept(making: Making, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.ui.image.jobs.KEPT_BYTES", making.document.stored.nbytes)
+    making.settings.set(steps=1, seed_locked=False)
+    for _ in range(4):
+        make(making, qtbot, making.generate())
+        making.use_as_original()
+    assert len(list(making._jobs)) == 2
+    while making.document.undo_stack.canUndo():
+        making.document.undo_stack.undo()
+    assert making.job is None
+
+
+def test_what_was_painted_into_a_frame_is_in_the_picture(making: Making, qtbot: Any) -> None:
+    make(making, qtbot, making.generate())
+    document = making.document
+    fill_rect(document, QRect(10, 8, 2, 1), "color", (200, 10, 10))
+    fill_rect(document, QRect(0, 0, 1, 1), "color", (1, 2, 3))  # outside the hole
+    finished, original = making.finished(), document.stored.copy()
+    assert finished is not None
+    making.use_as_original()
+    for pixels in (finished.rgb, document.stored):
+        assert (pixels[8, 10:12] == (200, 10, 10)).all() and tuple(pixels[0, 0]) == (1, 2, 3)
+    document.undo_stack.undo()
+    assert (document.stored == original).all() and document.painted[8, 10, 3] == 255
 
 
 def test_redo_the_rest_keeps_the_pins(making: Making, qtbot: Any) -> None:
@@ -208,7 +286,7 @@ def test_compare_runs_one_seed_at_every_granularity(making: Making, qtbot: Any) 
     assert len({run.request.seeds for run in runs}) == 1
     assert [job.run for job in making.comparison] == runs
     make(making, qtbot, making.generate())
-    assert making.comparison == []
+    assert not making.comparison
 
 
 @pytest.mark.parametrize("side", [24, 700])
@@ -248,6 +326,7 @@ def test_old_jobs_are_forgotten(making: Making, qtbot: Any) -> None:
     making.settings.set(steps=1)
     for _ in range(30):
         make(making, qtbot, making.generate())
-    assert len(making._jobs) <= 12
-    pictures = {id(job.rgb) for job in making._jobs.values()}
+    jobs = list(making._jobs)
+    assert len(jobs) == 12
+    pictures = {id(job.rgb) for job in jobs}
     assert len(pictures) == 1, "runs of one picture share it"
