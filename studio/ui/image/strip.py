@@ -2,7 +2,7 @@
 
 import re
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -42,7 +42,6 @@ class FilmStrip(QWidget):
         self._wanted: OrderedDict[int, None] = OrderedDict()
         self._kept: OrderedDict[int, None] = OrderedDict()
         self._busy = False
-        self._start_with: Path | None = None
         self._worker: ThreadPoolExecutor | None = None
         self.view = TileView("Pictures of the folder", "row", SIDE)
         self.view.tiles.wanted = self._want
@@ -55,17 +54,16 @@ class FilmStrip(QWidget):
         self._listing.connect(self._take_listing, queued)
         self._thumbnail.connect(self._take_thumbnail, queued)
 
-    def open_folder(self, folder: Path, start_with: Path | None = None) -> None:
-        """List the pictures of a folder; `start_with` is marked as the one that is open."""
+    def open_folder(self, folder: Path) -> None:
+        """List the pictures of a folder."""
         self._folder += 1
         self.paths = []
         self._wanted.clear()
         self._kept.clear()
-        self._start_with = start_with
         self.view.set_tiles([])
         if self._worker is None:
             self._worker = ThreadPoolExecutor(1, thread_name_prefix="film strip")
-        self._worker.submit(self._list, self._folder, folder)
+        self._worker.submit(self._list, self._folder, folder).add_done_callback(_show_bug)
 
     def close_down(self) -> None:
         """End the worker; thumbnails that are not begun are not made."""
@@ -114,8 +112,6 @@ class FilmStrip(QWidget):
             return
         self.paths = paths
         self.view.set_tiles([Tile(path.name) for path in paths])
-        if self._start_with in paths:
-            self.view.set_current(paths.index(self._start_with))
         self.listed.emit(len(paths))
 
     def _want(self, row: int) -> None:
@@ -127,7 +123,7 @@ class FilmStrip(QWidget):
         if not self._busy and self._wanted and self._worker is not None:
             row, _ = self._wanted.popitem()
             self._busy = True
-            self._worker.submit(self._make, self._folder, row, self.paths[row])
+            self._worker.submit(self._make, self._folder, row, self.paths[row]).add_done_callback(_show_bug)
 
     def _take_thumbnail(self, number: int, row: int, image: QImage) -> None:
         self._busy = False
@@ -154,7 +150,14 @@ class FilmStrip(QWidget):
             self.chosen.emit(self.paths[row])
 
 
+def _show_bug(done: Future[None]) -> None:
+    """What the worker did not expect is logged, rather than lost with a future that nobody asks."""
+    if not done.cancelled():
+        done.result()
+
+
 def _natural(path: Path) -> list[tuple[int, str]]:
     """Sorts 2 before 10."""
     parts = re.split(r"(\d+)", path.name.lower())
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+    # Not isdigit: that is true of "²" too, which is no number to int().
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

@@ -168,11 +168,13 @@ def test_the_pictures_of_a_folder_in_their_order(film: FilmStrip, qtbot: QtBot, 
     (tmp_path / "broken.png").write_text("no picture either")
     chosen = []
     film.chosen.connect(chosen.append)
+    (tmp_path / "²3.png").write_text("a digit that is no number")
     with qtbot.waitSignal(film.listed) as listed:
-        film.open_folder(tmp_path, tmp_path / "p2.png")
-    assert listed.args == [12]
-    assert [path.name for path in film.paths] == ["broken.png", *[f"p{i}.png" for i in range(1, 12)]]
-    assert film.view.current == 2 and not chosen
+        film.open_folder(tmp_path)
+    assert listed.args == [13]
+    assert [path.name for path in film.paths] == ["broken.png", *[f"p{i}.png" for i in range(1, 12)], "²3.png"]
+    film.view.set_current(2)
+    assert not chosen
     tiles = film.view.tiles.tiles
     qtbot.waitUntil(lambda: tiles[0].failed and all(tile.image is not None for tile in tiles[1:5]))
     assert tiles[2].image is not None and tiles[2].image.pixelColor(0, 0).red() == 41
