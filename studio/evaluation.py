@@ -21,7 +21,7 @@ from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.generation import Denoiser, picture_tokenizer, text_tokenizer
 from studio.media.compressors import picture_bytes, text_bytes
-from studio.media.images import load_picture
+from studio.media.images import SUFFIXES, load_picture
 from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
 from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise, surprises
 from studio.prime.schedules import alpha_grid
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 OnCall = Callable[[int, int], None]
 """(network calls made, calls in all)."""
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 BATCH = 8
 """States a network call, fewer where their logits would take more than 256 MB."""
 
@@ -266,9 +265,9 @@ def read_pictures(path: Path, grid: tuple[int, ...]) -> NDArray[np.uint8]:
         if pictures.dtype != np.uint8 or pictures.shape[1:] != (*grid, 3) or not len(pictures):
             raise StudioError(f"The images in {path} must be uint8 of shape (N, {grid[0]}, {grid[1]}, 3).")
         return pictures
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in PICTURES) if path.is_dir() else [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
     if not files:
-        raise StudioError(f"{path} holds no pictures: use {', '.join(PICTURES)}.")
+        raise StudioError(f"{path} holds no pictures: use {', '.join(SUFFIXES)}.")
     found = []
     for file in files:
         picture = load_picture(file).rgb

@@ -3,9 +3,9 @@
 from itertools import islice
 from pathlib import Path
 
-from studio.datasets.pictures import SUFFIXES
 from studio.datasets.texts import PLAIN, TABLES
 from studio.errors import StudioError
+from studio.media.images import SUFFIXES
 
 _LOOK_AT = 2000  # entries of a folder
 

@@ -18,12 +18,11 @@ from PIL import Image, ImageOps
 from studio.datasets.batches import read_batch
 from studio.datasets.parquet import parquet_values
 from studio.errors import StudioError
-from studio.media.images import load_picture
+from studio.media.images import SUFFIXES, load_picture
 
 Item = tuple[str, Callable[[], NDArray[np.uint8]]]
 """(name, a function that reads the picture, uint8 (H, W, 3), or raises StudioError)."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 FITS = {
     "crop": "the middle of the model's shape is cut out, then reduced or enlarged",
     "pad": "the whole picture is reduced or enlarged, with white around it",

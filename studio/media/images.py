@@ -17,6 +17,7 @@ from studio.media.palette import nearest
 from studio.prime.subtokens import Subtokens
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MAX_PIXELS = 64_000_000
 
 

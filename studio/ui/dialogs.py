@@ -7,9 +7,10 @@ from pathlib import Path
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
+from studio.media.images import SUFFIXES
 from studio.ui.widgets.icon_button import IconLabel
 
-PICTURES = "Pictures (*.png *.jpg *.jpeg *.webp *.bmp *.gif)"
+PICTURES = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
 TEXTS = "Texts (*.txt *.md)"
 
 _last_folder: Path | None = None

@@ -12,7 +12,7 @@ from studio.generation import GenerationRequest, PictureSource, read_request
 from studio.generation.request import inside
 from studio.media.export import read_parameters
 from studio.media.frames import WorkingFrame
-from studio.media.images import FORMATS, Picture, load_picture
+from studio.media.images import SUFFIXES, Picture, load_picture
 from studio.shipped import shipped
 from studio.ui.image import masking
 from studio.ui.image.planes import ALL
@@ -20,8 +20,6 @@ from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
-
-SUFFIXES = {f".{name.lower()}" for name in FORMATS} | {".jpg"}
 
 
 class Opening(QObject):

@@ -10,11 +10,10 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from studio.errors import StudioError
-from studio.media.images import load_picture
+from studio.media.images import SUFFIXES, load_picture
 from studio.ui.image.raster import qimage
 from studio.ui.image.tiles import Tile, TileView
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"}
 SIDE = 72
 KEPT = 300
 """Thumbnails in memory at most, of about 80 kB each on a screen of double density."""
