@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from studio.media.export import check_suffix, save_text
+from studio.media.export import save_text
 from studio.media.words import Word
 
 STORY_SUFFIXES = (".txt", ".md", ".html", ".json")
@@ -64,11 +64,6 @@ def save_story(path: str | Path, story: Story) -> None:
     path = Path(path)
     write = {".md": as_markdown, ".html": as_html, ".json": as_json}.get(path.suffix.lower(), as_text)
     save_text(path, write(story))
-
-
-def check_story_path(path: str | Path) -> Path:
-    """The path itself. StudioError unless its ending is one that `save_story` has a format for."""
-    return check_suffix(path, STORY_SUFFIXES)
 
 
 def as_text(story: Story) -> str:

@@ -109,9 +109,6 @@ class CommandPalette(QFrame):
         self.raise_()
         self.line.setFocus(Qt.FocusReason.PopupFocusReason)
 
-    def toggle(self) -> None:
-        self.close() if self.isVisible() else self.open()
-
     def hideEvent(self, event: QHideEvent) -> None:
         # The focus goes back to where it was, unless the user has put it elsewhere.
         focus = QApplication.focusWidget()

@@ -36,39 +36,29 @@ async def finished(dialog: QDialog) -> bool:
 
 async def ask_open(parent: QWidget, title: str, filters: Sequence[str] = (), folder: Path | None = None) -> Path | None:
     """A file that is there, or None."""
-    paths = await _ask_files(parent, title, QFileDialog.FileMode.ExistingFile, filters, folder)
-    return paths[0] if paths else None
-
-
-async def ask_open_many(
-    parent: QWidget, title: str, filters: Sequence[str] = (), folder: Path | None = None
-) -> list[Path]:
-    """Files that are there; none if the user thought better of it."""
-    return await _ask_files(parent, title, QFileDialog.FileMode.ExistingFiles, filters, folder)
+    return await _ask_path(parent, title, QFileDialog.FileMode.ExistingFile, filters, folder)
 
 
 async def ask_folder(parent: QWidget, title: str, folder: Path | None = None) -> Path | None:
     """A folder that is there, or None."""
-    paths = await _ask_files(parent, title, QFileDialog.FileMode.Directory, (), folder)
-    return paths[0] if paths else None
+    return await _ask_path(parent, title, QFileDialog.FileMode.Directory, (), folder)
 
 
 async def ask_save(
     parent: QWidget, title: str, name: str, filters: Sequence[str] = (), folder: Path | None = None
 ) -> Path | None:
     """Where to write, or None. `name` is offered; its suffix is added where the user gives none."""
-    paths = await _ask_files(parent, title, QFileDialog.FileMode.AnyFile, filters, folder, name)
-    return paths[0] if paths else None
+    return await _ask_path(parent, title, QFileDialog.FileMode.AnyFile, filters, folder, name)
 
 
-async def _ask_files(
+async def _ask_path(
     parent: QWidget,
     title: str,
     mode: QFileDialog.FileMode,
     filters: Sequence[str],
     folder: Path | None,
     name: str | None = None,
-) -> list[Path]:
+) -> Path | None:
     global _last_folder
     start = folder or _last_folder or Path.home()
     dialog = QFileDialog(parent, title, str(start if start.is_dir() else Path.home()))
@@ -84,9 +74,9 @@ async def _ask_files(
     dialog.filesSelected.connect(lambda files: chosen.extend(Path(file) for file in files))
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     if not await finished(dialog) or not chosen:
-        return []
+        return None
     _last_folder = chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent
-    return chosen
+    return chosen[0]
 
 
 class _Question(QDialog):

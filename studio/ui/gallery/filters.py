@@ -1,7 +1,6 @@
 """The line above the grid: search, and which of all that was made is shown."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal
@@ -136,6 +135,6 @@ class FilterBar(QWidget):
     def _told(self) -> None:
         self._typing.stop()
         self.starred.set_icon("star-filled" if self.starred.isChecked() else "star")
-        if self.chosen != replace(self._last):
+        if self.chosen != self._last:
             self._last = self.chosen
             self.changed.emit()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAction, QGuiApplication, QImage
 
 from studio.errors import StudioError
-from studio.media.export import PARAMETERS_KEY, save_png
+from studio.media.export import save_png
 from studio.media.images import Picture
 from studio.ui import dialogs
 from studio.ui.image import masking
@@ -224,6 +224,3 @@ def picture_of(image: QImage) -> Picture:
     rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
     alpha = rgba[..., 3].copy()
     return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)
-
-
-__all__ = ["PARAMETERS_KEY", "Commands", "picture_of"]

@@ -166,12 +166,6 @@ class TileView(QListView):
         self.tiles.tiles[row].image = qimage(pixels)
         self.tiles.changed(row)
 
-    def set_side(self, side: int) -> None:
-        """The side of the pictures, in pixels of the view."""
-        if side != self.side:
-            self.side = side
-            self.scheduleDelayedItemsLayout()
-
     @property
     def current(self) -> int:
         """The row that the keyboard is on; −1 for none."""

@@ -7,13 +7,13 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QS
 
 from studio.errors import StudioError
 from studio.ui.runs import Run
+from studio.ui.tasks import BUG
 from studio.ui.timeline.transport import Transport
 from studio.ui.timeline.words import count, duration
 from studio.ui.widgets.icon_button import IconLabel
 from studio.ui.widgets.states import Spinner
 
 ICON = 16
-BUG = "Something went wrong inside the program; the log has the details."
 AGAIN_MS = 200
 """Between two looks at a run that goes on."""
 LONG = 2.0

@@ -11,9 +11,6 @@ from studio.ui import theme
 from studio.ui.timeline.curves import POINTS, Curves, thinned
 from studio.ui.timeline.scrubber import INSET
 
-SECOND = ("confidence", "revealed")
-"""What the second curve can show."""
-
 
 class Chart(pg.GraphicsView):
     """Share of the sub-tokens known, and a second curve, over the steps; a line stands at the frame shown.
@@ -46,10 +43,6 @@ class Chart(pg.GraphicsView):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(80, 40)
-
-    @property
-    def second(self) -> str:
-        return self._second
 
     @property
     def highest(self) -> int:

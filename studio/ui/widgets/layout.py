@@ -143,9 +143,6 @@ class Section(QWidget):
         self._header.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._header.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._header.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._head = QHBoxLayout()
-        self._head.setSpacing(4)
-        self._head.addWidget(self._header, 1)
         self._body = QWidget()
         self._content = QVBoxLayout(self._body)
         self._content.setContentsMargins(4, 4, 4, 8)
@@ -153,7 +150,7 @@ class Section(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(self._head)
+        layout.addWidget(self._header)
         layout.addWidget(self._body)
         self._header.toggled.connect(self._fold)
         self._fold(expanded)
@@ -163,10 +160,6 @@ class Section(QWidget):
             self._content.addWidget(what)
         else:
             self._content.addLayout(what)
-
-    def add_button(self, button: QWidget) -> None:
-        """At the right end of the heading."""
-        self._head.addWidget(button)
 
     def set_title(self, title: str) -> None:
         self._header.setText(title)
