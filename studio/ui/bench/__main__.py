@@ -1,8 +1,8 @@
 """`python -m studio.ui.bench NAME`: measure in a window of this process's own; one JSON line a figure on stdout.
 
-It runs in a data folder of its own. NAME is "window", "train" for the window beside a training run, "start" for a start
-that ends as soon as it is usable, or "canvas" for the canvas alone, with every overlay: the 99th percentile of each
-figure in milliseconds.
+It runs in a data folder of its own. NAME is "window", "train" for the window beside a training run, "text" for the
+text workspace, "start" for a start that ends as soon as it is usable, or "canvas" for the canvas alone, with every
+overlay: the 99th percentile of each figure in milliseconds.
 """
 
 import json
@@ -65,10 +65,10 @@ def _start(window: "Window") -> None:
 
 def _window(name: str):
     def ready(window: "Window") -> None:
-        from studio.ui.bench import measures, training
+        from studio.ui.bench import measures, text, training
         from studio.ui.tasks import spawn
 
-        measure_all = training.measure_all if name == "train" else measures.measure_all
+        measure_all = {"window": measures, "text": text, "train": training}[name].measure_all
 
         async def tell() -> None:
             try:

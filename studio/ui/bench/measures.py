@@ -55,7 +55,14 @@ async def outside(work: Callable[[], T]) -> T:
     not be entered from within one, and would never go on."""
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
-    loop.call_soon(lambda: done.set_result(work()))
+
+    def do() -> None:
+        try:
+            done.set_result(work())
+        except Exception as error:  # else nobody would ever wake who waits here
+            done.set_exception(error)
+
+    loop.call_soon(do)
     return await done
 
 

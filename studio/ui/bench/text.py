@@ -1,23 +1,26 @@
-"""What the text workspace costs, measured as a writer makes it work: real keys, and the repaint they cause.
-
-`python -m studio.ui.text.bench` prints the figures; they are functions of an open workspace, so that a window can be
-measured as well. Nothing here returns to the event loop while it measures.
-"""
+"""What the text workspace costs, measured as a writer makes it work: real keys, and the repaint they cause."""
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QTextCursor
 from PySide6.QtTest import QTest
 
 from studio.generation import generate, text_request
 from studio.media.gapped import Gap, GappedText
+from studio.ui.bench.measures import Measured, outside
 from studio.ui.bench.stall import StallProbe
 from studio.ui.runs import Run
 from studio.ui.text.jobs import Job
-from studio.ui.text.workspace import TextWorkspace
+
+if TYPE_CHECKING:
+    from studio.ui.text.workspace import TextWorkspace
+    from studio.ui.window import Window
 
 CHARACTERS = 100_000
 KEYS = 300
@@ -28,13 +31,36 @@ PARAGRAPH = (
 )
 
 
+async def measure_all(window: "Window") -> AsyncIterator[Measured]:
+    """(name, value, note) of every figure; of times in milliseconds the 99th percentile."""
+    workspace: TextWorkspace = window.workspace_named("text")  # pyright: ignore[reportAssignmentType]
+    window.resize(1440, 900)
+    window.bring_to_front("text")
+    for name, measure in (
+        ("a key at 100,000 characters", typing),
+        ("an edit of a gap", gap_editing),
+        ("pasting 100,000 characters", paste),
+        ("a frame of a live fill", live_frames),
+        ("in one paragraph: a key", partial(typing, one=True)),
+        ("in one paragraph: an edit of a gap", partial(gap_editing, one=True)),
+        ("in one paragraph: a live frame", partial(live_frames, one=True)),
+    ):
+        times = await outside(partial(measure, workspace))
+        yield name, float(np.percentile(times, 99)), f"median {np.median(times):.1f} ms, longest {max(times):.1f} ms"
+    yield "64 tokens in 64 steps", await infilling(workspace), "seconds"
+    probe = await gaps(workspace)
+    own = f"without what it waited for a core {probe.milliseconds(0.99, probe.own):.1f} ms"
+    yield "main-thread gap of a run, 99 % of the time", probe.milliseconds(0.99), own
+    yield "main-thread gap of a run, longest", probe.longest, f"{own}, longest {1000 * max(probe.own):.1f} ms"
+
+
 def long_text(one: bool = False) -> str:
     """one: in a single paragraph."""
     text = (PARAGRAPH * (CHARACTERS // len(PARAGRAPH) + 1))[:CHARACTERS]
     return text.replace("\n", " ") if one else text
 
 
-def typing(workspace: TextWorkspace, one: bool = False) -> list[float]:
+def typing(workspace: "TextWorkspace", one: bool = False) -> list[float]:
     """Milliseconds from a key to its pixels, in the middle of 100,000 characters with ten gaps."""
     text, editor = long_text(one), workspace.editor
     step = len(text) // 10
@@ -57,7 +83,7 @@ def typing(workspace: TextWorkspace, one: bool = False) -> list[float]:
     return times
 
 
-def gap_editing(workspace: TextWorkspace, one: bool = False) -> list[float]:
+def gap_editing(workspace: "TextWorkspace", one: bool = False) -> list[float]:
     """Milliseconds to make a gap of a word, lengthen it, shorten it and put the word back, each with its pixels."""
     text, editor = long_text(one), workspace.editor
     _open(workspace, GappedText([text]))
@@ -78,7 +104,7 @@ def gap_editing(workspace: TextWorkspace, one: bool = False) -> list[float]:
     return times
 
 
-def paste(workspace: TextWorkspace) -> list[float]:
+def paste(workspace: "TextWorkspace") -> list[float]:
     """Milliseconds to paste 100,000 characters, pixels included."""
     times = []
     for _ in range(3):
@@ -92,7 +118,7 @@ def paste(workspace: TextWorkspace) -> list[float]:
     return times
 
 
-def live_frames(workspace: TextWorkspace, one: bool = False) -> list[float]:
+def live_frames(workspace: "TextWorkspace", one: bool = False) -> list[float]:
     """Milliseconds to show a frame of a run that fills 64 tokens, digit by digit, among 100,000 characters."""
     text, bundle = long_text(one), workspace.settings.bundle
     assert bundle is not None
@@ -118,7 +144,7 @@ def live_frames(workspace: TextWorkspace, one: bool = False) -> list[float]:
     return times
 
 
-def infilling(workspace: TextWorkspace) -> float:
+async def infilling(workspace: "TextWorkspace") -> float:
     """Seconds to fill 64 tokens in 64 steps, the network being loaded."""
     bundle, lane = workspace.settings.bundle, workspace.studio.lane
     assert bundle is not None
@@ -132,10 +158,10 @@ def infilling(workspace: TextWorkspace) -> float:
             pass
         return time.perf_counter() - started
 
-    return min(lane.submit(work).result() for _ in range(3))
+    return min([await asyncio.wrap_future(lane.submit(work)) for _ in range(3)])
 
 
-async def gaps(workspace: TextWorkspace) -> StallProbe:
+async def gaps(workspace: "TextWorkspace") -> StallProbe:
     """Main-thread gaps while three drafts of 64 tokens are made, digit by digit, among 100,000 characters."""
     text = long_text()
     half = len(text) // 2
@@ -155,56 +181,7 @@ async def gaps(workspace: TextWorkspace) -> StallProbe:
     return probe
 
 
-def _open(workspace: TextWorkspace, text: GappedText) -> None:
+def _open(workspace: "TextWorkspace", text: GappedText) -> None:
     workspace.take_text(text, "bench")
     workspace.editor.setFocus()
     workspace.editor.viewport().repaint()
-
-
-def summary(times: list[float]) -> tuple[float, float, float]:
-    """Median, 99th percentile and the longest."""
-    ordered = sorted(times)
-    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, round(0.99 * len(ordered)))], ordered[-1]
-
-
-def main() -> None:
-    import sys
-
-    from studio.ui.app import StartOptions, start
-    from studio.ui.tasks import spawn
-    from studio.ui.window import Window
-
-    def ready(window: Window) -> None:
-        workspace = window.workspace_named("text")
-        assert isinstance(workspace, TextWorkspace)
-        window.resize(1440, 900)
-        window.bring_to_front("text")
-        print(f"{'':<34}{'median':>9}{'p99':>9}{'longest':>9}  ms")
-        for name, measure in (
-            ("a key at 100,000 characters", typing),
-            ("an edit of a gap", gap_editing),
-            ("pasting 100,000 characters", paste),
-            ("a frame of a live fill", live_frames),
-            ("in one paragraph: a key", partial(typing, one=True)),
-            ("in one paragraph: an edit of a gap", partial(gap_editing, one=True)),
-            ("in one paragraph: a live frame", partial(live_frames, one=True)),
-        ):
-            print(f"{name:<36}{''.join(f'{value:9.2f}' for value in summary(measure(workspace)))}", flush=True)
-        print(f"{'64 tokens in 64 steps':<36}{infilling(workspace):9.2f} s", flush=True)
-
-        async def rest() -> None:
-            probe = await gaps(workspace)
-            middle, high, longest = probe.milliseconds(0.5), probe.milliseconds(0.99), probe.longest
-            print(f"{'main-thread gap of a run':<36}{middle:9.2f}{high:9.2f}{longest:9.2f}", flush=True)
-            middle, high, longest = (probe.milliseconds(share, probe.own) for share in (0.5, 0.99, 1.0))
-            print(f"{'  without waiting for a core':<36}{middle:9.2f}{high:9.2f}{longest:9.2f}", flush=True)
-            workspace.take_text(GappedText(), "bench")
-            window.leave()
-
-        spawn(rest())
-
-    sys.exit(start(StartOptions(device="cpu", ready=ready)))
-
-
-if __name__ == "__main__":
-    main()
