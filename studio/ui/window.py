@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStac
 
 from studio.ui import menus
 from studio.ui.context import Studio
-from studio.ui.notices import NoticeBar
+from studio.ui.notices import Notice, NoticeBar
 from studio.ui.rail import Rail
 from studio.ui.session import Session
 from studio.ui.status import StatusBar
@@ -33,6 +33,7 @@ class Window(QMainWindow):
         self.studio = studio
         self.left = asyncio.Event()
         self._closing = False
+        self._refused: Notice | None = None
         self.setWindowTitle("Prime Studio")
         self.setAcceptDrops(True)
         self.setMinimumSize(880, 600)
@@ -122,13 +123,15 @@ class Window(QMainWindow):
 
     def open_paths(self, paths: Sequence[Path]) -> None:
         """Hand files to the first workspace that knows them, the one in front before the others."""
+        if self._refused is not None:  # of the files before
+            self.studio.notices.dismiss(self._refused)
         order = [self.workspace, *(other for other in self.workspaces if other is not self.workspace)]
         for workspace in order:
             if workspace.open_paths(list(paths)):
                 self.bring_to_front(workspace.name)
                 return
         names = ", ".join(path.name for path in paths)
-        self.studio.notices.show(
+        self._refused = self.studio.notices.show(
             f"{names} cannot be opened here: choose pictures, UTF-8 texts, folders of pictures or models.",
             kind="error",
             place=PLACE,
@@ -173,10 +176,12 @@ class Window(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
+            event.setDropAction(Qt.DropAction.CopyAction)  # where a move was taken, a file manager may delete the file
+            event.accept()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        event.acceptProposedAction()
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
         self.open_paths([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
 
     # ---- session and leaving

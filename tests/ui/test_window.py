@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QColor, QKeyEvent
+from PIL import Image
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
+from PySide6.QtGui import QColor, QDropEvent, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
@@ -189,6 +190,16 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         window.open_paths([tmp_path / "what.xyz"])
         assert "what.xyz" in notices.at("window")[0].text
         assert image.opening.title == "couple"
+        good, data = tmp_path / "good.png", QMimeData()
+        Image.new("RGB", (40, 30)).save(good)
+        data.setUrls([QUrl.fromLocalFile(str(good))])
+        both = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
+        drop = QDropEvent(QPointF(9, 9), both, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+        drop.setDropAction(Qt.DropAction.MoveAction)
+        window.dropEvent(drop)
+        assert drop.isAccepted() and drop.dropAction() == Qt.DropAction.CopyAction, "the file is not ours to take"
+        await until(lambda: image.opening.title == "good")
+        assert not notices.at("window") and not notices.at("image"), "what was told of the files before is over"
 
     with_window(test)
 

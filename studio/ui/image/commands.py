@@ -175,6 +175,7 @@ class Commands:
         if image.isNull():
             raise StudioError("There is no picture on the clipboard: copy one first.")
         self._of.opening.picture(picture_of(image), "pasted picture")
+        self._of.strip.mark(None)
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setImage(qimage(self._of.shown_picture().rgb))

@@ -62,6 +62,7 @@ class Opening(QObject):
         if request is None or not self.request(request, picture):
             self.picture(picture, path.stem)
         self.title = path.stem
+        self._of.strip.mark(path)
         self._of.studio.settings.add_recent(self._of.name, path)
 
     def picture(self, picture: Picture, title: str) -> None:

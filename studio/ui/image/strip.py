@@ -79,6 +79,13 @@ class FilmStrip(QWidget):
             self.view.set_current(row)
             self._pick(row)
 
+    def mark(self, path: Path | None) -> None:
+        """Show which picture is open: none of these, if it came from elsewhere. Who walks along here is left alone."""
+        if path not in self.paths:
+            self.view.set_current(-1)
+        elif not self.view.hasFocus():
+            self.view.set_current(self.paths.index(path))
+
     # On the worker
 
     def _list(self, number: int, folder: Path) -> None:

@@ -182,6 +182,7 @@ class ImageWorkspace(Workspace):
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
         brought = self.opening.request(request, source.get("picture"))
         if brought:
+            self.strip.mark(None)
             self.opening.title = str(source.get("title") or "picture")
         return brought
 

@@ -15,6 +15,9 @@ from PySide6.QtCore import QObject, Signal
 from studio.datasets.store import Dataset
 from studio.errors import StudioError
 
+BATCHES = ("data_batch_", "test_batch")
+"""How CIFAR's files are called."""
+
 
 class Source(QObject):
     """One dataset, or none. `changed` fires while it is read, when it is there and when it failed.
@@ -107,8 +110,10 @@ class Source(QObject):
 
 
 def sources_of(paths: Sequence[Path]) -> Path | None:
-    """What was dropped, if it can be training data: one folder, archive or table."""
-    suffixes = (".zip", ".npz", ".parquet", ".jsonl", ".csv", ".tsv", ".gz", ".tgz")
-    if len(paths) == 1 and (paths[0].is_dir() or paths[0].name.lower().endswith(suffixes)):
-        return paths[0]
+    """What was dropped, if it can be training data: one folder, archive, table or text, or one of MNIST's or CIFAR's
+    files. A single picture is none."""
+    suffixes = (".zip", ".npz", ".parquet", ".jsonl", ".csv", ".tsv", ".gz", ".tgz", ".txt", ".md", "-ubyte")
+    path = paths[0] if len(paths) == 1 else None
+    if path is not None and (path.is_dir() or path.name.lower().endswith(suffixes) or path.name.startswith(BATCHES)):
+        return path
     return None

@@ -183,6 +183,13 @@ def test_the_pictures_of_a_folder_in_their_order(film: FilmStrip, qtbot: QtBot, 
     QTest.keyClick(film.view, Qt.Key.Key_Return)
     film.step(-2)
     assert [path.name for path in chosen] == ["p3.png", "p1.png"]
+    film.mark(tmp_path / "p5.png")
+    assert film.view.current == 1, "who walks along here is left alone"
+    film.mark(tmp_path / "elsewhere.png")
+    assert film.view.current == -1 and not film.view.selected()
+    film.view.clearFocus()
+    film.mark(tmp_path / "p5.png")
+    assert film.view.current == 5 and len(chosen) == 2
 
 
 def test_a_folder_that_cannot_be_read(film: FilmStrip, qtbot: QtBot, tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def test_reading_can_be_broken_off(qapp: QApplication, qrun: Any, pictures: Path
 
 
 def test_what_can_be_data(pictures: Path, tmp_path: Path):
-    assert sources_of([pictures]) == pictures
+    for name in ("", "a.txt", "b.MD", "c.npz", "train-images-idx3-ubyte", "data_batch_1"):
+        assert sources_of([pictures / name]) == pictures / name
     assert sources_of([pictures / "00.png"]) is None
     assert sources_of([pictures, pictures]) is None
     assert kind_of(pictures) == "pictures"
