@@ -14,6 +14,7 @@ import pytest
 from studio import cli
 from studio.commands import bench
 from studio.errors import StudioError
+from studio.figures import Figure
 from studio.generation import free_request
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
@@ -21,8 +22,8 @@ from tests.helpers import picture_bundle, text_bundle
 
 
 def test_a_figure_says_plainly_when_its_bar_is_missed() -> None:
-    assert "NOT REACHED" in bench.Figure("share", 10.1, 10, "%").line()
-    assert "NOT" not in bench.Figure("share", 10, 10, "%").line()
+    assert "NOT REACHED" in Figure("share", 10.1, 10, "%").line()
+    assert "NOT" not in Figure("share", 10, 10, "%").line()
 
 
 def test_the_clock_times_run_and_leaves_the_rest() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LEAVES = {"errors", "files", "preflight", "shipped"}
+LEAVES = {"errors", "figures", "files", "preflight", "shipped"}
 MIDDLE = {"media", "runtime", "prime"}
 DOORS = {"datasets", "evaluation", "generation", "library", "quality", "training"} | MIDDLE
 
@@ -18,6 +18,7 @@ ARROWS: dict[str, set[str]] = {
     "": set(),
     "__main__": {"cli"},
     "errors": set(),
+    "figures": set(),
     "files": {"errors"},
     "preflight": set(),
     "shipped": set(),

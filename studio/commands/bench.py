@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from studio.cli import has_display
 from studio.commands import common
 from studio.errors import StudioError
+from studio.figures import Figure
 
 if TYPE_CHECKING:
     from studio.generation import GenerationRequest
@@ -56,27 +57,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         common.answer(args, {"figures": [asdict(figure) | {"reached": figure.reached} for figure in found]}, "")
     return 0 if all(figure.reached for figure in found) else 1
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured figure, and the most that it may be, or with `at_least` the least."""
-
-    name: str
-    value: float
-    bar: float
-    unit: str
-    note: str = ""
-    at_least: bool = False
-
-    @property
-    def reached(self) -> bool:
-        return self.value >= self.bar if self.at_least else self.value <= self.bar
-
-    def line(self) -> str:
-        verdict = "reached" if self.reached else "NOT REACHED"
-        bar = f"(at {'least' if self.at_least else 'most'} {self.bar:g})"
-        return f"{self.name:58} {self.value:8.4g} {self.unit:7} {bar}  {verdict}  {self.note}".rstrip()
 
 
 class SessionClock:
@@ -235,14 +215,14 @@ UI_BARS: dict[str, tuple[str, float, str]] = {
 def ui_figures() -> Iterator[Figure]:
     """The figures of the window, each from a process with a window of its own; offscreen where there is no display."""
     starts = [next(_ui_process("start")) for _ in range(4)][1:]
-    yield Figure(*_ui_figure("start", statistics.median(start["value"] for start in starts), "median of 3"))
+    yield _ui_figure("start", statistics.median(start["value"] for start in starts), "median of 3")
     for told in _ui_process("window"):
-        yield Figure(*_ui_figure(**told))
+        yield _ui_figure(**told)
 
 
-def _ui_figure(name: str, value: float, note: str) -> tuple[str, float, float, str, str]:
+def _ui_figure(name: str, value: float, note: str) -> Figure:
     title, bar, unit = UI_BARS[name]
-    return title, value, bar, unit, note
+    return Figure(title, value, bar, unit, note)
 
 
 def _ui_process(name: str) -> Iterator[dict[str, Any]]:
@@ -264,10 +244,9 @@ def train_figures(repeats: int) -> Iterator[Figure]:
 
     with needs_extra():
         benchmarks = importlib.import_module("studio.training.benchmarks")
-    for measure in benchmarks.measures(repeats):
-        yield Figure(**asdict(measure))
+    yield from benchmarks.measures(repeats)
     for told in _ui_process("train"):
-        yield Figure(*_ui_figure(**told))
+        yield _ui_figure(**told)
 
 
 def figures(samples: Path, device: str = "cpu", repeats: int = 5) -> Iterator[Figure]:

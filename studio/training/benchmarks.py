@@ -4,7 +4,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from accelerate import Accelerator
 from torch import Generator, Tensor, nn
 
 from studio.datasets.store import DatasetWriter
+from studio.figures import Figure
 from studio.training.data import PictureData, batch_indices
 from studio.training.machine import device_name, lay_out
 from studio.training.networks import build_network
@@ -32,19 +33,7 @@ TEXTS, WORDS = 200, 5000
 KINDS = {"image": "pictures", "text": "text"}
 
 
-@dataclass(frozen=True)
-class Measure:
-    """name, value, bar and unit; the bar is the least or, with `at_least` false, the most that it may be."""
-
-    name: str
-    value: float
-    bar: float
-    unit: str
-    note: str = ""
-    at_least: bool = False
-
-
-def measures(repeats: int = 5) -> Iterator[Measure]:
+def measures(repeats: int = 5) -> Iterator[Figure]:
     """Every figure, as it is measured; the networks are those of the shipped models, the data are noise."""
     with tempfile.TemporaryDirectory() as name:
         for recipe in (_picture_recipe(Path(name) / "pictures"), _text_recipe(Path(name) / "texts")):
@@ -148,7 +137,7 @@ def _seconds(step: Callable[[], Any], wait: Callable[[], None], repeats: int) ->
     return statistics.median(times[1:])
 
 
-def _over_plain(loop: _Loop, repeats: int) -> Measure:
+def _over_plain(loop: _Loop, repeats: int) -> Figure:
     """Steps of both loops by turns, so that whatever else the machine does meets both."""
     plain, ratios, ours = _plain_loop(loop), [], []
     for turn in range(repeats + 1):
@@ -163,10 +152,10 @@ def _over_plain(loop: _Loop, repeats: int) -> Measure:
             ours.append(loop.recipe.training.batch / seconds[1])
     note = f"{statistics.median(ours):.1f} samples/s in bf16, {device_name(loop.device)}"
     name = f"training over a plain float32 loop of the same network, {KINDS[loop.recipe.modality]}"
-    return Measure(name, statistics.median(ratios), 2, "×", note, True)
+    return Figure(name, statistics.median(ratios), 2, "×", note, True)
 
 
-def _over_bare(loop: _Loop, repeats: int) -> Measure:
+def _over_bare(loop: _Loop, repeats: int) -> Figure:
     """The rate over that of forward, backward and step on one batch that stays where it is."""
     tokens = loop.load()
     y = loop.prepared.corruption(loop.digits[tokens], loop.mask_id, loop.generator)
@@ -177,10 +166,10 @@ def _over_bare(loop: _Loop, repeats: int) -> Measure:
 
     share = _seconds(bare, loop.wait, 4 * repeats) / _seconds(loop.step, loop.wait, 4 * repeats)
     name = f"training over a bare loop on one fixed batch, {KINDS[loop.recipe.modality]}"
-    return Measure(name, 100 * share, 50, "%", at_least=True)
+    return Figure(name, 100 * share, 50, "%", at_least=True)
 
 
-def _data_share(loop: _Loop, step: float, repeats: int) -> Measure:
+def _data_share(loop: _Loop, step: float, repeats: int) -> Figure:
     """Speed with data mapped from disk over that with the same data in memory: they differ in what `load` takes."""
     mapped = _seconds(lambda: [loop.load() for _ in range(20)], loop.wait, repeats) / 20
     data = loop.prepared.data
@@ -190,10 +179,10 @@ def _data_share(loop: _Loop, step: float, repeats: int) -> Measure:
     loop.prepared.data = data
     share = step / (step + max(0.0, mapped - memory))
     note = f"{1000 * mapped:.2f} ms a batch from disk, {1000 * memory:.2f} from memory, a step {1000 * step:.0f} ms"
-    return Measure("speed with data from disk over data in memory", 100 * share, 95, "%", note, True)
+    return Figure("speed with data from disk over data in memory", 100 * share, 95, "%", note, True)
 
 
-def _looking_share(loop: _Loop, folder: Path, step: float) -> Measure:
+def _looking_share(loop: _Loop, folder: Path, step: float) -> Figure:
     """Share of the time that previews and checkpoints take at their default intervals."""
     settings = loop.recipe.training
     previews = Previews(loop.recipe, loop.prepared, folder)
@@ -210,4 +199,4 @@ def _looking_share(loop: _Loop, folder: Path, step: float) -> Measure:
     share = looking / (settings.preview_every * step) + saving / (60 * settings.checkpoint_minutes)
     note = f"a preview {looking:.1f} s every {settings.preview_every} steps, a checkpoint {saving:.1f} s every "
     note += f"{settings.checkpoint_minutes:g} min"
-    return Measure("previews and checkpoints at their default intervals", 100 * share, 3, "%", note)
+    return Figure("previews and checkpoints at their default intervals", 100 * share, 3, "%", note)
