@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LEAVES = {"errors", "figures", "files", "preflight", "shipped"}
+LEAVES = {"errors", "figures", "files", "preflight", "processes", "shipped"}
 MIDDLE = {"media", "runtime", "prime"}
 DOORS = {"datasets", "evaluation", "generation", "library", "quality", "training"} | MIDDLE
 
@@ -21,6 +21,7 @@ ARROWS: dict[str, set[str]] = {
     "figures": set(),
     "files": {"errors"},
     "preflight": set(),
+    "processes": set(),
     "shipped": set(),
     "prime": set(),
     "media": {"prime", "errors", "files"},

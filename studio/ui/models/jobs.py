@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from studio.errors import StudioError
+from studio.processes import child, environment
 
 CHECKPOINTS = (".pth", ".pt", ".ckpt")
 _STOP_SECONDS = 3.0
@@ -26,25 +25,9 @@ async def convert_checkpoint(
     command = [sys.executable, "-m", "studio", "import", str(file), "--json"]
     command += ["--tokenizer", str(tokenizer)] if tokenizer else []
     command += ["--replace"] if replace else []
-    root = str(Path(__file__).resolve().parents[3])
-    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"},
-        )
-    )
-    try:
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # one that is half started would be left running
-        await _end(await starting)
-        raise
-    assert process.stdout is not None and process.stderr is not None
     said: list[str] = []
-    try:
+    async with child(*command, env=environment(PYTHONUNBUFFERED="1"), patience=_STOP_SECONDS) as process:
+        assert process.stdout is not None and process.stderr is not None
         answer = asyncio.ensure_future(process.stdout.read())
         while line := await process.stderr.readline():
             text = line.decode("utf-8", "replace").strip()
@@ -54,9 +37,6 @@ async def convert_checkpoint(
                 progress(text)
         out = await answer
         code = await process.wait()
-    except BaseException:
-        await _end(process)
-        raise
     if code == 0:
         return str(json.loads(out)["name"])
     last = said[-1] if said else ""
@@ -64,14 +44,3 @@ async def convert_checkpoint(
         raise StudioError(last.removeprefix(_FIRST))
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     raise StudioError(f"{file.name} could not be imported: the process {how}. {last}".strip())
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Ask it to end, and make it end if it does not."""
-    with suppress(ProcessLookupError):
-        process.terminate()
-        try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), _STOP_SECONDS)
-        except TimeoutError:
-            process.kill()
-            await process.wait()

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.datasets.store import Dataset
 from studio.errors import StudioError
+from studio.processes import child
 
 BATCHES = ("data_batch_", "test_batch")
 """How CIFAR's files are called."""
@@ -38,44 +38,46 @@ class Source(QObject):
         self.reading = False
         self.counts: dict[str, int] = {}
         self.problem = ""
+        self._turn = 0  # counts what was asked for: what comes late of another is dropped
         self._process: asyncio.subprocess.Process | None = None
 
     async def open(self, path: Path, grid: tuple[int, int] | None, fit: str = "crop", column: str = "") -> None:
         """Read the data anew; what was open before stays until the new data are there. A failure is in `problem`."""
+        self._turn += 1
+        turn = self._turn
         await self.cancel()
+        if turn != self._turn:
+            return
         self.path, self.grid, self.fit, self.column = path, grid, fit, column
         self.reading, self.problem, self.counts = True, "", {}
         self.changed.emit()
+        dataset, problem = None, ""
         try:
-            self.dataset = await self._collect(path)
+            dataset = await self._collect(path, turn)
         except StudioError as error:
-            self.dataset, self.problem = None, str(error)
-        finally:
-            self.reading, self._process = False, None
+            problem = str(error)
+        if turn == self._turn:
+            self.dataset, self.problem, self.reading = dataset, problem, False
             self.changed.emit()
 
-    async def _collect(self, path: Path) -> Dataset:
+    async def _collect(self, path: Path, turn: int) -> Dataset | None:
         wanted = json.dumps([str(path.resolve()), self.grid, self.fit if self.grid else "", self.column])
         target = self.folder / f"{path.stem[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
         shape = ["--grid", *map(str, self.grid), "--fit", self.fit] if self.grid else []
         column = ["--column", self.column] if self.column else []
-        root = str(Path(__file__).resolve().parents[3])
-        paths = [root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-        process = self._process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "studio.datasets", str(path), str(target), *shape, *column],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))},
-        )
-        assert process.stdout
+        command = [sys.executable, "-m", "studio.datasets", str(path), str(target), *shape, *column]
         last: dict[str, Any] = {}
-        async for line in process.stdout:
-            last = json.loads(line)
-            if last["event"] == "progress":
-                self.counts = last["counts"]
-                self.changed.emit()
-        await process.wait()
+        async with child(*command, stderr=asyncio.subprocess.DEVNULL) as process:
+            if turn != self._turn:
+                return None
+            self._process = process
+            assert process.stdout
+            async for line in process.stdout:
+                last = json.loads(line)
+                if last["event"] == "progress" and turn == self._turn:
+                    self.counts = last["counts"]
+                    self.changed.emit()
+            await process.wait()
         if last.get("event") == "error":
             raise StudioError(last["message"])
         if last.get("event") != "done":

@@ -92,6 +92,32 @@ def test_reading_can_be_broken_off(qapp: QApplication, qrun: Any, pictures: Path
     qrun(story(), timeout=30)
 
 
+@pytest.mark.parametrize("before", ["it starts", "it reads"])
+def test_other_data_take_the_place_of_what_is_being_read(
+    qapp: QApplication, qrun: Any, pictures: Path, tmp_path: Path, before: str
+):
+    source = Source(tmp_path / "datasets")
+    problems: list[str] = []
+    source.changed.connect(lambda: problems.append(source.problem))
+    other = tmp_path / "other"
+    other.mkdir()
+    Image.new("L", (8, 8)).save(other / "one.png")
+
+    async def story() -> None:
+        first = asyncio.ensure_future(source.open(pictures, (8, 8)))
+        if before == "it reads":
+            await until(lambda: source._process is not None)
+        else:
+            await asyncio.sleep(0)
+        await source.open(other, (8, 8))
+        await first
+        assert (source.path, source.reading, source.problem) == (other, False, "")
+        assert source.dataset is not None and len(source.dataset) == 1
+        assert not any(problems)
+
+    qrun(story(), timeout=30)
+
+
 def test_what_can_be_data(pictures: Path, tmp_path: Path):
     for name in ("", "a.txt", "b.MD", "c.npz", "train-images-idx3-ubyte", "data_batch_1"):
         assert sources_of([pictures / name]) == pictures / name
