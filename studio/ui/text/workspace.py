@@ -21,7 +21,7 @@ from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.status import making_status
-from studio.ui.tasks import spawn
+from studio.ui.tasks import report, spawn
 from studio.ui.text.cards import Cards
 from studio.ui.text.commands import EXPORTS, Commands
 from studio.ui.text.document import TextDocument
@@ -265,11 +265,8 @@ class TextWorkspace(Workspace):
             self.filling.look_at(job, (self.filling.draft + by) % self.filling.drafts)
 
     def _ended(self, job: Job) -> None:
-        error = job.run.error
-        if error is not None:
-            if not isinstance(error, StudioError):
-                raise error
-            self.studio.notices.show(str(error), kind="error", place=self.name)
+        if job.run.error is not None:
+            report(job.run.error, self.name)
         spawn(history.keep(self.studio.library, job.run), place=self.name)
         self.dirty.emit()
 

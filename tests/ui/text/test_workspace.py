@@ -10,6 +10,7 @@ from PySide6.QtCore import QRect, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
+from studio.errors import StudioError
 from studio.generation import story_of
 from studio.generation.keeping import parameters_of
 from studio.media.gapped import Fill, Gap, GappedText
@@ -19,7 +20,7 @@ from studio.ui.gallery.reading import source_of
 from studio.ui.text.tips import tip
 from studio.ui.text.workspace import TextWorkspace
 from studio.ui.window import Window
-from tests.ui.test_window import until
+from tests.ui.test_window import broken, until
 from tests.ui.text.conftest import text_of
 
 STORY = "Once upon a time there was a king who had three daughters.\r\nThe youngest was 👑 fair.\n"
@@ -473,6 +474,24 @@ def test_what_cannot_be_done_is_said_and_nothing_is_lost(with_window: Any) -> No
         text.gap_length = 300
         text.commands["insert-gap"].trigger()
         assert "300 tokens" in notices(window)[-1] and not text.document.text.gaps
+
+    with_window(test)
+
+
+@pytest.mark.parametrize("error", [StudioError("The model is gone; import it again."), MemoryError(), KeyError("y")])
+def test_a_run_that_fails_says_so_and_is_kept(with_window: Any, logged: Any, error: Exception) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "Once ", Gap(1, 6), " time.")
+        dirty: list[bool] = []
+        text.dirty.connect(lambda: dirty.append(text.playhead.state == "failed"))
+        window.studio.lane.network = broken(error)  # pyright: ignore[reportAttributeAccessIssue]
+        await press(text, "generate")
+        await until(lambda: text.playhead.state == "failed")
+        told = notices(window)
+        assert len(told) == 1 and any(dirty)
+        assert ("memory" in told[0]) == isinstance(error, MemoryError)
+        assert bool(logged) == isinstance(error, KeyError)
+        logged.clear()
 
     with_window(test)
 
