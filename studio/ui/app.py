@@ -73,6 +73,9 @@ def start(options: StartOptions) -> int:
 
     import qasync
 
+    from studio.ui.icons import app_icon
+
+    application.setWindowIcon(app_icon())
     try:
         return qasync.run(_live(application, lane, options, crash))
     finally:
@@ -191,12 +194,12 @@ def _start_logs(folder: Path) -> _CrashLog:
     path = folder / "logs" / "crash.txt"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        last = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        file = path.open("w", encoding="utf-8")
         handler = RotatingFileHandler(log_file(), maxBytes=LOG_BYTES, backupCount=2, encoding="utf-8", delay=True)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         log.addHandler(handler)
         log.setLevel(logging.INFO)
-        last = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-        file = path.open("w", encoding="utf-8")
     except OSError as error:
         logging.lastResort = None
         print(f"prime-studio: no log is kept in {path.parent}: {error.strerror}.", file=sys.stderr)

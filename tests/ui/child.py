@@ -97,6 +97,7 @@ async def tell(window: Window, image: Any) -> None:
         canvas=image.canvas.isVisible(),
         number=f"{float('1.5'):n} {locale.localeconv()['decimal_point']}",
         provider=image.status()["provider"],
+        icon=not window.windowIcon().isNull(),
     )
     window.leave()
 

@@ -116,6 +116,12 @@ def test_a_crash_is_told_at_the_next_start(children: Any) -> None:
     assert told(children)["notices"] == []
 
 
+def test_it_starts_where_no_log_can_be_kept(children: Any, own_home: Path) -> None:
+    (own_home / "studio" / "logs" / "crash.txt").mkdir(parents=True)
+    assert told(children)["icon"]
+    assert [path.name for path in (own_home / "studio" / "logs").iterdir()] == ["crash.txt"]
+
+
 def test_damaged_settings_and_session_do_not_keep_it_from_starting(children: Any, own_home: Path) -> None:
     folder = own_home / "studio"
     (folder / "session").mkdir(parents=True)
