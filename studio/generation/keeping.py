@@ -14,13 +14,13 @@ from studio.media.images import Picture
 _MAX_JSON = 16_000_000
 
 
-def parameters_of(result: Result, index: int) -> dict[str, Any]:
-    """What stands beside sample `index` of a result, so that it can be made again: JSON-able."""
+def parameters_of(request: GenerationRequest, index: int, provider: str) -> dict[str, Any]:
+    """What stands beside sample `index` of what `provider` made, so that it can be made again: JSON-able."""
     return {
         "program": f"prime-studio {__version__}",
-        "provider": result.provider,
+        "provider": provider,
         "variation": index,
-        "request": result.request.model_dump(mode="json"),
+        "request": request.model_dump(mode="json"),
     }
 
 
@@ -37,8 +37,8 @@ def filled_picture(result: Result, index: int, picture: Picture | None = None) -
 
 def save_picture(path: str | Path, result: Result, index: int, picture: Picture | None = None) -> None:
     """Write `filled_picture` as a PNG with its request inside. StudioError where it cannot be written."""
-    filled = filled_picture(result, index, picture)
-    save_png(path, filled.stored, json.dumps(parameters_of(result, index)), filled.alpha)
+    filled, parameters = filled_picture(result, index, picture), parameters_of(result.request, index, result.provider)
+    save_png(path, filled.stored, json.dumps(parameters), filled.alpha)
 
 
 def read_request(path: str | Path) -> tuple[GenerationRequest, int, str]:

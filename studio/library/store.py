@@ -104,7 +104,7 @@ class Library:
             "seconds": round(result.seconds, 3),
             "tags": clean_tags(tags),
         }
-        parameters = parameters_of(result, variation)
+        parameters = parameters_of(result.request, variation, result.provider)
         with self._filing:
             kept["input"] = None if picture is None or filled is None else self._keep_input(picture)
             self._announce(file)

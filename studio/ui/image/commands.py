@@ -1,5 +1,6 @@
 """What can be done in the image workspace: every action with its shortcut, in one place."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QGuiApplication, QImage
@@ -185,7 +186,7 @@ class Commands:
         picture, parameters = of.shown_picture(), of.parameters()
         path = await dialogs.ask_save(of, "Save picture", f"{of.opening.title}-filled.png", ["PNG (*.png)"])
         if path is not None:
-            await of.in_background(save_png, path, picture.stored, parameters, picture.alpha)
+            await asyncio.to_thread(save_png, path, picture.stored, parameters, picture.alpha)
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
 
     async def _export(self, kind: str = "") -> None:
@@ -197,7 +198,7 @@ class Commands:
         suffix = kind or "webp"
         path = await dialogs.ask_save(of, "Export the run", f"{of.opening.title}-run.{suffix}", filters)
         if path is not None:
-            await of.in_background(export_run, path, job, of.making.variation)
+            await asyncio.to_thread(export_run, path, job, of.making.variation)
             of.studio.notices.show(f"Exported as {path.name}.", kind="success", place=of.name)
 
     async def export_as(self, kind: str) -> None:

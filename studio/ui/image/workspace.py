@@ -1,8 +1,6 @@
 """The image workspace: the document, its canvas and what is made in it, put together."""
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +10,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from studio import __version__
-from studio.generation import FROM_NOTHING, GenerationRequest
+from studio.generation import FROM_NOTHING, GenerationRequest, parameters_of
 from studio.media.images import Picture
 from studio.ui import history
 from studio.ui.image.canvas import Canvas
@@ -291,17 +288,7 @@ class ImageWorkspace(Workspace):
         job, painted = self.making.job, self.document.state_edits[1]
         if job is None or painted or job.run.state != "done" or self.playhead.index != self.playhead.last:
             return None
-        return json.dumps(
-            {
-                "program": f"prime-studio {__version__}",
-                "provider": job.run.provider,
-                "variation": self.making.variation,
-                "request": job.run.request.model_dump(mode="json"),
-            }
-        )
-
-    async def in_background(self, work: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.to_thread(work, *args)
+        return json.dumps(parameters_of(job.run.request, self.making.variation, job.run.provider))
 
     def _ended(self, job: Job) -> None:
         if job.run.error is not None:

@@ -601,7 +601,9 @@ def test_pins_within_a_gap_come_back(
             if way == "export":
                 save_story(path, story_of(run.request, run.bundle, run.frames))
             else:
-                path.write_text(json.dumps(parameters_of(run.result(), 0) | {"text": before}), encoding="utf-8")
+                path.write_text(
+                    json.dumps(parameters_of(run.request, 0, run.provider) | {"text": before}), encoding="utf-8"
+                )
             window.open_paths([path])
             await until(lambda: window.workspace is text)
         await until(lambda: len(text.document.text.gaps) == 2)
