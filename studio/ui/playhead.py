@@ -5,6 +5,8 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from studio.ui.runs import Kept, Run
 
 TICK_MS = 22
+KEEP_S = 10.0
+"""After how long what a run has made is worth keeping, lest a crash take it; a long run's a little less often."""
 PLAY_SECONDS = 3.0
 """How long playing a whole record takes at speed 1, within the bounds below."""
 PLAY_MS = (30, 250)
@@ -21,6 +23,8 @@ class Playhead(QObject):
     """Another frame is shown."""
     grown = Signal()
     """The run has more frames than before."""
+    lasting = Signal()
+    """A run that goes on has made so much more that it should be kept."""
     state_changed = Signal()
     """The run's state, or whether the record is being played, is another."""
 
@@ -29,6 +33,7 @@ class Playhead(QObject):
         self._run: Run | None = None
         self._index, self._seen, self._state = 0, 0, ""
         self._following = True
+        self._keep_at = KEEP_S
         self._watch = QTimer(self)
         self._watch.setTimerType(Qt.TimerType.PreciseTimer)
         self._watch.setInterval(TICK_MS)
@@ -70,7 +75,7 @@ class Playhead(QObject):
     def set_run(self, run: Run | None) -> None:
         """Look at another run, at its newest frame."""
         self.stop_playing()
-        self._run, self._following = run, True
+        self._run, self._following, self._keep_at = run, True, KEEP_S
         self._seen = len(run.frames) if run else 0
         self._index = self.last
         self._state = run.state if run else ""
@@ -141,6 +146,9 @@ class Playhead(QObject):
         grown, self._seen = seen != self._seen, seen
         if grown:
             self.grown.emit()
+            if run.frames[-1].seconds >= self._keep_at:
+                self._keep_at = run.frames[-1].seconds * 1.25 + KEEP_S
+                self.lasting.emit()
             if self._following:
                 self._set_index(self.last)
         if state != self._state:

@@ -169,6 +169,23 @@ def test_the_playhead_follows_scrubs_and_plays(bundle: Bundle, lane: Lane, qtbot
     playhead.close_down()
 
 
+@pytest.mark.parametrize(("seconds", "worth"), [(1e-9, True), (60.0, False)])
+def test_what_a_long_run_has_made_is_worth_keeping(
+    bundle: Bundle, lane: Lane, qtbot: Any, monkeypatch: pytest.MonkeyPatch, seconds: float, worth: bool
+) -> None:
+    monkeypatch.setattr("studio.ui.playhead.KEEP_S", seconds)
+    playhead = Playhead()
+    kept: list[int] = []
+    playhead.lasting.connect(lambda: kept.append(playhead.last))
+    run = lane.start(a_request(bundle, steps=40), bundle, paused=True)
+    playhead.set_run(run)
+    run.resume()
+    playhead.watch()
+    qtbot.waitUntil(lambda: not playhead._watch.isActive(), timeout=5000)
+    assert bool(kept) == worth
+    playhead.close_down()
+
+
 def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:
     settings = SamplingSettings()
     changes: list[int] = []

@@ -157,7 +157,9 @@ class ImageWorkspace(Workspace):
         document.edited.connect(self._settle.start)
         document.frame_changed.connect(self._settle.start)
         document.replaced.connect(self._settle.start)
-        for signal in (document.edited, document.planes_changed, self.settings.changed, playhead.state_changed):
+        for signal in (document.edited, document.planes_changed, self.settings.changed):
+            signal.connect(self.dirty)
+        for signal in (playhead.state_changed, playhead.lasting):
             signal.connect(self.dirty)
         self.settings.changed.connect(self._settings_changed)
         playhead.state_changed.connect(self._refresh)

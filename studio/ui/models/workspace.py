@@ -184,11 +184,11 @@ class ModelsWorkspace(Workspace):
             if "already there" in str(error) and not replace and await self._may_replace(error):
                 await self._convert(path, tokenizer, replace=True)
             elif "already there" not in str(error):
-                self._tell_failed(error, path)
+                self._tell_failed(error, path, replace)
             return
         await self._installed(name)
 
-    def _tell_failed(self, error: StudioError, path: Path) -> None:
+    def _tell_failed(self, error: StudioError, path: Path, replace: bool) -> None:
         """A checkpoint for texts that lacks its tokenizer asks for it; anything else is said."""
         if "tokenizer" not in str(error):
             raise error
@@ -196,7 +196,7 @@ class ModelsWorkspace(Workspace):
         async def choose() -> None:
             file = await dialogs.ask_open(self, "The tokenizer of this model", ["tokenizer.json (*.json)"])
             if file is not None:
-                self._import(path, tokenizer=file)
+                self._import(path, tokenizer=file, replace=replace)  # who may be replaced was asked once
 
         sentence = str(error).replace("add --tokenizer FILE", "choose it here")
         self.studio.notices.show(

@@ -147,6 +147,7 @@ class TextWorkspace(Workspace):
         filling.listed.connect(self._refresh)
         filling.ended.connect(self._ended)
         self.playhead.state_changed.connect(self._refresh)
+        self.playhead.lasting.connect(self.dirty)
         self.cards.chosen.connect(filling.look_at)
         editor.caret_changed.connect(self.commands.refresh)
         self.judging.grown.connect(editor.forget_marks)

@@ -349,6 +349,30 @@ class TestCheckpoints:
 
         self.run(models, qrun, tmp_path / "net.pth", steps)
 
+    def test_replace_is_asked_for_once_where_a_tokenizer_is_missing_too(
+        self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        fake.write_text(
+            "import sys, json\n"
+            "if '--replace' not in sys.argv:\n"
+            "    print('prime-studio: A model own is already there; add --replace.', file=sys.stderr); sys.exit(2)\n"
+            "if '--tokenizer' not in sys.argv:\n"
+            "    print('prime-studio: There is no tokenizer.json.', file=sys.stderr); sys.exit(2)\n"
+            "print(json.dumps({'name': 'own'}))\n"
+        )
+        asked = answer(monkeypatch, "confirm", True)
+        answer(monkeypatch, "ask_open", tmp_path / "tokenizer.json")
+
+        async def steps() -> None:
+            await until(lambda: any(notice.on_action for notice in studio.notices.at("models")) and not models._job)
+            (notice,) = studio.notices.at("models")
+            assert notice.on_action
+            notice.on_action()
+            await until(lambda: "own is installed." in studio.told("models"))
+            assert len(asked) == 1
+
+        self.run(models, qrun, tmp_path / "net.ckpt", steps)
+
     def test_stop_ends_the_process(
         self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path
     ) -> None:
