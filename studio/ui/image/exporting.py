@@ -1,5 +1,7 @@
 """A run as a time-lapse or a strip. No Qt: it is done off the main thread."""
 
+import ctypes
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,13 @@ STRIP_FRAMES = 12
 def export_run(path: Path, job: Job, variation: int) -> None:
     """Write every frame in which something changed: .webp, .gif and .mp4 move, .png is a strip of some of them."""
     check_suffix(path, (*TIMELAPSE_SUFFIXES, ".png"))
-    shots = shots_of(job, variation)
+    _write(path, shots_of(job, variation))
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
+        # glibc keeps what the frames took for this thread, and the next export may run in another of ten.
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _write(path: Path, shots: list[NDArray[np.uint8]]) -> None:
     if path.suffix.lower() == ".png":
         chosen = np.unique(np.linspace(0, len(shots) - 1, min(STRIP_FRAMES, len(shots))).round().astype(int))
         save_strip(path, [shots[place] for place in chosen], scale=viewing_scale(shots[0], 128))
