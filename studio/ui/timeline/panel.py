@@ -105,10 +105,8 @@ class TimelinePanel(QWidget):
             (self.to_last, self.transport.last),
         ):
             button.clicked.connect(do)
-        self.counter = QLabel()
+        self.counter = _Counter()
         self.counter.setAccessibleName("Where the frame shown stands")
-        self.counter.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.counter.setMinimumWidth(100)
         self.go_on = _button("play", "Go on", "Let the run go on from its newest step")
         self.go_on.clicked.connect(self.transport.go_on)
         self.to_branch = _button("branch", "Branch here", BRANCH_HELP)
@@ -276,8 +274,8 @@ class TimelinePanel(QWidget):
         self.scrubber.blockSignals(False)
         if self.chart is not None:
             self.chart.set_position(index)
-        self.counter.setText(counter(frame) + self._origin() if frame else "")
-        self.scrubber.setAccessibleDescription(self.counter.text())
+        self.counter.tell(counter(frame) + self._origin() if frame else "")
+        self.scrubber.setAccessibleDescription(self.counter.toolTip())
         self._show_values()
         self._enable()
 
@@ -339,6 +337,31 @@ class TimelinePanel(QWidget):
         """Stop what is timed; nobody looks at it."""
         self._later.stop()
         self._warm.stop()
+
+
+class _Counter(QLabel):
+    """Figures, as many as there is room for: none is cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._whole = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setMinimumWidth(100)
+
+    def tell(self, text: str) -> None:
+        self._whole = text
+        self.setToolTip(text)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        parts = self._whole.split(" · ")
+        while len(parts) > 1 and self.fontMetrics().horizontalAdvance(" · ".join(parts)) > self.width():
+            parts.pop()
+        self.setText(" · ".join(parts))
 
 
 class _Line(QWidget):

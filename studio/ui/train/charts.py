@@ -20,6 +20,8 @@ PLOTS: tuple[tuple[str, tuple[str, ...], float], ...] = (  # title, curves, fact
     ("Samples/s", ("samples_per_second",), 1),
 )
 POINTS = 400
+OVER = 14
+"""Pixels that the last number below a plot may reach over its edge."""
 MARK_WIDTH = 60
 """Pixels that a number below a plot has."""
 
@@ -75,7 +77,7 @@ class Plot(QWidget):
         self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._view.setMinimumSize(100, 70)
         parts = pg.GraphicsLayout()
-        parts.setContentsMargins(0, 0, 4, 0)
+        parts.setContentsMargins(0, 0, OVER, 0)
         self._view.setCentralItem(parts)
         self._box = pg.ViewBox(enableMouse=False, enableMenu=False)
         self._axes = {side: pg.AxisItem(side) for side in ("left", "bottom")}
@@ -86,6 +88,7 @@ class Plot(QWidget):
             axis.linkToView(self._box)
             axis.enableAutoSIPrefix(False)
         self._axes["left"].setGrid(40)
+        self._axes["bottom"].setStyle(hideOverlappingLabels=OVER)  # or the ends of a young run have no number
         self.curves = {name: pg.PlotCurveItem(antialias=True) for name in names}
         for curve in self.curves.values():
             self._box.addItem(curve)

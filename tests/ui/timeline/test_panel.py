@@ -270,5 +270,8 @@ def test_a_narrow_panel_keeps_every_button(panel: TimelinePanel, done: Run, qtbo
         panel.resize(width, 180)
         qtbot.wait(20)
     assert panel.width() == 480 and panel.to_branch.text() == "" and panel.to_branch.accessibleName() == "Branch here"
+    label = panel.counter
+    assert label.fontMetrics().horizontalAdvance(label.text()) <= label.width()
+    assert label.toolTip().startswith(label.text() + " · "), "what has no room is told in full"
     right = panel.to_export.mapTo(panel, QPointF(panel.to_export.width(), 0)).x()
     assert right <= 480 and panel.scrubber.width() > 150

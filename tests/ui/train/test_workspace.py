@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
@@ -289,6 +290,23 @@ def test_a_million_points_are_drawn_as_a_few(qapp: QApplication, qtbot: Any) -> 
     charts.draw(series)
     assert 0 < charts.points("loss") <= 800
     assert charts.points("bound") == 0
+
+
+def test_a_young_run_has_numbers_at_both_ends(qapp: QApplication, qtbot: Any) -> None:
+    names = ("loss", "held_out", "bound", "gradient_norm", "learning_rate", "samples_per_second")
+    series = {name: Series() for name in names}
+    for step in (1, 2):
+        series["loss"].add(step, 1.0 / step)
+    charts = Charts()
+    qtbot.addWidget(charts)
+    charts.resize(500, 300)
+    charts.show()
+    charts.draw(series)
+    charts.grab()  # which lays the plots out
+    axis, image = charts.plots[0]._axes["bottom"], QImage(500, 300, QImage.Format.Format_RGB32)
+    with QPainter(image) as painter:
+        specs = axis.generateDrawSpecs(painter)
+    assert specs is not None and [text for *_, text in specs[2]] == ["1", "2"]
 
 
 def test_thumbnails_are_found_under_the_pointer(with_train: Any, pictures: Path) -> None:
