@@ -69,9 +69,11 @@ def run(args: argparse.Namespace) -> None:
     told = args.output and Path(args.output).suffix.lower() in STORY_SUFFIXES[1:]
     result = common.make(request, bundle, denoise, args, on_frame=_collector(frames) if told else None)
     assert result.texts is not None
-    story = story_of(request, bundle, frames)
     if args.output:
-        save_story(args.output, story) if told else _save_texts(args.output, result.texts)
+        if told:
+            save_story(args.output, story_of(request, bundle, frames))
+        else:
+            _save_texts(args.output, result.texts)
         common.say(args, common.summary(result, [args.output]))
     others = _alternatives(args, result, bundle, denoise) if args.alternatives else None
     judged = [_judge(args, text, bundle, denoise) for text in result.texts] if args.surprise else None

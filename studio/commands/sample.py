@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.commands import common
-from studio.commands.infill import BETWEEN
 from studio.errors import StudioError
 from studio.media.export import check_suffix, contact_grid, save_png, save_text
+from studio.media.story import BETWEEN
 
 if TYPE_CHECKING:
     from studio.generation import Result

@@ -1,6 +1,5 @@
 """From files as people have them to a dataset folder, a few at a time."""
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -114,11 +113,7 @@ def _finished(writer: DatasetWriter, source: Path, what: str) -> Dataset:
     if not writer.counts["kept"]:
         unreadable = writer.counts["unreadable"]
         reason = f"{unreadable} were found but none can be read" if unreadable else "none were found"
-        first = ""
-        if unreadable:
-            writer._files["problems.jsonl"].flush()
-            with (writer.temporary / "problems.jsonl").open(encoding="utf-8") as file:
-                first = f" The first: {json.loads(file.readline())['what']}"
+        first = f" The first: {writer.first_problem()}" if unreadable else ""
         raise StudioError(f"There are no {what} in {source}: {reason}.{first}")
     return writer.finish()
 

@@ -71,6 +71,12 @@ class DatasetWriter:
             line = json.dumps({"name": name, "kind": kind, "what": what}, ensure_ascii=True)
             self._write("problems.jsonl", line.encode() + b"\n")
 
+    def first_problem(self) -> str:
+        """What the first problem was."""
+        self._files["problems.jsonl"].flush()
+        with (self.temporary / "problems.jsonl").open(encoding="utf-8") as file:
+            return str(json.loads(file.readline())["what"])
+
     def finish(self) -> "Dataset":
         """List the duplicates, put the folder in its place and open it."""
         for name in ("content.bin", "names.bin", "names.idx", "hashes.bin"):
