@@ -182,6 +182,6 @@ async def gaps(workspace: "TextWorkspace") -> StallProbe:
 
 
 def _open(workspace: "TextWorkspace", text: GappedText) -> None:
-    workspace.take_text(text, "bench")
+    workspace.document.load(text, "bench")
     workspace.editor.setFocus()
     workspace.editor.viewport().repaint()

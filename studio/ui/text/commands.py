@@ -142,7 +142,7 @@ class Commands:
     async def _save(self) -> None:
         of = self._of
         text = of.document.text.text
-        path = await dialogs.ask_save(of, "Save text", f"{of.title_of_text}.txt", [dialogs.TEXTS])
+        path = await dialogs.ask_save(of, "Save text", f"{of.document.title}.txt", [dialogs.TEXTS])
         if path is not None:
             await asyncio.to_thread(save_text, path, text)
             of.document.undo_stack.setClean()
@@ -158,7 +158,7 @@ class Commands:
             raise StudioError("There is no run to export: generate first.")
         filters = [pattern for name, _, pattern in EXPORTS if name == kind]
         filters += [pattern for name, _, pattern in EXPORTS if name != kind]
-        path = await dialogs.ask_save(of, "Export the run", f"{of.title_of_text}.{kind}", filters)
+        path = await dialogs.ask_save(of, "Export the run", f"{of.document.title}.{kind}", filters)
         if path is None:
             return
         if path.suffix.lower() not in STORY_SUFFIXES:

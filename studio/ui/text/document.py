@@ -47,20 +47,40 @@ class _Command(QUndoCommand):
             document.moved.emit(*self._step.before)
 
 
+class _Opening(QUndoCommand):
+    """Another text in place of the one that was open. Nobody edits a text that is not, so undo finds it as it was."""
+
+    def __init__(self, document: "TextDocument", text: GappedText, title: str):
+        super().__init__("open text")
+        self._document = ref(document)
+        self._texts = (document.text, document.title), (text, title)
+
+    def redo(self) -> None:
+        self._show(1)
+
+    def undo(self) -> None:
+        self._show(0)
+
+    def _show(self, which: int) -> None:
+        if document := self._document():
+            document._show(*self._texts[which])
+
+
 class TextDocument(QObject):
     """Given text and gaps, changed through undo steps only.
 
-    edited: an `Edit` has just been applied. moved: where anchor and caret belong after an undo step. reset: another
-    text was opened.
+    edited: an `Edit` has just been applied. moved: where anchor and caret belong after an undo step. leaving, reset:
+    another text is about to be shown, and is.
     """
 
     edited = Signal(object)
     moved = Signal(int, int)
+    leaving = Signal()
     reset = Signal()
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
-        self.text = GappedText()
+        self.text, self.title = GappedText(), "text"
         self.longest = 254
         """The longest gap that the model can fill."""
         self.tokenizer: TextTokenizer | None = None
@@ -70,11 +90,19 @@ class TextDocument(QObject):
         self._typing: _Step | None = None
         self._last: _Step | None = None
 
-    def open(self, text: GappedText) -> None:
-        """Show another text; what could be undone is forgotten."""
-        self.text = text
-        self.revision += 1
+    def open(self, text: GappedText, title: str) -> None:
+        """Show another text, as one action."""
+        self.undo_stack.push(_Opening(self, text, title))
+
+    def load(self, text: GappedText, title: str = "text") -> None:
+        """Begin anew with this text: nothing to undo."""
         self.undo_stack.clear()
+        self._show(text, title)
+
+    def _show(self, text: GappedText, title: str) -> None:
+        self.leaving.emit()
+        self.text, self.title = text, title
+        self.revision += 1
         self._typing = self._last = None
         self.reset.emit()
 

@@ -62,6 +62,7 @@ class Filling(QObject):
         self.draft = 0
         self.building = False
         self._words: tuple[object, dict[int, list[Word]], dict[int, NDArray[np.bool_]]] = (None, {}, {})
+        document.leaving.connect(self.clear)  # what was made belongs to its text
         playhead.frame_changed.connect(self.changed)
         playhead.state_changed.connect(self._look)
 

@@ -17,7 +17,7 @@ def session_of(workspace: "TextWorkspace") -> dict[str, Any]:
     """What `restore_session` takes."""
     settings, filling, editor = workspace.settings, workspace.filling, workspace.editor
     state: dict[str, Any] = {
-        "title": workspace.title_of_text,
+        "title": workspace.document.title,
         "text": workspace.document.text.dump(),
         "caret": list(editor.carets()),
         "scroll": editor.verticalScrollBar().value(),
@@ -51,10 +51,9 @@ def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
         title, length, scroll = str(state["title"])[:200], int(state["gap_length"]), int(state["scroll"])
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"the stored text is damaged ({error}).") from error
-    workspace.filling.clear()
     workspace.settings.set_bundle(bundle)
     workspace.settings.load(settings)
-    workspace.take_text(text, title)
+    workspace.document.load(text, title)
     workspace.gap_length = length
     workspace.commands["confidence"].setChecked(bool(views.get("confidence", True)))
     workspace.show_confidence(bool(views.get("confidence", True)))
@@ -107,12 +106,12 @@ def bring_request(
             kind="warning",
             place=workspace.name,
         )
-        workspace.take_text(text, title)
+        workspace.document.open(text, title)
         return
     ids = tuple(gap.id for gap in text.gaps)
     for edit in text.fill({ids[number]: fill for number, fill in given_fills(request, bundle).items()}):
         text.apply(edit)
-    workspace.take_text(text, title)
+    workspace.document.open(text, title)
     workspace.editor.select_gap(next((gap.id for gap in text.gaps if not gap.filled), ids[0]))
     if begun(request, bundle):
         made = frozenset(gap.id for gap in text.gaps if not gap.filled)

@@ -57,7 +57,6 @@ class TextWorkspace(Workspace):
 
     def __init__(self, studio: "Studio"):
         super().__init__(studio)
-        self.title_of_text = "text"
         self._groups: list[list[int]] = []
         self.document = TextDocument(self)
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
@@ -142,6 +141,7 @@ class TextWorkspace(Workspace):
         document, filling, editor = self.document, self.filling, self.editor
         for signal in (document.edited, document.reset, self.settings.changed, self.playhead.state_changed):
             signal.connect(self._touched)
+        document.reset.connect(self._refresh)
         self.settings.changed.connect(self._take_model)
         filling.changed.connect(self._show_frame)
         filling.listed.connect(self._refresh)
@@ -186,13 +186,7 @@ class TextWorkspace(Workspace):
     def _open_sample(self) -> None:
         """A text with gaps in it: pressing Generate shows the method at once."""
         parts = parse_gaps(load_text(shipped("assets") / "samples" / "fisherman.txt"))
-        self.take_text(GappedText.of(parts), "fisherman")
-
-    def take_text(self, text: GappedText, title: str) -> None:
-        self.filling.clear()
-        self.document.open(text)
-        self.title_of_text = title
-        self._refresh()
+        self.document.load(GappedText.of(parts), "fisherman")
 
     def open_paths(self, paths: list[Path]) -> bool:
         texts = [path for path in paths if path.suffix.lower() in SUFFIXES]
@@ -207,7 +201,7 @@ class TextWorkspace(Workspace):
             parts: list[str | int] = parse_gaps(text)
         except StudioError:
             parts = [text]
-        self.take_text(GappedText.of(parts), path.stem)
+        self.document.open(GappedText.of(parts), path.stem)
         self.studio.settings.add_recent(self.name, path)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:

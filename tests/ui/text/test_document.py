@@ -13,7 +13,7 @@ TEXT = "Once upon a time there lived a king.\r\nHe had 👩‍👩‍👧 three\
 def document(qapp, tokenizer):
     document = TextDocument()
     document.set_model(tokenizer, 48)
-    document.open(GappedText([TEXT]))
+    document.load(GappedText([TEXT]))
     yield document
     document.close_down()
 
@@ -101,7 +101,7 @@ def test_signals_tell_of_every_edit(document):
 
 def test_no_gap_without_a_model(qapp):
     document = TextDocument()
-    document.open(GappedText(["abc"]))
+    document.load(GappedText(["abc"]))
     with pytest.raises(StudioError, match="no text model"):
         document.make_gap(0, 2)
 
@@ -144,3 +144,23 @@ def test_two_hundred_random_actions_and_back(document):
     for state in states[1:]:
         document.undo_stack.redo()
         assert document.text.pieces == state
+
+
+def test_another_text_is_one_step_and_undo_brings_back_the_one_before(document: TextDocument) -> None:
+    stack, told = document.undo_stack, []
+    document.leaving.connect(lambda: told.append(document.title))
+    document.insert(0, 0, "Mine. ")
+    mine, steps = document.text.text, stack.count()
+    document.open(GappedText(["another"]), "other")
+    assert document.text.text == "another" and stack.count() == steps + 1 and told == ["text"]
+    document.insert(7, 7, " one")
+    stack.undo()
+    stack.undo()
+    assert document.text.text == mine and document.title == "text" and told == ["text", "other"]
+    stack.undo()
+    assert document.text.text == mine.removeprefix("Mine. ")
+    for _ in range(3):
+        stack.redo()
+    assert document.text.text == "another one" and document.title == "other"
+    document.load(GappedText(["anew"]))
+    assert not stack.canUndo()

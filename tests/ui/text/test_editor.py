@@ -40,7 +40,7 @@ def editor(document, qtbot):
 
 
 def opened(editor, *pieces) -> TextDocument:
-    editor.document_.open(GappedText(pieces))
+    editor.document_.load(GappedText(pieces))
     return editor.document_
 
 

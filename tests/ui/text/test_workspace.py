@@ -47,7 +47,7 @@ async def generated(text: TextWorkspace) -> None:
 
 def opened(window: Window, *pieces: str | Gap) -> TextWorkspace:
     text = text_of(window)
-    text.take_text(GappedText(pieces), "story")
+    text.document.load(GappedText(pieces), "story")
     text.settings.set(steps=8)
     return text
 
@@ -516,7 +516,7 @@ def test_what_is_open_comes_back(with_window: Any) -> None:
         run = text.playhead.run
         assert run is not None and run.state == "done" and text.playhead.index == 4 and text.filling.draft == 1
         assert all((frame.y == y).all() for frame, y in zip(run.frames, kept["y"], strict=True))
-        assert text.editor.carets() == (3, 7) and text.title_of_text == "story"
+        assert text.editor.carets() == (3, 7) and text.document.title == "story"
         text.commands["branch"].trigger()
         await until(lambda: text.playhead.run is not run)
         await finished(text)
@@ -549,7 +549,7 @@ def test_a_request_comes_back_from_the_gallery(with_window: Any) -> None:
         run = text.playhead.run
         assert run is not None
         before = text.document.text.text
-        text.take_text(GappedText(["other"]), "other")
+        text.document.load(GappedText(["other"]), "other")
         assert text.open_request(run.request)
         assert text.document.text.parts == ("Marks like [[3]] stay: ", 4, ".")
         await generated(text)
@@ -592,7 +592,7 @@ def test_pins_within_a_gap_come_back(
         await until(lambda: library.count() == 2)
         gallery = window.workspace_named("gallery")
         assert gallery is not None
-        text.take_text(GappedText(["other"]), "other")
+        text.document.load(GappedText(["other"]), "other")
         if way == "gallery":
             (item,) = [item for item in library.items(library.ids()) if item.run == run.id]
             gallery.request_opened.emit(*source_of(library, item))
@@ -635,7 +635,7 @@ def test_a_branch_from_words_known_in_part_comes_back(with_window: Any) -> None:
         await press(text, "branch")
         await until(lambda: text.playhead.run is not shown)
         await finished(text)
-        assert text.document.text.text == before and text.title_of_text == "made"
+        assert text.document.text.text == before and text.document.title == "made"
 
     with_window(test)
 
