@@ -19,6 +19,7 @@ from studio.errors import StudioError
 from studio.evaluation import picture_surprise
 from studio.media.export import save_png
 from studio.media.frames import crop
+from studio.media.images import Picture
 from studio.runtime.catalog import user_models
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import tasks
@@ -200,6 +201,16 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         assert drop.isAccepted() and drop.dropAction() == Qt.DropAction.CopyAction, "the file is not ours to take"
         await until(lambda: image.opening.title == "good")
         assert not notices.at("window") and not notices.at("image"), "what was told of the files before is over"
+
+    with_window(test)
+
+
+def test_the_brush_keeps_its_size_on_the_screen(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        for side, size in ((320, 40), (1, 1), (320, 80)):  # on 32 pixels it has 4
+            image.opening.picture(Picture(np.zeros((side, side, 3), dtype=np.uint8)), "square")
+            assert image.tools.size == size
 
     with_window(test)
 

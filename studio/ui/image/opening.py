@@ -75,9 +75,11 @@ class Opening(QObject):
         self.title = title
 
     def _put(self, picture: Picture, mask: NDArray[np.uint16] | None = None, frame: WorkingFrame | None = None) -> None:
-        before = max(self._of.document.size)
+        before, now, tools = max(self._of.document.size), max(picture.size), self._of.tools
         self._of.document.set_picture(picture, mask, frame)
-        self._of.tools.set(size=round(self._of.tools.size * max(picture.size) / before))  # as large on the screen
+        if now != before:
+            # As large on the screen; but one pixel, the least there is, was not chosen large in a tiny picture.
+            tools.set(size=min(round(tools.size * now / before), max(now // 4, 1)))
 
     def folder(self, path: Path) -> None:
         """Show the pictures of a folder as a strip and open the first one."""
