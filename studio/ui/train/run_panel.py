@@ -1,5 +1,6 @@
 """A run as it goes: its state, curves, filmstrip, checkpoints and log."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, QTimer, Signal
@@ -218,8 +219,9 @@ class RunPanel(QWidget):
         if watch.last:
             parts.append(f"loss {watch.last['loss']:.3f} bits")
         if watch.evaluation:
-            error = watch.evaluation.get("bound_error") or 0
-            parts.append(f"held-out bound {watch.evaluation['bound']:.3f} ± {error:.3f} bits a token")
+            error = watch.evaluation.get("bound_error") or math.nan  # as of a single sample
+            within = f" ± {error:.3f}" if math.isfinite(error) else ""
+            parts.append(f"held-out bound {watch.evaluation['bound']:.3f}{within} bits a token")
         if watch.start:
             parts.append(f"{watch.start.get('parameters', 0) / 1e6:.1f} M parameters on {watch.start.get('device')}")
         return " · ".join(parts)

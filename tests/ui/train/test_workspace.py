@@ -278,6 +278,15 @@ def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
     with_train(test)
 
 
+def test_a_bound_of_one_sample_has_no_error(with_train: Any) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        for error, told in ((0.25, "0.680 ± 0.250 bits"), (float("nan"), "0.680 bits"), (None, "0.680 bits")):
+            train.watch.evaluation = {"bound": 0.68, "bound_error": error}
+            assert told in train.run_panel._figure_line()
+
+    with_train(test)
+
+
 def test_a_million_points_are_drawn_as_a_few(qapp: QApplication, qtbot: Any) -> None:
     charts = Charts()
     qtbot.addWidget(charts)
