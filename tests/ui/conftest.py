@@ -9,6 +9,7 @@ import gc
 import locale
 import logging
 import traceback
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -58,14 +59,14 @@ def dark(qapp: QApplication) -> None:
 @pytest.fixture(autouse=True)
 def nothing_left(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fail the test that leaves a window, a timer or an animation; say where the latter was started."""
-    started: list[tuple[QTimer | QAbstractAnimation, str]] = []
+    started: list[tuple[weakref.ref[QTimer | QAbstractAnimation], str]] = []  # what nobody owns is gone by the end
 
     def watch(kind: type) -> None:
         start = kind.start
 
         def recorded(self: Any, *args: Any, **kwargs: Any) -> None:
             where = traceback.extract_stack(limit=2)[0]
-            started.append((self, f"{where.filename}:{where.lineno}"))
+            started.append((weakref.ref(self), f"{where.filename}:{where.lineno}"))
             start(self, *args, **kwargs)
 
         monkeypatch.setattr(kind, "start", recorded)
@@ -80,18 +81,17 @@ def nothing_left(qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> Iterato
         for widget in qapp.topLevelWidgets()
         if widget.isVisible() and id(widget) not in before
     ]
-    for thing, where in started:
-        if not shiboken6.isValid(thing):
+    for reference, where in started:
+        thing = reference()
+        if thing is None or not shiboken6.isValid(thing):
             continue
         running = thing.isActive() if isinstance(thing, QTimer) else thing.state() == thing.State.Running
-        # One whose only owner is this list dies with it; one that an object keeps is a leak.
-        if running and (thing.parent() is not None or len(gc.get_referrers(thing)) > 1):
+        if running:
             problems.append(f"still running: {thing!r}, started at {where}")
             thing.stop()
     for widget in qapp.topLevelWidgets():
         if widget.isVisible() and id(widget) not in before:
             widget.close()
-    started.clear()
     if problems:
         pytest.fail("\n".join(sorted(set(problems))))
 
