@@ -141,7 +141,7 @@ class Session(QObject):
                 self._mark(name)
 
     def save_now(self) -> None:
-        """Save what has changed, as before a run: the snapshot is taken here, the disk is waited for elsewhere."""
+        """Save what has changed: the snapshot is taken here, the disk is waited for elsewhere."""
         self._timer.stop()
         if not self._started or not self._dirty or self._writing is not None:
             return  # what is being written now starts the next one when it is done

@@ -7,8 +7,8 @@ import math
 import secrets
 from typing import Any
 
-from PySide6.QtCore import QLocale, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QValidator, QWheelEvent
+from PySide6.QtCore import QEvent, QLocale, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QValidator, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLineEdit, QSlider, QWidget
 
 from studio.ui.widgets.icon_button import IconButton
@@ -31,6 +31,14 @@ class CalmSlider(QSlider):
             event.ignore()
 
 
+def is_for_the_window(line: QLineEdit, event: QEvent) -> bool:
+    """Whether this asks for undo or redo where the line has none of its own: a line takes the keys all the same."""
+    if event.type() != QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+        return False
+    undo, redo = (event.matches(key) for key in (QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo))
+    return (undo and not line.isUndoAvailable()) or (redo and not line.isRedoAvailable())
+
+
 class _Spin(QDoubleSpinBox):
     """Plain C numbers without trailing zeros; a passing wheel does not turn it."""
 
@@ -39,6 +47,12 @@ class _Spin(QDoubleSpinBox):
         self.setLocale(QLocale.c())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
+
+    def event(self, event: QEvent) -> bool:
+        if is_for_the_window(self.lineEdit(), event):
+            event.ignore()
+            return True
+        return super().event(event)
 
     def valueFromText(self, text: str) -> float:
         return super().valueFromText(text.replace(",", "."))
@@ -167,6 +181,12 @@ class CheckedLine(QLineEdit):
         self.setAccessibleName(name)
         self.setText(self.show_value(value))
         self.textEdited.connect(self._edited)
+
+    def event(self, event: QEvent) -> bool:
+        if is_for_the_window(self, event):
+            event.ignore()
+            return True
+        return super().event(event)
 
     def parse(self, text: str) -> Any:
         raise NotImplementedError

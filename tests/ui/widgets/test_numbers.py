@@ -2,8 +2,9 @@
 
 import pytest
 from PySide6.QtCore import QLocale, QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QHBoxLayout, QPushButton, QStyle, QStyleOptionSlider, QWidget
+from PySide6.QtGui import QKeySequence, QShortcut, QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QLineEdit, QPushButton, QStyle, QStyleOptionSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.ui import theme
@@ -232,3 +233,22 @@ def test_a_whole_number_is_turned_by_keys(qtbot: QtBot) -> None:
         qtbot.keyClick(box, KEY.Key_Up)
     qtbot.keyClick(box, KEY.Key_Down)
     assert values == [3, 2]
+
+
+@pytest.mark.parametrize("make", [lambda: SeedBox(), lambda: NumberSlider("Steps", 1, 9)])
+def test_undo_is_the_windows_where_a_field_has_none_of_its_own(make, qtbot: QtBot) -> None:
+    control = make()
+    control.set_value(5)
+    beside(qtbot, control)
+    undone: list[int] = []
+    QShortcut(QKeySequence.StandardKey.Undo, control.window(), lambda: undone.append(1))
+    line = control.findChild(QLineEdit)
+    line.setFocus()
+    field = QApplication.focusWidget()
+    assert field is not None
+    QTest.keyClick(field, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert len(undone) == 1
+    line.selectAll()
+    QTest.keyClick(field, KEY.Key_7)
+    QTest.keyClick(field, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert len(undone) == 1 and line.text() == "5", "what is typed is taken back first"
