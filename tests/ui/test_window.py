@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent, QKeyEvent
 from PySide6.QtTest import QTest
@@ -17,7 +18,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplicatio
 
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
-from studio.media.export import save_png
+from studio.media.export import PARAMETERS_KEY, save_png
 from studio.media.frames import crop
 from studio.media.images import Picture
 from studio.runtime.catalog import user_models
@@ -231,6 +232,33 @@ def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: 
         await image.generate()
         await finished(image)
         assert (image.shown_picture().rgb == made.rgb).all()
+
+    with_window(test)
+
+
+def test_a_branch_that_was_saved_is_made_again_from_where_it_began(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=6, seed=77, seed_locked=True)
+        await image.generate()
+        await finished(image)
+        image.playhead.show(3)
+        image.settings.set(seed=5)
+        await image.branch()
+        await finished(image)
+        made = image.shown_picture()
+        save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
+        image.settings.set(seed=9)
+        await image.opening.file(tmp_path / "made.png")
+        assert any("Branch here makes it again" in notice.text for notice in window.studio.notices.at("image"))
+        await image.branch()
+        await finished(image)
+        assert (image.shown_picture().rgb == made.rgb).all()
+        text = PngInfo()
+        text.add_text(PARAMETERS_KEY, image.parameters() or "")
+        Image.open(tmp_path / "made.png").resize((50, 50)).save(tmp_path / "small.png", pnginfo=text)
+        await image.opening.file(tmp_path / "small.png")
+        assert image.document.size == (50, 50) and image.playhead.run is None, "it is no longer what was made"
 
     with_window(test)
 

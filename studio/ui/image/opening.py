@@ -15,10 +15,13 @@ from studio.media.frames import WorkingFrame
 from studio.media.images import SUFFIXES, Picture, load_picture
 from studio.shipped import shipped
 from studio.ui.image import masking
+from studio.ui.image.jobs import Job
 from studio.ui.image.planes import ALL
+from studio.ui.runs import Run
 from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
     from studio.ui.image.workspace import ImageWorkspace
 
 
@@ -89,7 +92,9 @@ class Opening(QObject):
         """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's."""
         if not isinstance(request.source, PictureSource):
             return False
-        of = self._of
+        of, size = self._of, (request.source.width, request.source.height)
+        if not isinstance(picture, Picture) or picture.size != size:
+            picture = None
         bundle = of.studio.models.get(request.model)
         if bundle is None or bundle.digest != request.digest:
             of.studio.notices.show(
@@ -100,14 +105,18 @@ class Opening(QObject):
             )
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)  # first, for its grid bounds the frame
-        if isinstance(picture, Picture) and picture.size == (request.source.width, request.source.height):
+        if picture is not None:
             self._put(picture, _mask_bits(request.source), WorkingFrame(*request.source.frame))
         elif of.making.job is not None:
             of.making.clear()
         of.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
         of.settings.set(seed_locked=True)
         if bundle is not None and bundle.digest == request.digest:
-            of.studio.notices.show("Mask and settings are as they were: Generate makes the same again.", place=of.name)
+            told = "Mask and settings are as they were: Generate makes the same again."
+            if picture is not None and _open_groups(request, bundle) < of.making.units():
+                of.making.take_up(Job(Run.at_start(request, bundle), picture, picture.rgb), 0)
+                told = "This went on from a frame of another run: Branch here makes it again from there."
+            of.studio.notices.show(told, place=of.name)
         return True
 
     def _listed(self, count: int) -> None:
@@ -124,6 +133,12 @@ class Opening(QObject):
         spawn(self.file(path), place=self._of.name)
 
 
+def _open_groups(request: GenerationRequest, bundle: "Bundle") -> int:
+    """Groups of digits that a request makes: as many as the mask asks for, or fewer where it is a branch."""
+    groups = request.given.unpack().reshape(-1, request.granularity, bundle.subtokens.length // request.granularity)
+    return int(np.any(groups == bundle.subtokens.mask_id, axis=-1).sum())
+
+
 def _mask_bits(source: PictureSource) -> NDArray[np.uint16]:
     """What was masked, as `ImageDocument.mask_bits`: uint16 (H, W)."""
     bits = np.where(source.full_mask(), np.uint16(ALL), np.uint16(0))
@@ -138,5 +153,8 @@ def _mask_bits(source: PictureSource) -> NDArray[np.uint16]:
 def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:
     picture = load_picture(path)
     if path.suffix.lower() == ".png" and read_parameters(path) is not None:
-        return picture, read_request(path)[0]
-    return picture, None
+        request = read_request(path)[0]
+        source = request.source
+        if not isinstance(source, PictureSource) or picture.size == (source.width, source.height):
+            return picture, request
+    return picture, None  # one that was cut or resized since is a picture like any other
