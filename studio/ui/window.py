@@ -119,6 +119,11 @@ class Window(QMainWindow):
         workspace.activated()
         self.session.in_front(name)
 
+    def _work_in(self, workspace: Workspace) -> None:
+        """Something was opened there: it comes to the front, and the keys go to what is worked on."""
+        self.bring_to_front(workspace.name)
+        workspace.setFocus()
+
     # ---- opening
 
     def open_paths(self, paths: Sequence[Path]) -> None:
@@ -128,7 +133,7 @@ class Window(QMainWindow):
         order = [self.workspace, *(other for other in self.workspaces if other is not self.workspace)]
         for workspace in order:
             if workspace.open_paths(list(paths)):
-                self.bring_to_front(workspace.name)
+                self._work_in(workspace)
                 return
         names = ", ".join(path.name for path in paths)
         self._refused = self.studio.notices.show(
@@ -149,7 +154,7 @@ class Window(QMainWindow):
         """Bring an exact request back where it was made."""
         for workspace in self.workspaces:
             if workspace.open_request(request, **source):
-                self.bring_to_front(workspace.name)
+                self._work_in(workspace)
                 return
         self.studio.notices.show(
             "No workspace can go on from this; what was made from nothing is made again with prime-studio sample.",
@@ -163,7 +168,7 @@ class Window(QMainWindow):
     def _use_model(self, bundle: Any) -> None:
         for workspace in self.workspaces:
             if workspace.use_model(bundle):
-                self.bring_to_front(workspace.name)
+                self._work_in(workspace)
                 return
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

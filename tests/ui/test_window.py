@@ -192,6 +192,8 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         window.open_paths([tmp_path / "what.xyz"])
         assert "what.xyz" in notices.at("window")[0].text
         assert image.opening.title == "couple"
+        window.bring_to_front("gallery")
+        window.workspace.setFocus()
         good, data = tmp_path / "good.png", QMimeData()
         Image.new("RGB", (40, 30)).save(good)
         data.setUrls([QUrl.fromLocalFile(str(good))])
@@ -201,6 +203,7 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         window.dropEvent(drop)
         assert drop.isAccepted() and drop.dropAction() == Qt.DropAction.CopyAction, "the file is not ours to take"
         await until(lambda: image.opening.title == "good")
+        assert window.workspace is image and image.canvas.hasFocus()
         assert not notices.at("window") and not notices.at("image"), "what was told of the files before is over"
 
     with_window(test)
