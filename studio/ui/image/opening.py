@@ -49,9 +49,7 @@ class Opening(QObject):
     def paths(self, paths: list[Path]) -> bool:
         """Open the first picture or folder of pictures among these; false if there is none."""
         pictures = [path for path in paths if path.suffix.lower() in SUFFIXES]
-        folders = [
-            path for path in paths if path.is_dir() and any(p.suffix.lower() in SUFFIXES for p in path.iterdir())
-        ]
+        folders = [path for path in paths if path.is_dir() and _may_hold_pictures(path)]
         if folders:
             self.folder(folders[0])
         elif pictures:
@@ -119,18 +117,21 @@ class Opening(QObject):
             of.studio.notices.show(told, place=of.name)
         return True
 
-    def _listed(self, count: int) -> None:
-        self._of.strip.setVisible(count > 0)
-        if count:
-            self._of.strip.step(1)
-        else:
-            self._failed("There is no picture in this folder: choose another.")
+    def _listed(self) -> None:
+        self._of.strip.step(1)
 
     def _failed(self, text: str) -> None:
         self._of.studio.notices.show(text, kind="error", place=self._of.name)
 
     def _chosen(self, path: Path) -> None:
         spawn(self.file(path), place=self._of.name)
+
+
+def _may_hold_pictures(folder: Path) -> bool:
+    try:
+        return any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
+    except OSError:
+        return True  # opening it says why it cannot be read
 
 
 def _open_groups(request: GenerationRequest, bundle: "Bundle") -> int:

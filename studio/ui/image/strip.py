@@ -28,10 +28,10 @@ class FilmStrip(QWidget):
     """
 
     chosen = Signal(Path)
-    listed = Signal(int)
-    """The folder has been read: how many pictures it holds."""
+    listed = Signal()
+    """The folder has been read, and holds pictures."""
     failed = Signal(str)
-    _listing = Signal(int, list)
+    _listing = Signal(int, list, str)
     _thumbnail = Signal(int, int, QImage)
 
     def __init__(self, parent: QWidget | None = None):
@@ -89,12 +89,12 @@ class FilmStrip(QWidget):
     # On the worker
 
     def _list(self, number: int, folder: Path) -> None:
+        found, problem = [], "There is no picture in this folder: choose another."
         try:
             found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file()]
         except OSError as error:
-            self.failed.emit(f"Cannot read the folder {folder}: {error.strerror}. Choose another one.")
-            found = []
-        self._listing.emit(number, sorted(found, key=_natural)[:MOST])
+            problem = f"Cannot read the folder {folder}: {error.strerror}. Choose another one."
+        self._listing.emit(number, sorted(found, key=_natural)[:MOST], "" if found else problem)
 
     def _make(self, number: int, row: int, path: Path) -> None:
         image = QImage()
@@ -113,12 +113,16 @@ class FilmStrip(QWidget):
 
     # In the window
 
-    def _take_listing(self, number: int, paths: list[Path]) -> None:
+    def _take_listing(self, number: int, paths: list[Path], problem: str) -> None:
         if number != self._folder:
             return
         self.paths = paths
         self.view.set_tiles([Tile(path.name) for path in paths])
-        self.listed.emit(len(paths))
+        self.setVisible(bool(paths))
+        if problem:
+            self.failed.emit(problem)
+        else:
+            self.listed.emit()
 
     def _want(self, row: int) -> None:
         self._wanted[row] = None

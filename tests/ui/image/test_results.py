@@ -169,9 +169,8 @@ def test_the_pictures_of_a_folder_in_their_order(film: FilmStrip, qtbot: QtBot, 
     chosen = []
     film.chosen.connect(chosen.append)
     (tmp_path / "²3.png").write_text("a digit that is no number")
-    with qtbot.waitSignal(film.listed) as listed:
+    with qtbot.waitSignal(film.listed):
         film.open_folder(tmp_path)
-    assert listed.args == [13]
     assert [path.name for path in film.paths] == ["broken.png", *[f"p{i}.png" for i in range(1, 12)], "²3.png"]
     film.view.set_current(2)
     assert not chosen
@@ -193,11 +192,14 @@ def test_the_pictures_of_a_folder_in_their_order(film: FilmStrip, qtbot: QtBot, 
 
 
 def test_a_folder_that_cannot_be_read(film: FilmStrip, qtbot: QtBot, tmp_path: Path) -> None:
+    pictures(tmp_path, 2)
+    with qtbot.waitSignal(film.listed):
+        film.open_folder(tmp_path)
     told = []
     film.failed.connect(told.append)
-    with qtbot.waitSignal(film.listed) as listed:
+    with qtbot.waitSignal(film.failed), qtbot.assertNotEmitted(film.listed):
         film.open_folder(tmp_path / "none")
-    assert listed.args == [0] and "Choose another one" in told[0]
+    assert "Choose another one" in told[0] and film.isHidden() and not film.paths
 
 
 def test_few_thumbnails_stay_in_memory(
@@ -219,8 +221,8 @@ def test_another_folder_while_one_is_read(film: FilmStrip, qtbot: QtBot, tmp_pat
         (tmp_path / name).mkdir()
         pictures(tmp_path / name, count)
     film.open_folder(tmp_path / "a")
-    with qtbot.waitSignal(film.listed) as listed:
+    with qtbot.waitSignal(film.listed):
         film.open_folder(tmp_path / "b")
-    assert listed.args == [3] and len(film.view.tiles.tiles) == 3
+    assert len(film.view.tiles.tiles) == 3
     film.close_down()
     film.close_down()
