@@ -296,6 +296,7 @@ class TestExporting:
         *written, sheet = export_items(library, items, tmp_path / "out", "table")
         with sheet.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.DictReader(file))
+        assert all(row["temperature_slope"] == "0.0 1.0" and row["draw"] == "joint" for row in rows)
         assert [row["file"] for row in rows] == [path.name for path in written]
         assert rows[0]["tags"] == "one, two" and rows[2]["seed"] == str(2**64 - 1) and rows[1]["steps"] == "6"
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from studio.errors import StudioError
 from studio.files import atomic_path, write_atomic
+from studio.generation import Options
 from studio.library.items import Item
 from studio.library.store import Library
 from studio.media.export import check_suffix, contact_grid, enlarge, save_png, save_text
 from studio.media.images import load_picture
 
 GRID_LIMIT = 400
-_OPTIONS = ("steps", "schedule", "policy", "granularity", "temperature", "top_p", "top_k", "remask")
+_OPTIONS = tuple(Options.__annotations__)
 
 
 def export_items(
@@ -86,12 +87,16 @@ def table(library: Library, items: Sequence[Item], names: Sequence[str]) -> str:
         writer.writerow(
             [
                 *(name, item.title, item.kind, created, item.model, item.seed),
-                *(getattr(request, option) for option in _OPTIONS),
+                *(_plain(getattr(request, option)) for option in _OPTIONS),
                 *(item.calls, item.seconds, item.provider, item.width or "", item.height or "", int(item.star)),
                 *(", ".join(item.tags), parent or ""),
             ]
         )
     return file.getvalue()
+
+
+def _plain(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _grid(items: Sequence[Item], path: Path) -> Path:
