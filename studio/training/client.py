@@ -6,6 +6,7 @@ found again are watched and asked in the same way.
 """
 
 import asyncio
+import atexit
 import json
 import os
 import signal
@@ -26,7 +27,14 @@ from studio.training.run_folder import EventReader
 
 POLL = 0.1  # seconds between two looks
 _started: dict[int, subprocess.Popen[bytes]] = {}
-"""Processes of ours: asked for their exit code now and then, so that none stays behind as a zombie."""
+"""Processes of ours: asked for their exit code now and then and at the end, so that none stays behind as a zombie."""
+
+
+@atexit.register
+def _let_go() -> None:
+    for process in list(_started.values()):
+        if process.poll() is not None:
+            del _started[process.pid]
 
 
 class Run:
@@ -38,9 +46,7 @@ class Run:
 
     @property
     def running(self) -> bool:
-        for process in list(_started.values()):
-            if process.poll() is not None:
-                del _started[process.pid]
+        _let_go()
         return run_folder.is_running(self.folder)
 
     def ask(self, command: str) -> None:
