@@ -18,9 +18,9 @@ def export_run(path: Path, job: Job, variation: int) -> None:
     """Write every frame in which something changed: .webp, .gif and .mp4 move, .png is a strip of some of them."""
     check_suffix(path, (*TIMELAPSE_SUFFIXES, ".png"))
     _write(path, shots_of(job, variation))
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        # glibc keeps what the frames took for this thread, and the next export may run in another of ten.
-        ctypes.CDLL(None).malloc_trim(0)
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)  # glibc keeps what the frames took for this thread, and the next export may run in another of ten
 
 
 def _write(path: Path, shots: list[NDArray[np.uint8]]) -> None:

@@ -23,6 +23,7 @@ from studio.ui.context import Studio
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.jobs import Job, Jobs, Look
 from studio.ui.image.repaint import edited_state, pinned_state
+from studio.ui.inspector.forecast import units_of
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept, Run
 from studio.ui.sampling_settings import SamplingSettings
@@ -95,9 +96,8 @@ class Making(QObject):
         bundle, frame = self.settings.bundle, self.document.working_frame
         job = self.job
         if bundle is not None and job is not None and self.pending and bundle.digest == job.run.bundle.digest:
-            open_digits = self._touched(job, self.playhead.index) == bundle.subtokens.mask_id
-            groups = open_digits.reshape(len(open_digits), self.settings.get("granularity"), -1)
-            return int(groups.any(axis=-1).sum())
+            state = self._touched(job, self.playhead.index)
+            return sum(units_of(state, bundle.subtokens.mask_id, self.settings.get("granularity")))
         if bundle is None or frame is None:
             return 0
         groups, length = self.settings.get("granularity"), bundle.subtokens.length

@@ -17,11 +17,11 @@ from studio.shipped import shipped
 from studio.ui.image import masking
 from studio.ui.image.jobs import Job
 from studio.ui.image.planes import ALL
+from studio.ui.inspector.forecast import units_of_request
 from studio.ui.runs import Run
 from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
-    from studio.runtime.bundle import Bundle
     from studio.ui.image.workspace import ImageWorkspace
 
 
@@ -111,7 +111,7 @@ class Opening(QObject):
         of.settings.set(seed_locked=True)
         if bundle is not None and bundle.digest == request.digest:
             told = "Mask and settings are as they were: Generate makes the same again."
-            if picture is not None and _open_groups(request, bundle) < of.making.units():
+            if picture is not None and sum(units_of_request(request, bundle)) < of.making.units():  # a branch
                 of.making.take_up(Job(Run.at_start(request, bundle), picture, picture.rgb), 0)
                 told = "This went on from a frame of another run: Branch here makes it again from there."
             of.studio.notices.show(told, place=of.name)
@@ -132,12 +132,6 @@ def _may_hold_pictures(folder: Path) -> bool:
         return any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
     except OSError:
         return True  # opening it says why it cannot be read
-
-
-def _open_groups(request: GenerationRequest, bundle: "Bundle") -> int:
-    """Groups of digits that a request makes: as many as the mask asks for, or fewer where it is a branch."""
-    groups = request.given.unpack().reshape(-1, request.granularity, bundle.subtokens.length // request.granularity)
-    return int(np.any(groups == bundle.subtokens.mask_id, axis=-1).sum())
 
 
 def _mask_bits(source: PictureSource) -> NDArray[np.uint16]:

@@ -46,8 +46,8 @@ SETTLE_MS = 150
 """After the last edit, before windows and forecast are made anew."""
 WIDE = 640
 """Above that there is room for words beside the tools."""
-SIGNS = 460
-"""What the tools take without words."""
+SIGNS, TURNING = 460, 72
+"""What the tools take without words, and those that turn from draft to draft."""
 
 
 class TextWorkspace(Workspace):
@@ -174,9 +174,9 @@ class TextWorkspace(Workspace):
     def _fit_words(self) -> None:
         """Words stand on the buttons where all of them have room; drafts are chosen below as well."""
         for turn in self._turning:
-            turn.setVisible(turn.isEnabled() and self.width() > SIGNS + 72)
+            turn.setVisible(turn.isEnabled() and self.width() > SIGNS + TURNING)
         words = sum(button.fontMetrics().horizontalAdvance(button.text()) for button in self._worded)
-        turning = 72 if self._turning[0].isEnabled() else 0
+        turning = TURNING if self._turning[0].isEnabled() else 0
         beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
         for button in self._worded:
             button.setToolButtonStyle(beside if self.width() > SIGNS + turning + words else alone)
