@@ -12,16 +12,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from studio.datasets.store import DatasetWriter
 from studio.figures import Figure
 from studio.training.data import PictureData, batch_indices
-from studio.training.machine import device_name, lay_out
+from studio.training.learner import Learner
+from studio.training.machine import device_name
 from studio.training.networks import build_network
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
-from studio.training.optim import MovingAverage, Optimizers
+from studio.training.optim import Optimizers
 from studio.training.prepare import Prepared, prepare
 from studio.training.presets import new_model
 from studio.training.previews import Previews
@@ -71,36 +72,21 @@ def _text_recipe(folder: Path) -> Recipe:
 
 
 class _Loop:
-    """Steps as `studio.training.trainer` takes them."""
+    """The data of a run and the steps that its trainer takes."""
 
     def __init__(self, recipe: Recipe, prepared: Prepared):
-        settings, sizes = recipe.training, recipe.tokens
-        self.recipe, self.prepared = recipe, prepared
-        self.accelerator = Accelerator(mixed_precision=settings.precision)
-        self.device = self.accelerator.device
-        self.network = prepared.network.to(self.device)
-        lay_out(self.network, self.device)
-        self.compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(self.device)
-        self.digits = torch.from_numpy(prepared.subtokens.digits).to(self.device)
-        self.optimizers, self.ema = Optimizers(self.network, settings), MovingAverage(self.network, settings.ema)
-        self.generator = Generator(self.device).manual_seed(0)
-        self.mask_id, self.done = prepared.subtokens.mask_id, 0
+        self.recipe, self.prepared, self.done = recipe, prepared, 0
+        self.learner = Learner(Accelerator(mixed_precision=recipe.training.precision), recipe, prepared.network)
+        self.device = self.learner.device
 
     def load(self) -> Tensor:
         settings = self.recipe.training
         indices = batch_indices(len(self.prepared.data), settings.batch, self.done, settings.seed)
         self.done += 1
-        return self.prepared.data.batch(indices, self.generator)
+        return self.prepared.data.batch(indices, self.learner.generator)
 
     def step(self) -> None:
-        self.learn(self.load())
-
-    def learn(self, tokens: Tensor) -> None:
-        y = self.prepared.corruption(self.digits[tokens], self.mask_id, self.generator)
-        backward(self.accelerator, self.network, self.compatible, tokens, y, self.mask_id, 1)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.training.clip)
-        self.optimizers.step(self.done)
-        self.ema.update(self.network)
+        self.learner.learn(self.load(), self.done)
 
     def wait(self) -> None:
         if self.device.type == "cuda":
@@ -109,15 +95,15 @@ class _Loop:
 
 def _plain_loop(loop: _Loop) -> Callable[[], None]:
     """The same network and optimiser as one would write it down first: float32, eager, nothing else."""
-    recipe, sizes = loop.recipe, loop.recipe.tokens
+    recipe, sizes, mask_id = loop.recipe, loop.recipe.tokens, loop.learner.mask_id
     network = build_network(recipe.network_settings()).to(loop.device)
     optimizers = Optimizers(network, recipe.training)
     compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(loop.device)
 
     def step() -> None:
         tokens = loop.load()
-        y = loop.prepared.corruption(loop.digits[tokens], loop.mask_id, loop.generator)
-        rows = torch.nonzero((y == loop.mask_id).any(-1).flatten()).squeeze(-1)
+        y = loop.learner.hide(tokens)
+        rows = torch.nonzero((y == mask_id).any(-1).flatten()).squeeze(-1)
         logits = network(y, rows).masked_fill(~compatible(y.flatten(0, 1)[rows]), float("-inf"))
         F.cross_entropy(logits, tokens.flatten()[rows]).backward()
         nn.utils.clip_grad_norm_(network.parameters(), recipe.training.clip)
@@ -157,12 +143,12 @@ def _over_plain(loop: _Loop, repeats: int) -> Figure:
 
 def _over_bare(loop: _Loop, repeats: int) -> Figure:
     """The rate over that of forward, backward and step on one batch that stays where it is."""
-    tokens = loop.load()
-    y = loop.prepared.corruption(loop.digits[tokens], loop.mask_id, loop.generator)
+    learner, tokens = loop.learner, loop.load()
+    y = learner.hide(tokens)
 
     def bare() -> None:
-        backward(loop.accelerator, loop.network, loop.compatible, tokens, y, loop.mask_id, 1)
-        loop.optimizers.step(loop.done)
+        backward(learner.accelerator, learner.network, learner.compatible, tokens, y, learner.mask_id, 1)
+        learner.optimizers.step(loop.done)
 
     share = _seconds(bare, loop.wait, 4 * repeats) / _seconds(loop.step, loop.wait, 4 * repeats)
     name = f"training over a bare loop on one fixed batch, {KINDS[loop.recipe.modality]}"
@@ -184,16 +170,15 @@ def _data_share(loop: _Loop, step: float, repeats: int) -> Figure:
 
 def _looking_share(loop: _Loop, folder: Path, step: float) -> Figure:
     """Share of the time that previews and checkpoints take at their default intervals."""
-    settings = loop.recipe.training
+    settings, learner = loop.recipe.training, loop.learner
     previews = Previews(loop.recipe, loop.prepared, folder)
 
     def look() -> None:
-        with loop.ema.applied(loop.network), loop.accelerator.autocast():
-            previews.make(loop.network, loop.device, loop.done)
+        with learner.ema.applied(learner.raw), learner.accelerator.autocast():
+            previews.make(learner.raw, loop.device, loop.done)
 
     def save() -> None:
-        state = {"step": loop.done, "model": loop.network.state_dict(), "ema": loop.ema.state_dict()}
-        save_checkpoint(folder, state | {"optimizers": loop.optimizers.state_dict()}, None, False, settings.keep)
+        save_checkpoint(folder, {"step": loop.done, **learner.state_dict()}, None, False, settings.keep)
 
     looking, saving = _seconds(look, loop.wait, 1), _seconds(save, loop.wait, 2)
     share = looking / (settings.preview_every * step) + saving / (60 * settings.checkpoint_minutes)

@@ -8,23 +8,10 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Generator, nn
 
-from studio.prime.subtokens import Subtokens
-from studio.training.machine import (
-    bound_memory,
-    device_name,
-    is_out_of_memory,
-    lay_out,
-    memory,
-    peak_memory,
-    pick_device,
-)
+from studio.training.learner import Learner
+from studio.training.machine import bound_memory, device_name, memory, peak_memory, pick_device
 from studio.training.networks import build_network
-from studio.training.networks.digits import Compatibility
-from studio.training.objective import backward
-from studio.training.optim import MovingAverage, Optimizers
-from studio.training.prepare import corruption_of
 from studio.training.recipe import Recipe, check_recipe
 
 SECONDS = 4.0  # spent on measured steps, about
@@ -41,7 +28,7 @@ def estimate(
 
     Returns parameters, memory (bytes of the process, or of the GPU, at the most in a long run), seconds_per_step,
     samples_per_second, seconds (for all steps), parts (pieces of a batch that memory allows at once), device, batch,
-    steps and measured_steps. StudioError for a wrong recipe.
+    steps and measured_steps. StudioError for a wrong recipe, and where a single sample is too much for the memory.
     """
     check_recipe(recipe)
     settings, sizes = recipe.training, recipe.tokens
@@ -49,35 +36,18 @@ def estimate(
     accelerator = Accelerator(mixed_precision=settings.precision, cpu=pick_device(settings.device))
     device = accelerator.device
     torch.manual_seed(settings.seed)
-    raw = build_network(recipe.network_settings()).to(device)
-    lay_out(raw, device)
-    parameters = sum(parameter.numel() for parameter in raw.parameters())
+    network = build_network(recipe.network_settings())
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     report({"event": "preparing", "what": f"measuring steps of a network of {parameters / 1e6:.1f} M parameters"})
-    network: Any = torch.compile(raw) if settings.compile else raw
-    subtokens = Subtokens(sizes.vocab_size, sizes.length, sizes.base)
-    compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(device)
-    digits = torch.from_numpy(subtokens.digits).to(device)
-    optimizers, ema, corruption = Optimizers(raw, settings), MovingAverage(raw, settings.ema), corruption_of(recipe)
-    generator = Generator(device).manual_seed(0)
+    learner = Learner(accelerator, recipe, network)
+    shape = (settings.batch, recipe.num_tokens)
     seconds: list[float] = []
     resting = memory(device)  # libraries, network and averages
-    parts, started = 1, time.monotonic()
+    started = time.monotonic()
     while len(seconds) < 3 or (len(seconds) < STEPS and time.monotonic() - started < SECONDS):
         start = time.monotonic()
-        shape = (settings.batch, recipe.num_tokens)
-        tokens = torch.randint(sizes.vocab_size, shape, generator=generator, device=device)
-        y = corruption(digits[tokens], subtokens.mask_id, generator)
-        try:
-            backward(accelerator, network, compatible, tokens, y, subtokens.mask_id, parts)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error) or parts >= settings.batch:
-                raise
-            parts = min(2 * parts, settings.batch)
-            optimizers.clear()
-            continue
-        nn.utils.clip_grad_norm_(raw.parameters(), settings.clip).item()  # waits for the device
-        optimizers.step(len(seconds))
-        ema.update(raw)
+        tokens = torch.randint(sizes.vocab_size, shape, generator=learner.generator, device=device)
+        learner.learn(tokens, len(seconds)).norm.item()  # waits for the device
         seconds.append(time.monotonic() - start)
     # The first step makes what the others find ready.
     step = statistics.median(seconds[1:])
@@ -90,7 +60,7 @@ def estimate(
         "seconds_per_step": step,
         "samples_per_second": settings.batch / step,
         "seconds": step * settings.steps,
-        "parts": parts,
+        "parts": learner.parts,
         "device": device_name(device),
         "batch": settings.batch,
         "steps": settings.steps,

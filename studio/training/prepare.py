@@ -25,7 +25,6 @@ from studio.media.texts import train_tokenizer
 from studio.prime.subtokens import Subtokens
 from studio.training.data import PictureData, TextData
 from studio.training.networks import Network, build_network
-from studio.training.objective import Corruption
 from studio.training.recipe import Recipe
 from studio.training.wordtree import renumber, tree_order, usage_vectors
 
@@ -46,7 +45,6 @@ class Prepared:
     data: PictureData | TextData
     valid: Tensor  # int64 (N, L) held-out tokens
     subtokens: Subtokens
-    corruption: Corruption
     network: Network
     source: Path  # the dataset's folder; a run cannot go on without it
 
@@ -61,20 +59,7 @@ def prepare(recipe: Recipe, folder: Path, report: Report = lambda event: None) -
     network = build_network(recipe.network_settings())
     data, valid, dataset = (_pictures if recipe.modality == "image" else _text)(recipe, folder, network, report)
     subtokens = Subtokens(tokens.vocab_size, tokens.length, tokens.base)
-    return Prepared(data, valid, subtokens, corruption_of(recipe), network, dataset.folder)
-
-
-def corruption_of(recipe: Recipe) -> Corruption:
-    """How the recipe's samples are hidden."""
-    tokens = recipe.tokens
-    return Corruption(
-        granularities=tokens.granularities,
-        weights=tokens.weights or (1.0,) * len(tokens.granularities),
-        alpha_exponent=recipe.training.alpha_exponent,
-        region_share=recipe.training.region_share,
-        grid=tokens.grid if recipe.modality == "image" else (),
-        colors=recipe.colors,
-    )
+    return Prepared(data, valid, subtokens, network, dataset.folder)
 
 
 def take_tokenizer(bundle: Path, recipe: Recipe, folder: Path) -> None:

@@ -15,7 +15,6 @@ from typing import Any, cast
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast
-from torch import Generator, nn
 
 from studio.errors import StudioError
 from studio.files import write_atomic
@@ -23,10 +22,8 @@ from studio.training.board import Board
 from studio.training.control import Control, Diverged
 from studio.training.data import batch_indices
 from studio.training.evaluation import cross_entropy_table, held_out_bound
-from studio.training.machine import bound_memory, device_name, is_out_of_memory, lay_out, memory, pick_device
-from studio.training.networks.digits import Compatibility
-from studio.training.objective import backward
-from studio.training.optim import MovingAverage, Optimizers
+from studio.training.learner import Learner
+from studio.training.machine import bound_memory, device_name, memory, pick_device
 from studio.training.prepare import prepare, take_tokenizer, take_weights
 from studio.training.previews import Previews
 from studio.training.recipe import Recipe, check_recipe, recipe_table, recipe_toml
@@ -45,7 +42,6 @@ class Progress:
     step: int = 0
     samples: int = 0
     seconds: float = 0.0  # of training, pauses left out
-    parts: int = 1  # pieces of a batch, where memory ran out
     held_out: float = math.inf  # the last valid figure, bits a token
     best: float = math.inf
     worse: int = 0  # evaluations since the best
@@ -87,29 +83,15 @@ def train(
         prepared = prepare(recipe, folder, report if main else lambda event: None)
     if recipe.init and not old:
         take_weights(Path(recipe.init), prepared.network)
-    data, mask_id = prepared.data, prepared.subtokens.mask_id
-    raw = prepared.network.to(device)
-    lay_out(raw, device)
-    compatible = Compatibility(recipe.tokens.vocab_size, recipe.tokens.length, recipe.tokens.base).to(device)
-    digit_table = torch.from_numpy(prepared.subtokens.digits).to(device)
-    optimizers, ema = Optimizers(raw, settings), MovingAverage(raw, settings.ema)
-    generator = Generator(device).manual_seed(settings.seed * 1000 + accelerator.process_index)
+    data, raw = prepared.data, prepared.network
+    learner = Learner(accelerator, recipe, raw)
     progress = Progress()
     if old:
-        raw.load_state_dict(old["model"])
-        ema.load_state_dict(old["ema"])
-        optimizers.load_state_dict(old["optimizers"])
+        learner.load_state_dict(old)
         names = asdict(progress).keys()
         progress = Progress(**{name: old[name] for name in names if name in old})
         if settings.patience and progress.worse >= settings.patience:
             progress.worse = 0  # resumed after it ended early: as patient as before
-        if main:
-            generator.set_state(old["generator"])
-            torch.set_rng_state(old["torch_rng"])
-        else:  # only the first process writes; the others go on with fresh draws
-            fresh = accelerator.process_index + progress.step * accelerator.num_processes
-            generator.manual_seed(settings.seed * 1000 + fresh)
-    network = accelerator.prepare(torch.compile(raw) if settings.compile else raw)
     if main:
         write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
     board = Board(folder, report) if main else None
@@ -136,12 +118,8 @@ def train(
         if main:
             state = {
                 "recipe": json.dumps(recipe_table(recipe)),
-                "model": raw.state_dict(),
-                "ema": ema.state_dict(),
-                "optimizers": optimizers.state_dict(),
-                "generator": generator.get_state(),
-                "torch_rng": torch.get_rng_state(),
                 "device": device_name(device),
+                **learner.state_dict(),
                 **asdict(progress),
             }
             figure = progress.held_out if math.isfinite(progress.held_out) else None
@@ -150,9 +128,11 @@ def train(
 
     def evaluate() -> None:
         """Two figures of the averaged weights on held-out data; the bound decides what is best."""
-        with ema.applied(raw):
-            digits = digit_table.cpu()[prepared.valid]
-            known = cross_entropy_table(raw, compatible, digits, prepared.valid, mask_id, [1], [0.5], batch=16)
+        with learner.ema.applied(raw):
+            digits = learner.digits.cpu()[prepared.valid]
+            known = cross_entropy_table(
+                raw, learner.compatible, digits, prepared.valid, learner.mask_id, [1], [0.5], batch=16
+            )
             must_be_healthy(math.isfinite(known["1"]["0.5"]))
             granularity = min(recipe.tokens.granularities)
             bound = held_out_bound(raw, prepared.subtokens, prepared.valid, granularity)
@@ -175,9 +155,13 @@ def train(
         if better:
             save(best=True)
 
+    def ran_out(parts: int) -> None:
+        message = f"Memory ran out: a batch goes through in {parts} parts from now on."
+        report({"event": "log", "level": "warning", "message": message, "parts": parts})
+
     def preview() -> None:
         if previews:
-            with ema.applied(raw), accelerator.autocast():
+            with learner.ema.applied(raw), accelerator.autocast():
                 file = previews.make(raw, device, progress.step)
             report({"event": "preview", "step": progress.step, "path": str(file)})
 
@@ -230,25 +214,8 @@ def train(
 
             rank, processes = accelerator.process_index, accelerator.num_processes
             indices = batch_indices(len(data), settings.batch, progress.step, settings.seed, rank, processes)
-            tokens = data.batch(indices, generator)
-            y = prepared.corruption(digit_table[tokens], mask_id, generator)
-            while True:
-                try:
-                    loss = backward(accelerator, network, compatible, tokens, y, mask_id, progress.parts)
-                    break
-                except (RuntimeError, MemoryError) as error:
-                    if not is_out_of_memory(error):
-                        raise
-                    progress.parts = _halved(progress.parts, len(tokens), processes)
-                optimizers.clear()
-                if device.type == "cuda":
-                    torch.cuda.empty_cache()
-                message = f"Memory ran out: a batch goes through in {progress.parts} parts from now on."
-                report({"event": "log", "level": "warning", "message": message, "parts": progress.parts})
-            norm = nn.utils.clip_grad_norm_(raw.parameters(), settings.clip)
+            loss, norm, rate = learner.learn(data.batch(indices, learner.generator), progress.step, ran_out)
             healthy &= torch.isfinite(norm) & torch.isfinite(loss)
-            rate = optimizers.step(progress.step)
-            ema.update(raw)
             progress.step += 1
             progress.samples += settings.batch
             step = progress.step
@@ -321,15 +288,6 @@ def _agreed(accelerator: Accelerator, asked: set[str]) -> set[str]:
     flags = torch.tensor([word in asked for word in words], dtype=torch.int32, device=accelerator.device)
     flags = broadcast(flags)
     return {word for word, flag in zip(words, flags.tolist(), strict=True) if flag}  # type: ignore[union-attr]
-
-
-def _halved(parts: int, samples: int, processes: int) -> int:
-    """Twice as many parts of a batch as before; StudioError where that cannot help."""
-    if processes > 1:
-        raise StudioError("Memory ran out in one of several processes: choose a smaller batch and resume.")
-    if parts >= samples:
-        raise StudioError("There is not enough memory for a single sample: choose a smaller model, or free memory.")
-    return min(2 * parts, samples)
 
 
 def _seconds_left(steps: int, pace: float, max_minutes: float | None, elapsed: float) -> float:

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from studio.errors import StudioError
 from studio.training import machine, objective, run_folder
 from studio.training.control import Control
-from studio.training.networks.digits import Compatibility
+from studio.training.learner import Learner
 from studio.training.prepare import prepare
 from studio.training.recipe import Recipe
 from studio.training.saving import load_checkpoint, load_newest, save_checkpoint
@@ -124,18 +124,17 @@ def test_memory_that_runs_out_halves_what_goes_through_at_once(
 
 def test_parts_of_a_batch_give_the_gradients_of_the_whole(text_recipe: Recipe, tmp_path: Path):
     prepared = prepare(text_recipe, tmp_path / "run")
-    accelerator, sizes = Accelerator(cpu=True), text_recipe.tokens
-    compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base)
-    generator = torch.Generator().manual_seed(0)
-    tokens = torch.randint(sizes.vocab_size, (6, 16), generator=generator)
-    mask_id = prepared.subtokens.mask_id
-    y = prepared.corruption(torch.from_numpy(prepared.subtokens.digits)[tokens], mask_id, generator)
-    y[0] = torch.from_numpy(prepared.subtokens.digits)[tokens[0]]  # nothing to learn in this one
+    learner = Learner(Accelerator(cpu=True), text_recipe, prepared.network)
+    tokens = torch.randint(text_recipe.tokens.vocab_size, (6, 16), generator=learner.generator)
+    y = learner.hide(tokens)
+    y[0] = learner.digits[tokens[0]]  # nothing to learn in this one
     results = []
     for parts in (1, 4, 6):
-        prepared.network.zero_grad()
-        loss = objective.backward(accelerator, prepared.network, compatible, tokens, y, mask_id, parts)
-        results.append((loss, [p.grad.clone() for p in prepared.network.parameters() if p.grad is not None]))
+        learner.raw.zero_grad()
+        loss = objective.backward(
+            learner.accelerator, learner.network, learner.compatible, tokens, y, learner.mask_id, parts
+        )
+        results.append((loss, [p.grad.clone() for p in learner.raw.parameters() if p.grad is not None]))
     for loss, gradients in results[1:]:
         assert torch.allclose(loss, results[0][0], rtol=1e-5)
         for got, expected in zip(gradients, results[0][1], strict=True):
