@@ -22,7 +22,7 @@ from studio.training.board import Board
 from studio.training.control import Control, Diverged
 from studio.training.data import batch_indices
 from studio.training.evaluation import cross_entropy_table, held_out_bound
-from studio.training.learner import Learner
+from studio.training.learner import Learner, Step
 from studio.training.machine import bound_memory, device_name, memory, pick_device
 from studio.training.prepare import prepare, take_tokenizer, take_weights
 from studio.training.previews import Previews
@@ -45,6 +45,24 @@ class Progress:
     held_out: float = math.inf  # the last valid figure, bits a token
     best: float = math.inf
     worse: int = 0  # evaluations since the best
+
+
+class Stopwatch:
+    """Seconds spent inside `with`, the current ones included, after those of earlier sittings."""
+
+    def __init__(self, seconds: float):
+        self._before = seconds
+        self._since: float | None = None
+
+    def __enter__(self) -> None:
+        self._since = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._before, self._since = self.seconds, None
+
+    @property
+    def seconds(self) -> float:
+        return self._before + (time.monotonic() - self._since if self._since is not None else 0.0)
 
 
 def train(
@@ -98,10 +116,9 @@ def train(
     previews = Previews(recipe, prepared, folder) if main and settings.preview_every else None
 
     healthy = torch.ones((), dtype=torch.bool, device=device)
-    earlier, started, idle = progress.seconds, time.monotonic(), 0.0  # idle: seconds that were not spent on steps
-    paused_at: float | None = None
-    last_save = last_report = started
-    idle_reported, reported = 0.0, progress.step
+    clock, earlier, paused = Stopwatch(progress.seconds), progress.seconds, False
+    told_step, told_seconds = progress.step, progress.seconds
+    last_save = time.monotonic()
 
     def must_be_healthy(finite: bool = True) -> None:
         """Loss, gradients and weights are numbers; what the last step did to the weights shows in no loss yet."""
@@ -115,6 +132,7 @@ def train(
 
     def save(best: bool = False) -> None:
         must_be_healthy()
+        progress.seconds = clock.seconds
         if main:
             state = {
                 "recipe": json.dumps(recipe_table(recipe)),
@@ -155,6 +173,33 @@ def train(
         if better:
             save(best=True)
 
+    def tell(taken: Step) -> None:
+        nonlocal told_step, told_seconds
+        must_be_healthy()
+        loss = cast(torch.Tensor, accelerator.reduce(taken.loss, "mean"))
+        seconds = clock.seconds
+        pace = (progress.step - told_step) / max(1e-9, seconds - told_seconds)
+        left = (settings.steps - progress.step) / pace
+        if max_minutes is not None:
+            left = min(left, max(0.0, 60 * max_minutes - (seconds - earlier)))
+        event = {
+            "event": "step",
+            "step": progress.step,
+            "steps": settings.steps,
+            "loss": loss.item() / math.log(2),
+            "gradient_norm": float(taken.norm),
+            "learning_rate": taken.rate,
+            "samples_per_second": pace * settings.batch,
+            "seconds_left": left,
+            "samples": progress.samples,
+            "memory": memory(device),
+            "seconds": seconds,
+        }
+        report(event)
+        if board:
+            board.add(progress.step, event)
+        told_step, told_seconds = progress.step, seconds
+
     def ran_out(parts: int) -> None:
         message = f"Memory ran out: a batch goes through in {parts} parts from now on."
         report({"event": "log", "level": "warning", "message": message, "parts": parts})
@@ -186,9 +231,8 @@ def train(
         if old is None:
             preview()
         while progress.step < settings.steps:
-            now = time.monotonic()
             asked = control.take()
-            if max_minutes is not None and paused_at is None and now - started - idle > 60 * max_minutes:
+            if max_minutes is not None and not paused and clock.seconds - earlier >= 60 * max_minutes:
                 asked.add("time")
             if settings.patience and progress.worse >= settings.patience:
                 asked.add("early")
@@ -196,74 +240,42 @@ def train(
             if leave := [word for word in ("stop", "early", "time") if word in asked]:
                 reason = leave[0]
                 break
-            if "save" in asked or ("pause" in asked and paused_at is None):
+            if "save" in asked or ("pause" in asked and not paused):
                 save()
             if "sample" in asked:
                 preview()
-            if "pause" in asked:
-                if paused_at is None:
-                    report({"event": "paused", "step": progress.step})
-                    paused_at = now
+            if ("pause" in asked) != paused:
+                paused = not paused
+                report({"event": "paused" if paused else "resumed", "step": progress.step})
+            if paused:
                 time.sleep(0.05)
                 continue
-            if paused_at is not None:
-                idle += time.monotonic() - paused_at
-                paused_at = None
-                report({"event": "resumed", "step": progress.step})
-            idle += time.monotonic() - now
 
-            rank, processes = accelerator.process_index, accelerator.num_processes
-            indices = batch_indices(len(data), settings.batch, progress.step, settings.seed, rank, processes)
-            loss, norm, rate = learner.learn(data.batch(indices, learner.generator), progress.step, ran_out)
-            healthy &= torch.isfinite(norm) & torch.isfinite(loss)
-            progress.step += 1
-            progress.samples += settings.batch
-            step = progress.step
-
-            slow = processes == 1 and time.monotonic() - last_report - (idle - idle_reported) > REPORT_SECONDS
-            if step % settings.report_every == 0 or slow:
-                must_be_healthy()
-                if accelerator.num_processes > 1:
-                    loss = cast(torch.Tensor, accelerator.reduce(loss, "mean"))
-                now = time.monotonic()
-                spent = max(1e-9, now - last_report - (idle - idle_reported))
-                pace = (step - reported) / spent
-                progress.seconds = earlier + now - started - idle
-                event = {
-                    "event": "step",
-                    "step": step,
-                    "steps": settings.steps,
-                    "loss": loss.item() / math.log(2),
-                    "gradient_norm": float(norm),
-                    "learning_rate": rate,
-                    "samples_per_second": pace * settings.batch,
-                    "seconds_left": _seconds_left(settings.steps - step, pace, max_minutes, now - started - idle),
-                    "samples": progress.samples,
-                    "memory": memory(device),
-                    "seconds": progress.seconds,
-                }
-                report(event)
-                if board:
-                    board.add(step, event)
-                last_report, idle_reported, reported = now, idle, step
-                if not prepared.source.exists():
-                    save()
-                    raise StudioError(
-                        f"The data at {prepared.source} are gone: the run stopped with a checkpoint at step {step}. "
-                        "Put them back and resume."
-                    )
-            now = time.monotonic()
-            if step % settings.evaluate_every == 0 and main:
+            with clock:
+                rank, processes = accelerator.process_index, accelerator.num_processes
+                indices = batch_indices(len(data), settings.batch, progress.step, settings.seed, rank, processes)
+                taken = learner.learn(data.batch(indices, learner.generator), progress.step, ran_out)
+                healthy &= torch.isfinite(taken.norm) & torch.isfinite(taken.loss)
+                progress.step += 1
+                progress.samples += settings.batch
+                slow = processes == 1 and clock.seconds - told_seconds > REPORT_SECONDS
+                to_tell = progress.step % settings.report_every == 0 or slow
+                if to_tell:
+                    tell(taken)
+            if to_tell and not prepared.source.exists():
+                save()
+                raise StudioError(
+                    f"The data at {prepared.source} are gone: the run stopped with a checkpoint at step "
+                    f"{progress.step}. Put them back and resume."
+                )
+            if progress.step % settings.evaluate_every == 0 and main:
                 must_be_healthy()
                 evaluate()
-            if settings.preview_every and step % settings.preview_every == 0:
+            if settings.preview_every and progress.step % settings.preview_every == 0:
                 preview()
             if time.monotonic() - last_save > 60 * settings.checkpoint_minutes:
-                progress.seconds = earlier + time.monotonic() - started - idle
                 save()
                 last_save = time.monotonic()
-            idle += time.monotonic() - now
-        progress.seconds = earlier + time.monotonic() - started - idle
         if progress.step and reason == "finished":
             must_be_healthy()
             if main and progress.step % settings.evaluate_every:
@@ -288,8 +300,3 @@ def _agreed(accelerator: Accelerator, asked: set[str]) -> set[str]:
     flags = torch.tensor([word in asked for word in words], dtype=torch.int32, device=accelerator.device)
     flags = broadcast(flags)
     return {word for word, flag in zip(words, flags.tolist(), strict=True) if flag}  # type: ignore[union-attr]
-
-
-def _seconds_left(steps: int, pace: float, max_minutes: float | None, elapsed: float) -> float:
-    left = steps / pace
-    return left if max_minutes is None else min(left, max(0.0, 60 * max_minutes - elapsed))
