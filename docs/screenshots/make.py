@@ -3,6 +3,7 @@ shipped models, in a data folder of its own."""
 
 import asyncio
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +20,7 @@ SEED = 6
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
     from studio.ui.text.workspace import TextWorkspace
+    from studio.ui.train.workspace import TrainWorkspace
     from studio.ui.window import Window
 
 
@@ -68,11 +70,12 @@ async def shots(window: "Window") -> AsyncIterator[str]:
 
     async for name in text_shots(window):
         yield name
-    for name in ("train", "gallery", "models"):
-        if window.workspace_named(name) is not None:
-            window.bring_to_front(name)
-            await asyncio.sleep(1.5)
-            yield name
+    async for name in train_shots(window):
+        yield name
+    for name in ("gallery", "models"):
+        window.bring_to_front(name)
+        await asyncio.sleep(1.5)
+        yield name
 
 
 async def text_shots(window: "Window") -> AsyncIterator[str]:
@@ -103,6 +106,29 @@ async def text_shots(window: "Window") -> AsyncIterator[str]:
     yield "text-surprise"
 
 
+async def train_shots(window: "Window") -> AsyncIterator[str]:
+    """Train: what was opened, and a short fine-tuning on it, really run."""
+    workspace = window.workspace_named("train")
+    assert workspace is not None
+    train: TrainWorkspace = workspace  # pyright: ignore[reportAssignmentType]
+    window.bring_to_front("train")
+    with tempfile.TemporaryDirectory() as folder:
+        flags = Path(folder) / "flags"
+        subprocess.run([sys.executable, HERE.parent / "images" / "flags.py", flags], check=True)
+        train.open_data(flags)
+        await until(lambda: train.source.dataset is not None and not train.source.reading)
+        await asyncio.sleep(1)
+        yield "train-data"
+        train.form.set_name("flags")
+        steps = {"steps": 240, "warmup": 20, "evaluate_every": 20, "preview_every": 40, "learning_rate": 6e-4}
+        train.form.set_values({f"training.{name}": value for name, value in steps.items()})
+        train.form.set_values({"data.valid_share": 0.1})
+        await train.start()
+        await until(lambda: train.watch.state in ("done", "failed", "lost"), minutes=30)
+        await asyncio.sleep(1)
+        yield "train"
+
+
 def touch(image: "ImageWorkspace") -> None:
     """Mark a part of the paused frame to be made again, pin another and paint a third."""
     document = image.document
@@ -130,8 +156,8 @@ async def over(image: "ImageWorkspace") -> None:
     await asyncio.sleep(0.3)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(120):
+async def until(holds: Callable[[], bool], minutes: float = 2) -> None:
+    async with asyncio.timeout(60 * minutes):
         while not holds():
             await asyncio.sleep(0.01)
 
