@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 CODE = """
 import importlib, pkgutil, sys
@@ -25,3 +26,10 @@ def test_prime_and_runtime_import_neither_torch_nor_qt() -> None:
 
 def test_the_denoiser_needs_no_pydantic() -> None:
     assert imported("studio.prime,studio.runtime.denoiser,studio.runtime.devices", "pydantic,platformdirs") == ""
+
+
+def test_onnx_runtime_reports_nothing_to_its_maker(own_home: Path) -> None:
+    """Its telemetry keeps a number of this machine and what it is to send in the cache, and a thread for sending it."""
+    code = "from studio.runtime.catalog import verify_bundle; verify_bundle('storybook')"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert list(own_home.rglob("*")) == []
