@@ -42,6 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Without a command the window opens; without a display the demo is the shortest way to see the method at work.
     arguments = list(sys.argv[1:] if argv is None else argv) or ["window" if has_display() else "demo"]
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # it was closed by whoever started us (`>&-`): as if it were /dev/null
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without our characters shall show what it can
             stream.reconfigure(errors="replace")
@@ -78,7 +81,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, help_line in COMMANDS.items():
-        command = subparsers.add_parser(name, help=help_line, description=help_line.capitalize() + ".")
+        command = subparsers.add_parser(name, help=help_line, description=f"{help_line[0].upper()}{help_line[1:]}.")
         if name == chosen:  # only this one is filled in: its imports are paid for by those who use it
             module = import_module(f"studio.commands.{name}")
             module.add_arguments(command)

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -44,6 +45,18 @@ def write_atomic(path: str | Path, data: bytes | memoryview) -> None:
     """Write `data` to `path` whole or not at all. Raises StudioError as `atomic_path` does."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def check_writable(path: str | Path) -> None:
+    """StudioError where `path` cannot be written as a file, before time is spent on what it shall hold."""
+    target = Path(path).absolute()
+    if os.path.isdir(target):
+        raise StudioError(f"{path} is a folder: choose another name.")
+    folder = next(parent for parent in target.parents if os.path.exists(parent))
+    if not os.path.isdir(folder):
+        raise StudioError(f"Cannot write {target}: {folder} is not a folder. Choose another place to save to.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StudioError(f"Cannot write {target}: {os.strerror(errno.EACCES)}. Choose another place to save to.")
 
 
 def _umask() -> int:

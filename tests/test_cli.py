@@ -395,7 +395,8 @@ class TestModels:
         assert run("models", "export", "emoji-32")[1] == "emoji-32.primebundle\n"
         assert_refused(run("models", "import", "emoji-32.primebundle"), "already there")
         assert run("models", "import", "emoji-32.primebundle", "--replace")[0] == 0
-        assert run("models", "remove", "emoji-32")[1] == "emoji-32 is removed\n"
+        back = "emoji-32 is removed; the one that came with the program is back\n"
+        assert run("models", "remove", "emoji-32")[1] == back
 
 
 def test_doctor(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Path) -> None:
@@ -458,6 +459,7 @@ def test_without_models(run: Run, monkeypatch: pytest.MonkeyPatch, own_home: Pat
 def test_version_and_help(run: Run) -> None:
     assert run("--version")[1] == f"prime-studio {__version__}\n"
     assert "inpaint" in run("--help")[1] and "--mask" in run("inpaint", "--help")[1]
+    assert "Turn a published MDM-Prime checkpoint" in run("import", "--help")[1]
 
 
 class TestTrouble:
@@ -466,6 +468,46 @@ class TestTrouble:
         environment = os.environ | {"PYTHONIOENCODING": "ascii"}
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         assert done.returncode == 0 and b"on their own" in done.stdout and done.stderr == b""
+
+    @pytest.mark.skipif(os.name != "posix", reason="closes a stream in the shell's way")
+    @pytest.mark.parametrize("stream", ["<", ">", "2>"])
+    def test_a_stream_that_is_closed(self, stream: str) -> None:
+        script = f'echo "a king" | "$0" -m studio infill --file - --surprise {stream}&-'
+        done = subprocess.run(["sh", "-c", script, sys.executable], capture_output=True, text=True, check=False)
+        assert "Traceback" not in done.stderr
+        if stream == "<":
+            assert_refused((done.returncode, done.stdout, done.stderr), "The text is empty")
+        else:
+            assert done.returncode == 0 and ("on average" in done.stdout) == (stream == "2>")
+
+    @pytest.mark.parametrize(
+        "argv",
+        [
+            ("infill", TEXT, "-o", "file/out.txt"),
+            (*FILL, "-o", "file/out.png"),
+            (*FILL, "--timeline", "file/t.gif"),
+            ("sample", "-o", "file/out.png"),
+            ("sample", "-o", "file/folder"),
+            ("sample", "--model", "storybook", "-o", "file/out.txt"),
+            ("demo", "-o", "file/folder"),
+            ("quality", "--model", "emoji-32", "--data", "in.png", "-o", "file/folder"),
+            ("evaluate", "--data", "in.png", "--map", "file/map.png"),
+        ],
+    )
+    def test_where_it_cannot_be_written_is_said_before_the_work(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, argv: tuple
+    ) -> None:
+        monkeypatch.setattr(OnnxDenoiser, "__call__", lambda *arguments: 1 / 0)
+        Path("file").touch()
+        assert_refused(run(*argv), "Cannot write")
+
+    @pytest.mark.parametrize("command", ["evaluate", "quality"])
+    def test_a_model_that_cannot_take_its_figures_is_said_before_the_work(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+    ) -> None:
+        monkeypatch.setattr(OnnxDenoiser, "__call__", lambda *arguments: 1 / 0)
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "emoji-32")
+        assert_refused(run(command, "--model", "emoji-32", "--data", "in.png", "--write"), "manifest.json")
 
     def test_training_without_its_packages(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in [name for name in sys.modules if name.startswith("studio.training")]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio.errors import StudioError
-from studio.files import atomic_path, write_atomic
+from studio.files import atomic_path, check_writable, write_atomic
 
 
 def test_writes_and_replaces(tmp_path: Path) -> None:
@@ -69,3 +69,15 @@ def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="Cannot write"):
         write_atomic(tmp_path / "a.txt", b"x")
     assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_writable(tmp_path / "new" / "folder" / "a.png")
+    assert os.listdir(tmp_path) == []
+    (tmp_path / "file").write_text("x")
+    for path, what in ((tmp_path, "is a folder"), (tmp_path / "file" / "a.png", "is not a folder")):
+        with pytest.raises(StudioError, match=what):
+            check_writable(path)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
+    with pytest.raises(StudioError, match=r"^Cannot write .*a\.png: Permission denied\. Choose another place"):
+        check_writable(tmp_path / "a.png")

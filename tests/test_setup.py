@@ -248,3 +248,9 @@ def test_the_module_is_the_command() -> None:
     command = [sys.executable, "-m", "studio", "--version"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_folder_that_takes_no_packages_is_said_with_the_way_out(run: Run) -> None:
+    result = run("doctor", STUDIO_VENV="/dev/null/venv")
+    assert result.returncode == 1 and result.stdout == ""
+    assert result.stderr.startswith("Cannot write to /dev/null: set STUDIO_VENV to a folder of your own")

@@ -6,6 +6,7 @@ from typing import Any
 
 from studio.commands import common
 from studio.commands.inpaint import camera
+from studio.files import check_writable
 from studio.media.export import save_strip, save_text, save_timelapse, viewing_scale
 from studio.media.images import load_mask, load_picture
 
@@ -24,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     folder = Path(args.output)
+    check_writable(folder / PICTURES[0])
     pictures, files = _pictures(folder, args)
     texts, text_files = _texts(folder, args)
     files += text_files

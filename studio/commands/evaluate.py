@@ -12,6 +12,7 @@ import numpy as np
 
 from studio.commands import common
 from studio.errors import StudioError
+from studio.files import check_writable
 
 if TYPE_CHECKING:
     from studio.evaluation import HeldOut, OnCall
@@ -69,8 +70,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _figures(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
     from studio.evaluation import compressors, evaluate, read_data, write_likelihood
+    from studio.runtime.bundle import MANIFEST
 
     granularities = _granularities(args.granularity, bundle)
+    if args.write:
+        check_writable(bundle.path / MANIFEST)
     data = read_data(bundle, path, args.batches)
     denoise = common.open_denoiser(bundle, args)
     options = {"granularities": granularities, "pairs": args.pairs, "seed": args.seed}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.commands import common
 from studio.errors import StudioError
+from studio.files import check_writable
 from studio.media.story import BETWEEN, STORY_SUFFIXES, save_story
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
     text = _text(args)
     seeds = common.seeds(args, args.drafts, "--drafts")
 
+    if args.output:
+        check_writable(args.output)
     from studio.media.textplan import parse_gaps
 
     try:

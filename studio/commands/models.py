@@ -120,8 +120,9 @@ def _export(args: argparse.Namespace) -> int:
 
 
 def _remove(args: argparse.Namespace) -> int:
-    from studio.runtime.catalog import remove_bundle
+    from studio.runtime.catalog import remove_bundle, replaces_shipped
 
+    back = "; the one that came with the program is back" if replaces_shipped(args.model) else ""
     remove_bundle(args.model)
-    common.answer(args, {"removed": args.model}, f"{args.model} is removed")
+    common.answer(args, {"removed": args.model}, f"{args.model} is removed{back}")
     return 0

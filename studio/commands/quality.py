@@ -20,7 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from studio.errors import StudioError
     from studio.evaluation import read_pictures, read_text
+    from studio.files import check_writable
     from studio.quality import judge_pictures, judge_text, write_quality
+    from studio.runtime.bundle import MANIFEST
     from studio.runtime.catalog import find_bundle
 
     if args.model is None:
@@ -29,6 +31,9 @@ def run(args: argparse.Namespace) -> None:
         raise StudioError(f"--count must be at least 1, not {args.count}.")
     bundle = find_bundle(args.model)
     path, folder = Path(args.data), Path(args.output)
+    check_writable(folder / "sheet")
+    if args.write:
+        check_writable(bundle.path / MANIFEST)
     told, chosen = partial(say, args), options(args)
     if bundle.manifest.modality == "image":
         pictures = read_pictures(path, bundle.manifest.grid)

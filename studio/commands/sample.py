@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from studio.commands import common
 from studio.errors import StudioError
+from studio.files import check_writable
 from studio.media.export import check_suffix, contact_grid, save_png, save_text
 from studio.media.story import BETWEEN
 
@@ -39,6 +40,8 @@ def run(args: argparse.Namespace) -> None:
         check_suffix(output, (".png",))
     elif image and output and output.exists() and not output.is_dir():
         raise StudioError(f"{output} is a file: name a folder, or OUT.png for one sheet of all.")
+    elif output:
+        check_writable(output / "sample.png" if image else output)
     request = free_request(bundle, seeds, num_tokens=args.tokens, **common.options(args))
     result = common.make(request, bundle, common.open_denoiser(bundle, args), args, title="sampling")
     files = _write(result, output, sheet)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from studio.errors import StudioError
-from studio.files import atomic_path, write_atomic
+from studio.files import atomic_path, check_writable, write_atomic
 from studio.media.mp4 import encode_mp4
 
 PARAMETERS_KEY = "prime-studio"
@@ -19,16 +19,11 @@ _MAX_PARAMETERS = 16_000_000
 
 
 def check_suffix(path: str | Path, suffixes: Sequence[str]) -> Path:
-    """The path itself; StudioError naming the possible endings where it has another."""
+    """The path itself; StudioError where it has none of these endings, or cannot be written."""
     path = Path(path)
     if path.suffix.lower() not in suffixes:
         raise StudioError(f"{path} cannot be written: let its name end in {' or '.join(suffixes)}.")
-    return _not_a_folder(path)
-
-
-def _not_a_folder(path: Path) -> Path:
-    if path.is_dir():
-        raise StudioError(f"{path} is a folder: choose another name.")
+    check_writable(path)
     return path
 
 
@@ -134,7 +129,8 @@ def save_strip(path: str | Path, frames: Sequence[NDArray[np.uint8]], gap: int =
 
 def save_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text exactly as it is."""
-    write_atomic(_not_a_folder(Path(path)), text.encode("utf-8"))
+    check_writable(path)
+    write_atomic(path, text.encode("utf-8"))
 
 
 def save_json(path: str | Path, value: object) -> None:

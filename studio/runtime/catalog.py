@@ -190,6 +190,11 @@ def is_shipped(bundle: Bundle) -> bool:
     return bundle.path.parent == shipped_models()
 
 
+def replaces_shipped(name: str) -> bool:
+    """Whether an imported model of this name stands in place of one that came with the program."""
+    return is_plain_name(name) and (user_models() / name).is_dir() and (shipped_models() / name / MANIFEST).is_file()
+
+
 def rename_bundle(bundle: Bundle, title: str) -> Bundle:
     """Give an imported model another title, and the name that follows from it; its digest changes with that, so what
     it made before cannot be made again to the same pixels. StudioError where the name is taken or none."""

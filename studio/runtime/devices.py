@@ -25,6 +25,8 @@ def import_onnxruntime() -> ModuleType:
     try:
         import onnxruntime
     except Exception as error:  # a missing shared library shows in many ways
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Ctrl+C while it was loading, in the words of pybind11
+            raise KeyboardInterrupt from error
         raise StudioError(f"ONNX Runtime cannot be loaded ({one_line(error)}); {_REINSTALL}.") from error
     # Uninstalling one of the two packages leaves a folder that still imports, as a namespace without content.
     if not hasattr(onnxruntime, "InferenceSession"):

@@ -3,6 +3,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -158,6 +159,15 @@ def test_the_empty_shell_of_an_uninstalled_package(monkeypatch: pytest.MonkeyPat
         devices.import_onnxruntime()
     problems = devices.describe()["problems"]
     assert any("broken" in problem for problem in problems)
+
+
+def test_an_interrupt_while_it_loads_is_no_broken_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its extension module turns the interrupt into an ImportError, as pybind11 does."""
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('initialization failed') from KeyboardInterrupt()")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        devices.import_onnxruntime()
 
 
 def test_describe(monkeypatch: pytest.MonkeyPatch) -> None:
