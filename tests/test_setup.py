@@ -253,4 +253,6 @@ def test_the_module_is_the_command() -> None:
 def test_a_folder_that_takes_no_packages_is_said_with_the_way_out(run: Run) -> None:
     result = run("doctor", STUDIO_VENV="/dev/null/venv")
     assert result.returncode == 1 and result.stdout == ""
-    assert result.stderr.startswith("Cannot write to /dev/null: free some space, or set STUDIO_VENV to a folder of your own")
+    assert result.stderr.startswith(
+        "Cannot write to /dev/null: free some space, or set STUDIO_VENV to a folder of your own"
+    )

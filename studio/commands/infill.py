@@ -108,7 +108,7 @@ def _text(args: argparse.Namespace) -> str:
 
         return load_text(args.file)
     try:
-        return sys.stdin.buffer.read().decode("utf-8")
+        return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise StudioError("The standard input is not UTF-8 text: save it as UTF-8 first.") from error
 

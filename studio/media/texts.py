@@ -147,7 +147,10 @@ def places_in(text: str, places: Sequence[int]) -> list[int]:
 
 
 def load_text(path: str | Path) -> str:
-    """Read a UTF-8 text file as it is. Raises StudioError for anything else and beyond 16 MB."""
+    """Read a UTF-8 text file as it is, but for a byte order mark, which is no text.
+
+    Raises StudioError for anything else and beyond 16 MB.
+    """
     path = Path(path)
     try:
         if path.is_dir():
@@ -161,6 +164,6 @@ def load_text(path: str | Path) -> str:
     if len(data) > MAX_TEXT_BYTES:
         raise StudioError(f"{path} is larger than {MAX_TEXT_BYTES // 1_000_000} MB: take a part of it.")
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise StudioError(f"{path} is not UTF-8 text: save it as UTF-8 first.") from error

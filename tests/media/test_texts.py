@@ -48,6 +48,8 @@ def test_a_broken_tokenizer_file(tmp_path):
 def test_texts_are_loaded_as_they_are(tmp_path, monkeypatch):
     (tmp_path / "a.txt").write_bytes("a\r\nü [[2]]".encode())
     assert load_text(tmp_path / "a.txt") == "a\r\nü [[2]]"
+    (tmp_path / "mark.txt").write_bytes("\ufeffa\r\n".encode())
+    assert load_text(tmp_path / "mark.txt") == "a\r\n"
     (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(StudioError, match="not UTF-8"):
         load_text(tmp_path / "b.txt")

@@ -121,8 +121,8 @@ class Making(QObject):
         job, bundle = self.job, self.settings.bundle
         if job is None or bundle is None:
             return ""
-        if bundle.digest != job.run.bundle.digest:
-            return f"This was made with {job.run.bundle.name}: choose that model to go on from it, or generate anew."
+        if strange := job.run.strange_to(bundle):
+            return strange
         state = job.run.frames[self.playhead.index if index is None else index].y[self.variation]
         erased, painted = self.document.state_edits
         if erased or (state == bundle.subtokens.mask_id).any():

@@ -207,8 +207,11 @@ class InspectorPanel(QWidget):
         self.model.set_options([(bundle.name, bundle.manifest.title) for bundle in bundles])
         self.model.setEnabled(bool(bundles))
         now = self.settings.bundle
-        if now is None or now.name not in [bundle.name for bundle in bundles]:
+        there = next((bundle for bundle in bundles if now is not None and bundle.name == now.name), None)
+        if now is None or there is None:
             self.settings.set_bundle(self.studio.models.default(self._modality))
+        elif there.digest != now.digest:  # another took its place, or the one that shipped is back
+            self.settings.set_bundle(there, keep=True)
         self._settings_changed()
 
     def _choose_model(self, name: str) -> None:

@@ -17,6 +17,7 @@ from studio.runtime.catalog import (
     is_shipped,
     remove_bundle,
     rename_bundle,
+    replaces_shipped,
     verify_bundle,
 )
 from studio.ui import dialogs
@@ -279,6 +280,8 @@ class ModelsWorkspace(Workspace):
         if card is None or (card.bundle is not None and is_shipped(card.bundle)):
             return
         details = "Its files are deleted. What it made stays in the gallery, but cannot be made again without it."
+        if replaces_shipped(card.bundle.path.name if card.bundle else card.name):
+            details += " The model of this name that came with the program takes its place."
         if await dialogs.confirm(self, f"Remove {card.title}?", yes="Remove", no="Keep", details=details, danger=True):
             folder = card.bundle.path.name if card.bundle else card.name
             await asyncio.to_thread(remove_bundle, folder)

@@ -141,8 +141,8 @@ class Filling(QObject):
             return ""
         if not self.at_home(job):
             return "The gaps of this run are text now: undo that first, or make another gap."
-        if bundle.digest != job.run.bundle.digest:
-            return f"This was made with {job.run.bundle.name}: choose that model to go on from it."
+        if strange := job.run.strange_to(bundle):
+            return strange
         state = job.run.frames[self.playhead.index if index is None else index].y[min(self.draft, self.drafts - 1)]
         return "" if (state == bundle.subtokens.mask_id).any() else ALL_KNOWN
 

@@ -1,6 +1,9 @@
 """The inspector as it is used: every setting by key and mouse, what a run costs before it runs, the states of a run."""
 
 import itertools
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,12 +11,14 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QComboBox, QLineEdit, QScrollArea, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.generation import free_request
 from studio.prime.policies import expected_calls, idle_steps
 from studio.runtime.bundle import Bundle
 from studio.ui import theme
 from studio.ui.inspector.forecast import units_of_request
 from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.lane import Lane
+from studio.ui.runs import Run
 from studio.ui.sampling_settings import MAX_SEED
 from tests.helpers import picture_bundle
 from tests.ui.running import a_request, gated
@@ -181,6 +186,23 @@ def test_models_come_and_go(panel: InspectorPanel, studio: Any, bundle: Bundle, 
     assert not panel.generate_button.isEnabled() and panel.cost.text() == "Nothing to make yet"
     studio.models._take([(bundle.path, bundle)])
     assert panel.settings.bundle is bundle and panel.generate_button.isEnabled()
+
+
+def test_a_model_whose_place_another_took(panel: InspectorPanel, studio: Any, bundle: Bundle, tmp_path: Any) -> None:
+    """Of the same name, as after an import over it, and after that one was removed again."""
+    manifest = json.loads((bundle.path / "manifest.json").read_text("utf-8")) | {"title": "Another"}
+    folder = Path(shutil.copytree(bundle.path, tmp_path / "own" / bundle.name))
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    other = Bundle.open(folder)
+    panel.settings.set(steps=99)
+    for now in (other, bundle):
+        before = panel.settings.bundle
+        assert before is not None
+        studio.models._take([(now.path, now)])
+        assert panel.settings.bundle is now and panel.settings.get("steps") == 99
+        assert inside(panel.model, QComboBox).currentText() == now.manifest.title
+        run = Run.at_start(free_request(before, [0]), before)
+        assert "another" in run.strange_to(now) and run.strange_to(before) == ""
 
 
 def test_more_is_remembered(panel: InspectorPanel, studio: Any, qtbot: QtBot) -> None:

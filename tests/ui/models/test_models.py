@@ -13,6 +13,7 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QLabel, QWidget
 
 from studio.errors import StudioError
+from studio.generation import free_request
 from studio.runtime import catalog
 from studio.runtime.bundle import Bundle
 from studio.ui import dialogs
@@ -193,6 +194,43 @@ class TestComingAndGoing:
 
         self.run(qrun, steps)
         assert studio.told("models")[-1] == "own is installed."
+
+    def test_one_that_took_the_place_of_a_shipped_one(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run goes on with what was loaded; the one that shipped is back, and makes the next."""
+        manifest = json.loads((picture_bundle(folders) / "manifest.json").read_text("utf-8")) | {"title": "Another"}
+        (folders / "emoji-32" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        studio.models.load()
+        told = list[str]()
+
+        async def confirm(*_: Any, details: str, **__: Any) -> bool:
+            told.append(details)
+            return True
+
+        monkeypatch.setattr(dialogs, "confirm", confirm)
+
+        async def steps() -> None:
+            for name in ("own", "emoji-32"):
+                models.list.choose(name)
+                bundle = models.bundle
+                assert bundle is not None
+                run = studio.lane.start(free_request(bundle, [0]), bundle, paused=True)
+                run.step()
+                await until(lambda: len(run.frames) == 2)  # noqa: B023
+                models._actions["remove"].trigger()
+                await until(lambda: studio.models.get(name) is not bundle)  # noqa: B023
+                run.resume()
+                await until(lambda: run.over)  # noqa: B023
+                assert run.state == "done"
+            assert ["came with the program" in details for details in told] == [False, True]
+            back = studio.models.get("emoji-32")
+            assert back is not None and catalog.is_shipped(back) and "came with the program" in words(models)
+            run = studio.lane.start(free_request(back, [0]), back)
+            await until(lambda: run.over)
+            assert run.state == "done"
+
+        self.run(qrun, steps)
 
     def test_what_is_dropped(self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, tmp_path: Path) -> None:
         async def steps() -> None:
