@@ -99,7 +99,7 @@ class RunPanel(QWidget):
         words.addWidget(self.state)
         words.addWidget(self.figure)
         self._buttons = [ActionButton(actions[name]) for name in ("pause", "sample", "save", "delete")]
-        self._buttons += [ActionButton(actions[name], text=True) for name in ("resume", "stop")]
+        self._buttons += [ActionButton(actions[name], text=True) for name in ("resume", "stop")]  # one place, by turns
         for button in self._buttons:
             head.addWidget(button)
         self._charts_place = QVBoxLayout()
@@ -258,6 +258,18 @@ class RunPanel(QWidget):
             button.setVisible(button.defaultAction().isVisible())
         self._refresh_buttons()
         self._soon()
+
+    def held(self) -> QWidget | None:
+        """The button above the curves that has the keys, if one has."""
+        return next((button for button in self._buttons if button.hasFocus()), None)
+
+    def hold(self, held: QWidget | None) -> None:
+        """What can be done is another: where the button that had the keys has gone, what took its place has them now.
+        Qt would hand them to whatever comes next in the window."""
+        self.refresh()
+        if held is not None and not (held.isVisible() and held.isEnabled()):
+            near = (button for button in (*self._buttons[-2:], self.runs) if button.isVisible() and button.isEnabled())
+            next(near, self).setFocus()
 
     def _refresh_buttons(self, *_: Any) -> None:
         chosen = self.chosen()

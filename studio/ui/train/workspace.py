@@ -300,7 +300,7 @@ class TrainWorkspace(Workspace):
 
     def _state_changed(self) -> None:
         actions, state = self.studio.actions, self.watch.state
-        active = self.watch.active
+        active, held = self.watch.active, self.run_panel.held()
         actions["train.pause"].setEnabled(state in ("running", "paused"))
         actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
         finished = state == "done" and self.watch.last.get("step") == self.watch.start.get("steps")
@@ -312,6 +312,7 @@ class TrainWorkspace(Workspace):
         actions["train.stop"].setVisible(active)
         actions["train.use"].setEnabled(self.watch.run is not None)
         actions["train.delete"].setEnabled(self.watch.run is not None and not active)
+        self.run_panel.hold(held)
         if state in ("failed", "lost") and self.watch.message and self.watch.live:
             log = self.watch.run.log_tail() if self.watch.run else ""
             again = self.studio.actions["train.resume"].trigger if self.watch.diverged else None

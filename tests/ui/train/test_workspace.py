@@ -411,3 +411,32 @@ async def answered(window: Window, answer: QDialog.DialogCode, question: str) ->
     assert question in " ".join(label.text() for label in dialog.findChildren(QLabel))
     asyncio.get_running_loop().call_soon(dialog.done, answer)
     await until(lambda: not asked())
+
+
+def test_the_keys_stay_where_they_were_when_what_can_be_done_changes(with_train: Any, pictures: Path) -> None:
+    """Stop gives its place to Resume and that to Stop; a run at its end, which has neither, to the choice of runs."""
+
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        buttons = {button.defaultAction().text(): button for button in train.run_panel._buttons}
+        await read(train, pictures)
+        start(window, train, "steady")
+        await until(lambda: train.watch.state == "running")
+        for pressed, state, then in (
+            ("Stop the training", "stopped", "Resume"),
+            ("Resume", "running", "Stop the training"),
+        ):
+            buttons[pressed].setFocus()
+            assert buttons[pressed].hasFocus()
+            buttons[pressed].click()
+            await until(lambda: train.watch.state == state)  # noqa: B023
+            assert buttons[then].hasFocus()
+        await until(lambda: bool(train.watch.last))
+        run = train.watch.run
+        assert run is not None
+        train.watch._take({"event": "end", "step": 200, "finished": True})
+        assert train.watch.state == "done" and not buttons["Resume"].isEnabled()
+        focused = QApplication.focusWidget()
+        assert focused is not None and train.run_panel.runs.isAncestorOf(focused)
+        await run.stop(30)
+
+    with_train(test)
