@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from studio import preflight
+from studio.cli import main
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux only")
 
@@ -38,6 +39,16 @@ def test_one_sentence_and_the_packages(monkeypatch: pytest.MonkeyPatch, capsys: 
     out, err = capsys.readouterr()
     assert out == "libegl1 libgl1\n"
     assert "libGL.so.1, libEGL.so.1" in err and "apt-get install libegl1 libgl1" in err
+
+
+@linux
+def test_the_window_says_it_rather_than_abort(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(preflight, "_loads", lambda library: "GL" not in library)
+    monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
+    assert main(["window"]) == 2
+    assert "apt-get install libegl1 libgl1" in capsys.readouterr().err
 
 
 @linux

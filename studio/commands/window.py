@@ -4,6 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
+from studio import preflight
 from studio.cli import has_display
 from studio.errors import StudioError
 
@@ -22,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
             "There is no display (DISPLAY and WAYLAND_DISPLAY are not set): start it on a desktop, or fill from the "
             "command line with prime-studio inpaint and infill."
         )
+    if problem := preflight.problem():  # else Qt ends the process, and says so in the log alone
+        raise StudioError(problem)
     from studio.ui.app import StartOptions, start
 
     return start(StartOptions(paths=[path.absolute() for path in args.paths], device=args.device, safe=args.safe))
