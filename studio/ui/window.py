@@ -7,8 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeyEvent
+from PySide6.QtCore import QByteArray, QMimeData, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from studio.ui import menus
@@ -179,15 +179,28 @@ class Window(QMainWindow):
         else:
             super().keyPressEvent(event)
 
+    def open_image(self, image: QImage) -> None:
+        """Hand a picture that is no file to the workspace that takes it, as pasting does."""
+        for workspace in self.workspaces:
+            if workspace.open_image(image):
+                self._work_in(workspace)
+                return
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
+        if _files_of(event.mimeData()) or event.mimeData().hasImage():
             event.setDropAction(Qt.DropAction.CopyAction)  # where a move was taken, a file manager may delete the file
             event.accept()
+        else:
+            event.ignore()
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        self.open_paths([Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()])
+        if paths := _files_of(event.mimeData()):
+            self.open_paths(paths)
+        else:
+            image = event.mimeData().imageData()
+            self.open_image(image if isinstance(image, QImage) else QImage())
 
     # ---- session and leaving
 
@@ -243,6 +256,10 @@ class Window(QMainWindow):
         room = QGuiApplication.primaryScreen().availableSize()
         self.resize(min(1440, room.width() - 40), min(900, room.height() - 80))
         self.down.setSizes([700, 180])
+
+
+def _files_of(data: QMimeData) -> list[Path]:
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
 def _are_sizes(value: Any) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtGui import QUndoStack
+from PySide6.QtGui import QImage, QUndoStack
 from PySide6.QtWidgets import QWidget
 
 if TYPE_CHECKING:
@@ -54,6 +54,10 @@ class Workspace(QWidget):
 
     def open_paths(self, paths: list[Path]) -> bool:
         """Open what was dropped or named on the command line; false if it is nothing for this workspace."""
+        return False
+
+    def open_image(self, image: QImage) -> bool:
+        """Open a picture that is no file, such as one dragged out of a browser; false if it is nothing for it."""
         return False
 
     def open_request(self, request: "GenerationRequest", **source: Any) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
-from PySide6.QtGui import QColor, QDropEvent, QKeyEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplication, QLineEdit, QWidget
 
@@ -31,6 +31,7 @@ from studio.ui.lane import Lane
 from studio.ui.window import Window
 from tests.helpers import GRID, picture_bundle
 
+BOTH = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
 Test = Callable[[Window], Coroutine[Any, Any, None]]
 
 
@@ -197,14 +198,60 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         good, data = tmp_path / "good.png", QMimeData()
         Image.new("RGB", (40, 30)).save(good)
         data.setUrls([QUrl.fromLocalFile(str(good))])
-        both = Qt.DropAction.CopyAction | Qt.DropAction.MoveAction
-        drop = QDropEvent(QPointF(9, 9), both, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+        drop = dropped(data)
         drop.setDropAction(Qt.DropAction.MoveAction)
         window.dropEvent(drop)
         assert drop.isAccepted() and drop.dropAction() == Qt.DropAction.CopyAction, "the file is not ours to take"
         await until(lambda: image.opening.title == "good")
         assert window.workspace is image and image.canvas.hasFocus()
         assert not notices.at("window") and not notices.at("image"), "what was told of the files before is over"
+
+    with_window(test)
+
+
+def entering(data: QMimeData) -> QDragEnterEvent:
+    return QDragEnterEvent(QPoint(9, 9), BOTH, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+
+
+def dropped(data: QMimeData) -> QDropEvent:
+    return QDropEvent(QPointF(9, 9), BOTH, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+
+
+def test_a_picture_without_a_file_is_dropped(with_window: Any) -> None:
+    """As a browser drags one: the address of where it is from, and its pixels."""
+
+    async def test(window: Window) -> None:
+        image, notices = image_of(window), window.studio.notices
+        window.bring_to_front("gallery")
+        pixels, data = QImage(7, 5, QImage.Format.Format_ARGB32), QMimeData()
+        pixels.fill(QColor(10, 20, 30, 40))
+        data.setUrls([QUrl("https://example.org/picture.png")])
+        window.dragEnterEvent(enter := entering(data))
+        assert not enter.isAccepted(), "an address alone is nothing that can be opened"
+        data.setImageData(pixels)
+        window.dragEnterEvent(enter := entering(data))
+        assert enter.isAccepted() and enter.dropAction() == Qt.DropAction.CopyAction
+        window.dropEvent(dropped(data))
+        assert window.workspace is image and image.document.size == (7, 5) and image.canvas.hasFocus()
+        assert image.document.alpha is not None and (image.document.alpha == 40).all()
+        assert (image.document.stored == (10, 20, 30)).all() and image.opening.title == "dropped picture"
+        broken = QMimeData()
+        broken.setData("image/png", b"no picture")
+        window.dropEvent(dropped(broken))
+        assert "cannot be read" in notices.at("image")[0].text and image.document.size == (7, 5)
+        large = QMimeData()
+        large.setImageData(QImage(8001, 8000, QImage.Format.Format_Mono))
+        window.dropEvent(dropped(large))
+        assert "64 million" in notices.at("image")[-1].text and image.document.size == (7, 5)
+
+    with_window(test)
+
+
+def test_the_pictures_under_the_pointer_leave_drops_to_the_window(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        for view in (image.canvas, image.wipes.view):
+            assert not view.acceptDrops() and not view.viewport().acceptDrops()
 
     with_window(test)
 
@@ -233,6 +280,64 @@ def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: 
         assert image.settings.get("steps") == 5 and image.settings.seeds() == (77,)
         assert image.settings.get("temperature") == 0.6
         await image.generate()
+        await finished(image)
+        assert (image.shown_picture().rgb == made.rgb).all()
+
+    with_window(test)
+
+
+def test_undo_takes_back_what_an_opened_picture_brought(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image, undo = image_of(window), image_of(window).document.undo_stack
+        image.settings.set(steps=5, temperature=0.6, seed=77, variations=2)
+        await image.generate()
+        await finished(image)
+        made = image.shown_picture()
+        save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
+        image.discard()
+        picture = Picture(np.zeros((320, 320, 3), dtype=np.uint8))
+        save_png(tmp_path / "black.png", picture.stored)
+        await image.opening.file(tmp_path / "black.png")
+        image.settings.set(steps=30, temperature=1.0, seed=1, seed_locked=False, variations=1)
+        own, brush = image.settings.dump(), image.tools.size
+        await image.opening.file(tmp_path / "made.png")
+        brought = image.settings.dump()
+        assert brought != own and image.opening.title == "made" and image.tools.size != brush
+        undo.undo()
+        assert image.settings.dump() == own, "the settings of the picture before"
+        assert image.opening.title == "black" and image.tools.size == brush
+        assert not window.studio.notices.at("image"), "what was told of the other picture is over"
+        undo.redo()
+        assert image.settings.dump() == brought and image.opening.title == "made"
+        undo.undo()
+        image.settings.set(steps=12)
+        undo.undo()
+        assert image.opening.title == "couple"
+        assert image.settings.get("steps") == 12, "a picture that brought no settings takes none away"
+
+    with_window(test)
+
+
+def test_redo_brings_the_start_of_a_branch_back(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image, undo = image_of(window), image_of(window).document.undo_stack
+        image.settings.set(steps=6, seed=77, seed_locked=True)
+        await image.generate()
+        await finished(image)
+        image.playhead.show(3)
+        await image.branch()
+        await finished(image)
+        made = image.shown_picture()
+        save_png(tmp_path / "made.png", made.stored, image.parameters(), made.alpha)
+        before, steps = image.playhead.run, undo.count()
+        await image.opening.file(tmp_path / "made.png")
+        start = image.playhead.run
+        assert start is not None and start is not before and undo.count() == steps + 1
+        undo.undo()
+        assert image.playhead.run is before
+        undo.redo()
+        assert image.playhead.run is start, "its start frame is on the canvas again"
+        await image.branch()
         await finished(image)
         assert (image.shown_picture().rgb == made.rgb).all()
 

@@ -80,8 +80,6 @@ class Canvas(PictureView):
         self.live = LiveView(self.item, document, lambda: self.zoom)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAcceptDrops(False)  # the workspace takes what is dropped
-        self.viewport().setAcceptDrops(False)
         self.setAccessibleName("Picture canvas")
         self.setAccessibleDescription(
             "Paint what to fill. Arrow keys move the cursor, Space paints there, Enter begins and ends a stroke."

@@ -3,11 +3,10 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QAction, QGuiApplication, QImage
+from PySide6.QtGui import QAction, QGuiApplication
 
 from studio.errors import StudioError
 from studio.media.export import save_png
-from studio.media.images import Picture
 from studio.ui import dialogs
 from studio.ui.image import masking
 from studio.ui.image.exporting import export_run
@@ -175,8 +174,7 @@ class Commands:
         image = QGuiApplication.clipboard().image()
         if image.isNull():
             raise StudioError("There is no picture on the clipboard: copy one first.")
-        self._of.opening.picture(picture_of(image), "pasted picture")
-        self._of.strip.mark(None)
+        self._of.opening.image(image, "pasted picture")
 
     def _copy(self) -> None:
         QGuiApplication.clipboard().setImage(qimage(self._of.shown_picture().rgb))
@@ -215,14 +213,3 @@ class Commands:
         path = await dialogs.ask_save(self._of, "Export mask", name, ["PNG (*.png)"])
         if path is not None:
             masking.export_mask(self._of.document, path)
-
-
-def picture_of(image: QImage) -> Picture:
-    """A picture from the clipboard."""
-    import numpy as np
-
-    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
-    rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
-    alpha = rgba[..., 3].copy()
-    return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)

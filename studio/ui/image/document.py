@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,7 @@ from studio.media.frames import WorkingFrame, frame_around, parse_planes
 from studio.media.images import Picture
 from studio.ui.image import planes, shapes
 from studio.ui.image.edits import BoundedUndo, Edit, Layers, Patch, PatchCommand, SwapCommand, bounds_of, slices, union
-
-Ink = Literal["mask", "unmask", "pin", "unpin", "color"]
+from studio.ui.image.inks import Ink, inked
 
 
 class ImageDocument(QObject):
@@ -37,6 +36,8 @@ class ImageDocument(QObject):
     """An action was finished, undone or redone: time to save the session."""
     returned = Signal()
     """Undo or redo has led to another `place`."""
+    reopened = Signal(object)
+    """Undo or redo has led to another picture: what lay `beside` it when it was opened."""
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
@@ -86,17 +87,24 @@ class ImageDocument(QObject):
         return Picture(self.stored.copy(), None if self.alpha is None else self.alpha.copy())
 
     def set_picture(
-        self, picture: Picture, mask: NDArray[np.uint16] | None = None, frame: WorkingFrame | None = None
+        self,
+        picture: Picture,
+        mask: NDArray[np.uint16] | None = None,
+        frame: WorkingFrame | None = None,
+        place: object = None,
+        beside: tuple[object, object] = (None, None),
     ) -> None:
-        """Put another picture in place, with this mask, as `mask_bits`, and frame or with none, as one action."""
+        """Put another picture in place, with this mask, as `mask_bits`, and frame or with none, as one action.
+
+        beside: what goes with the picture before and with this one, of no concern here; undo and redo tell it."""
         self.cancel_edit()
-        before = dict(self._layers, frame=self._frame, place=self.place)
+        before = dict(self._layers, frame=self._frame, place=self.place, beside=beside[0])
         self._install(picture)
         if mask is not None:
             self._layers["mask"] = mask.copy()
         self._frame = None if frame is None else self.clamped(frame)
-        self.place = None
-        after = dict(self._layers, frame=self._frame, place=None)
+        self.place = place
+        after = dict(self._layers, frame=self._frame, place=place, beside=beside[1])
         self.undo_stack.add(SwapCommand("Open picture", before, after, self._swap))
         self.replaced.emit()
         self.frame_changed.emit()
@@ -309,7 +317,7 @@ class ImageDocument(QObject):
         """Put ink on the covered pixels, bool (height, width), of a rectangle within the picture."""
         if rect.isEmpty():
             return
-        self._put(edit, rect, covered, self._inked(ink, color))
+        self._put(edit, rect, covered, inked(ink, color, self.stroke_bits(), self.editing_state))
         if not self.editing_state and ink in ("mask", "unmask"):
             self._bounds = None
         for signal in dict.fromkeys(self._signals[layer] for layer in edit.touched):
@@ -344,21 +352,6 @@ class ImageDocument(QObject):
         )
         self._bounds = None
 
-    def _inked(self, ink: Ink, color: Sequence[int]) -> dict[str, Any]:
-        """What an ink puts into which layers."""
-        bits = self.stroke_bits() if ink == "mask" else 0
-        match ink, self.editing_state:
-            case (("pin" | "unpin"), _):
-                return {"pins": ink == "pin"}
-            case "color", False:
-                return {"stored": np.array(color, dtype=np.uint8), "alpha": 255}
-            case "color", True:
-                return {"erased": 0, "painted": np.array([*color, 255], dtype=np.uint8)}
-            case _, False:
-                return {"mask": bits}
-            case _:
-                return {"erased": bits, "painted": 0}
-
     def _put(self, edit: Edit, rect: QRect, covered: NDArray[np.bool_], values: dict[str, Any]) -> None:
         for layer, value in values.items():
             if self._layers[layer] is not None:
@@ -382,6 +375,8 @@ class ImageDocument(QObject):
             self.replaced.emit()
         self.frame_changed.emit()
         self._return(values["place"])
+        if values.get("beside") is not None:
+            self.reopened.emit(values["beside"])
         self.edited.emit()
 
     def _return(self, place: object) -> None:

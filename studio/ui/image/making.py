@@ -17,9 +17,10 @@ from studio.generation import (
     picture_tokenizer,
 )
 from studio.generation.request import inside
-from studio.media.frames import WorkingFrame, crop_planes
+from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
 from studio.ui.context import Studio
+from studio.ui.image import planes
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.jobs import Job, Jobs, Look
 from studio.ui.image.repaint import edited_state, pinned_state
@@ -100,12 +101,9 @@ class Making(QObject):
             return sum(units_of(state, bundle.subtokens.mask_id, self.settings.get("granularity")))
         if bundle is None or frame is None:
             return 0
-        groups, length = self.settings.get("granularity"), bundle.subtokens.length
-        bits = crop_planes(self.document.mask_bits, frame, self.document.grid)
-        touched = [(bits >> place & 1).astype(bool) for place in range(length)]
-        wide = length // groups
-        units = sum(int(np.any(touched[at : at + wide], axis=0).sum()) for at in range(0, length, wide))
-        return units * (bundle.num_tokens // bits.size)
+        grid, length, groups = self.document.grid, bundle.subtokens.length, self.settings.get("granularity")
+        units = planes.groups_in(self.document.mask_bits, frame, grid, length, groups)
+        return units * (bundle.num_tokens // grid**2)
 
     def all_is_open(self) -> bool:
         """Whether the next run gets nothing of the picture to go by."""

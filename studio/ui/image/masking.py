@@ -12,8 +12,9 @@ from PySide6.QtCore import QRect
 from studio.files import write_atomic
 from studio.media.images import Picture, alpha_mask, load_mask
 from studio.ui.image import shapes
-from studio.ui.image.document import ImageDocument, Ink
+from studio.ui.image.document import ImageDocument
 from studio.ui.image.edits import Edit, bounds_of, slices
+from studio.ui.image.inks import Ink
 
 
 def fill_rect(

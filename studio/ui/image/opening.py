@@ -2,27 +2,32 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject
+from PySide6.QtGui import QImage
 
-from studio.generation import GenerationRequest, PictureSource, read_request
+from studio.errors import StudioError
+from studio.generation import GenerationRequest, PictureSource, picture_tokenizer, read_request
 from studio.generation.request import inside
 from studio.media.export import read_parameters
 from studio.media.frames import WorkingFrame
-from studio.media.images import SUFFIXES, Picture, load_picture
+from studio.media.images import MAX_PIXELS, SUFFIXES, Picture, load_picture
 from studio.shipped import shipped
 from studio.ui.image import masking
 from studio.ui.image.jobs import Job
-from studio.ui.image.planes import ALL
+from studio.ui.image.planes import ALL, groups_in
 from studio.ui.inspector.forecast import units_of_request
 from studio.ui.runs import Run
 from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
+    from studio.runtime.bundle import Bundle
     from studio.ui.image.workspace import ImageWorkspace
+
+    Settings = tuple[Bundle | None, dict[str, Any]]
 
 
 class Opening(QObject):
@@ -32,11 +37,13 @@ class Opening(QObject):
         super().__init__(workspace)
         self._of = workspace
         self.title = "picture"
+        self._path: Path | None = None
         strip = workspace.strip
         strip.hide()
         strip.listed.connect(self._listed)
         strip.failed.connect(self._failed)
         strip.chosen.connect(self._chosen)
+        workspace.document.reopened.connect(self._return)
 
     def sample(self) -> None:
         """A picture with a mask that is painted already: pressing Generate shows the method at once."""
@@ -60,41 +67,76 @@ class Opening(QObject):
         """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
         picture, request = await asyncio.to_thread(_read, path)
         self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
-        if request is None or not self.request(request, picture):
-            self.picture(picture, path.stem)
-        self.title = path.stem
-        self._of.strip.mark(path)
+        if request is None or not self.request(request, picture, path.stem, path):
+            self.picture(picture, path.stem, path)
         self._of.studio.settings.add_recent(self._of.name, path)
 
-    def picture(self, picture: Picture, title: str) -> None:
+    def picture(self, picture: Picture, title: str, path: Path | None = None) -> None:
         """Put a picture on the canvas, as an action that can be undone."""
         document = self._of.document
         if picture.size == document.size and not document.mask_bounds().isEmpty():
-            self._put(picture, document.mask_bits, document.frame)
+            self._put(picture, title, path, mask=document.mask_bits, frame=document.frame)
         else:
-            self._put(picture)
-        self.title = title
+            self._put(picture, title, path)
 
-    def _put(self, picture: Picture, mask: NDArray[np.uint16] | None = None, frame: WorkingFrame | None = None) -> None:
-        before, now, tools = max(self._of.document.size), max(picture.size), self._of.tools
-        self._of.document.set_picture(picture, mask, frame)
-        if now != before:
+    def image(self, image: QImage, title: str) -> None:
+        """Put a picture that is no file, pasted or dropped, on the canvas. StudioError if it is too large or none."""
+        if image.isNull():
+            raise StudioError("What was dropped cannot be read as a picture: save it as a file and drop that.")
+        if image.width() * image.height() > MAX_PIXELS:
+            raise StudioError(f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels: reduce it first.")
+        self._of.studio.notices.clear(self._of.name)  # of the picture before
+        self.picture(_picture_of(image), title)
+
+    def _put(
+        self, picture: Picture, title: str, path: Path | None, before: "Settings | None" = None, **layers: Any
+    ) -> None:
+        """layers: as `ImageDocument.set_picture`; before: the settings, where the picture has brought its own."""
+        of = self._of
+        old, new = {"title": self.title, "path": self._path}, {"title": title, "path": path}
+        was, now = max(of.document.size), max(picture.size)
+        if now != was:
             # As large on the screen; but one pixel, the least there is, was not chosen large in a tiny picture.
-            tools.set(size=min(round(tools.size * now / before), max(now // 4, 1)))
+            old["size"], new["size"] = of.tools.size, min(round(of.tools.size * now / was), max(now // 4, 1))
+        if before is not None:
+            old["settings"], new["settings"] = before, self._settings()
+        of.document.set_picture(picture, beside=(old, new), **layers)
+        self._take(new)
+
+    def _take(self, beside: dict[str, Any]) -> None:
+        """Have what goes with the picture that is open now: its name, and what else its opening had changed."""
+        of = self._of
+        self.title, self._path = beside["title"], beside["path"]
+        of.strip.mark(self._path)
+        if "size" in beside:
+            of.tools.set(size=beside["size"])
+        if "settings" in beside and beside["settings"] != self._settings():
+            bundle, values = beside["settings"]
+            of.settings.set_bundle(bundle)
+            of.settings.load(values)
+
+    def _return(self, beside: dict[str, Any]) -> None:
+        self._of.studio.notices.clear(self._of.name)  # of the picture that is no longer open
+        self._take(beside)
+
+    def _settings(self) -> "Settings":
+        return self._of.settings.bundle, self._of.settings.dump()
 
     def folder(self, path: Path) -> None:
         """Show the pictures of a folder as a strip and open the first one."""
         self._of.strip.open_folder(path)
 
-    def request(self, request: GenerationRequest, picture: Picture | None) -> bool:
+    def request(self, request: GenerationRequest, picture: object, title: str, path: Path | None = None) -> bool:
         """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's."""
-        if not isinstance(request.source, PictureSource):
+        source = request.source
+        if not isinstance(source, PictureSource):
             return False
-        of, size = self._of, (request.source.width, request.source.height)
-        if not isinstance(picture, Picture) or picture.size != size:
+        of, before = self._of, self._settings()
+        if not isinstance(picture, Picture) or picture.size != (source.width, source.height):
             picture = None
         bundle = of.studio.models.get(request.model)
-        if bundle is None or bundle.digest != request.digest:
+        same = bundle is not None and bundle.digest == request.digest
+        if not same:
             of.studio.notices.show(
                 f"This was made with a version of the model {request.model} that is not installed: the present one "
                 "makes something else from the same settings.",
@@ -103,17 +145,20 @@ class Opening(QObject):
             )
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)  # first, for its grid bounds the frame
-        if picture is not None:
-            self._put(picture, _mask_bits(request.source), WorkingFrame(*request.source.frame))
-        elif of.making.job is not None:
-            of.making.clear()
         of.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
         of.settings.set(seed_locked=True)
-        if bundle is not None and bundle.digest == request.digest:
-            told = "Mask and settings are as they were: Generate makes the same again."
-            if picture is not None and sum(units_of_request(request, bundle)) < of.making.units():  # a branch
-                of.making.take_up(Job(Run.at_start(request, bundle), picture, picture.rgb), 0)
+        told = "Mask and settings are as they were: Generate makes the same again." if same else ""
+        if picture is not None:
+            mask, frame, start = _mask_bits(source), WorkingFrame(*source.frame), None
+            if bundle is not None and same and _went_on(request, bundle, mask, frame):
+                start = Job(Run.at_start(request, bundle), picture, picture.rgb)
                 told = "This went on from a frame of another run: Branch here makes it again from there."
+            self._put(picture, title, path, before, mask=mask, frame=frame, place=start and start.run.id)
+            if start is not None:
+                of.making.take_up(start, 0)
+        elif of.making.job is not None:
+            of.making.clear()
+        if told:
             of.studio.notices.show(told, place=of.name)
         return True
 
@@ -125,6 +170,14 @@ class Opening(QObject):
 
     def _chosen(self, path: Path) -> None:
         spawn(self.file(path), place=self._of.name)
+
+
+def _picture_of(image: QImage) -> Picture:
+    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
+    rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
+    alpha = rgba[..., 3].copy()
+    return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)
 
 
 def _may_hold_pictures(folder: Path) -> bool:
@@ -143,6 +196,13 @@ def _mask_bits(source: PictureSource) -> NDArray[np.uint16]:
     elif source.planes is not None:
         bits &= np.uint16(sum(1 << place for place in source.planes))
     return bits
+
+
+def _went_on(request: GenerationRequest, bundle: "Bundle", mask: NDArray[np.uint16], frame: WorkingFrame) -> bool:
+    """Whether it began with less to make than is masked, as a branch does."""
+    length, groups, cells = bundle.subtokens.length, request.granularity, picture_tokenizer(bundle).height
+    units = groups_in(mask, frame, cells, length, groups) * (bundle.num_tokens // cells**2)
+    return sum(units_of_request(request, bundle)) < units
 
 
 def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:

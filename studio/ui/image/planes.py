@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import StudioError
-from studio.media.frames import parse_planes
+from studio.media.frames import WorkingFrame, crop_planes, parse_planes
 
 ALL = 0xFFFF
 """Every digit, of any model."""
@@ -26,3 +26,10 @@ def within(bits: NDArray[np.uint16], digits: int) -> NDArray[np.uint16]:
     result = bits & np.uint16(whole)
     result[(result == 0) & (bits != 0)] = whole
     return result
+
+
+def groups_in(bits: NDArray[np.uint16], frame: WorkingFrame, grid: int, digits: int, granularity: int) -> int:
+    """How many groups of digits of a frame's grid × grid cells bits, (H, W), mask in a token a cell."""
+    cells, wide = crop_planes(bits, frame, grid), digits // granularity
+    touched = [(cells >> place & 1).astype(bool) for place in range(digits)]
+    return sum(int(np.any(touched[at : at + wide], axis=0).sum()) for at in range(0, digits, wide))

@@ -18,7 +18,8 @@ from PySide6.QtGui import QColor, QPainterPath
 
 from studio.media.frames import WorkingFrame
 from studio.ui.image import masking
-from studio.ui.image.document import ImageDocument, Ink
+from studio.ui.image.document import ImageDocument
+from studio.ui.image.inks import Ink
 
 MAX_SIZE = 1024
 

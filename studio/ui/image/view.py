@@ -34,6 +34,8 @@ class PictureView(QGraphicsView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setAcceptDrops(False)  # the window takes what is dropped
+        self.viewport().setAcceptDrops(False)
 
     def picture_size(self) -> tuple[int, int]:
         """(width, height) of what is looked at."""

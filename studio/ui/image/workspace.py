@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from studio.errors import StudioError
 from studio.generation import FROM_NOTHING, GenerationRequest, parameters_of
 from studio.media.images import Picture
 from studio.ui import history
@@ -178,12 +179,15 @@ class ImageWorkspace(Workspace):
     def open_paths(self, paths: list[Path]) -> bool:
         return self.opening.paths(paths)
 
+    def open_image(self, image: QImage) -> bool:
+        try:
+            self.opening.image(image, "dropped picture")
+        except StudioError as error:
+            report(error, self.name)
+        return True
+
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
-        brought = self.opening.request(request, source.get("picture"))
-        if brought:
-            self.strip.mark(None)
-            self.opening.title = str(source.get("title") or "picture")
-        return brought
+        return self.opening.request(request, source.get("picture"), str(source.get("title") or "picture"))
 
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "image":
