@@ -286,6 +286,31 @@ def test_a_saved_picture_brings_its_parameters_back(with_window: Any, tmp_path: 
     with_window(test)
 
 
+def test_pictures_are_opened_whatever_they_are_called_and_carry(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image, notices = image_of(window), window.studio.notices
+        Image.new("RGB", (50, 40)).save(tmp_path / "web.png", "JPEG")
+        await image.opening.file(tmp_path / "web.png")
+        assert image.document.size == (50, 40) and not notices.at("image")
+        text = PngInfo()
+        text.add_text(PARAMETERS_KEY, '{"request": {"of": "a later version"}}')
+        Image.new("RGB", (30, 20)).save(tmp_path / "later.png", pnginfo=text)
+        await image.opening.file(tmp_path / "later.png")
+        assert image.document.size == (30, 20) and "later.png is here as a picture" in notices.at("image")[0].text
+        image.settings.set(steps=2, seed=77)
+        masking.fill_rect(image.document, QRect(5, 5, 9, 9))
+        await image.generate()
+        await finished(image)
+        made = image.shown_picture()
+        save_png(tmp_path / "made.png", made.stored, image.parameters())
+        (tmp_path / "made.png").rename(tmp_path / "made.jpg")
+        image.settings.set(seed=1)
+        await image.opening.file(tmp_path / "made.jpg")
+        assert image.settings.get("seed") == 77
+
+    with_window(test)
+
+
 def test_undo_takes_back_what_an_opened_picture_brought(with_window: Any, tmp_path: Path) -> None:
     async def test(window: Window) -> None:
         image, undo = image_of(window), image_of(window).document.undo_stack
@@ -314,6 +339,30 @@ def test_undo_takes_back_what_an_opened_picture_brought(with_window: Any, tmp_pa
         undo.undo()
         assert image.opening.title == "couple"
         assert image.settings.get("steps") == 12, "a picture that brought no settings takes none away"
+
+    with_window(test)
+
+
+def test_a_result_is_drawn_once(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several things change with undo and redo, and drawing the result of a large picture takes its time."""
+
+    async def test(window: Window) -> None:
+        image, undo = image_of(window), image_of(window).document.undo_stack
+        image.opening.picture(Picture(np.zeros((90, 70, 3), dtype=np.uint8)), "high")
+        masking.fill_rect(image.document, QRect(10, 10, 20, 20))
+        drawn: list[tuple[int, ...]] = []
+        show = image.canvas.show_result
+        monkeypatch.setattr(image.canvas, "show_result", lambda part: (drawn.append(part.shape), show(part)))
+        image.settings.set(steps=2)
+        await image.generate()
+        await finished(image)
+        await until(lambda: bool(drawn))
+        rect = image.making.job.rect if image.making.job else QRect()
+        undo.undo()
+        undo.redo()
+        image.playhead.show(1)
+        image.playhead.show(2)
+        assert drawn == 3 * [(rect.height(), rect.width(), 3)]
 
     with_window(test)
 

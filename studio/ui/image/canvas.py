@@ -383,9 +383,10 @@ class Canvas(PictureView):
         """Show a frame of the run: pixels uint8 (grid, grid, 3), state (L, ℓ), confidence (L,)."""
         self.live.show(pixels, y, confidence)
 
-    def show_result(self, picture: NDArray[np.uint8]) -> None:
-        """Show the finished picture, uint8 (H, W, 3), exactly; overlays go on showing the last frame."""
-        self.live.show_result(picture)
+    def show_result(self, part: NDArray[np.uint8]) -> None:
+        """Show what of the finished picture lies in the frame, uint8 (h, w, 3), exactly; overlays go on showing the
+        last frame."""
+        self.live.show_result(part)
 
     def show_map(self, frame: WorkingFrame | None, image: QImage | None) -> None:
         """Show something about the picture, an image over this frame, in place of the mask; None takes it away."""

@@ -37,10 +37,10 @@ class Made:
             if self._pooled is None:
                 self._pooled = Pooled(self.mask[slices(self.rect)].copy(), self.rect.x(), self.rect.y())
 
-    def show_exact(self, picture: NDArray[np.uint8]) -> None:
-        """Show a finished picture, uint8 (H, W, 3)."""
+    def show_exact(self, part: NDArray[np.uint8]) -> None:
+        """Show what of the finished picture lies in `rect`, uint8 (h, w, 3)."""
         self._image = None
-        self._write(picture[slices(self.rect)])
+        self._write(part)
 
     def _write(self, part: NDArray[np.uint8]) -> None:
         if self.rect.isEmpty():

@@ -58,9 +58,10 @@ class LiveView:
         self._next.show(pixels)
         self._put()
 
-    def show_result(self, picture: NDArray[np.uint8]) -> None:
-        """The finished picture, uint8 (H, W, 3), exactly; the state of the last frame goes on for the overlays."""
-        self._next.show_exact(picture)
+    def show_result(self, part: NDArray[np.uint8]) -> None:
+        """What of the finished picture lies in the frame, uint8 (h, w, 3), exactly; the state of the last frame goes
+        on for the overlays."""
+        self._next.show_exact(part)
         self._put()
 
     def clear(self) -> None:

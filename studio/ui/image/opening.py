@@ -23,6 +23,8 @@ from studio.ui.inspector.forecast import units_of_request
 from studio.ui.runs import Run
 from studio.ui.tasks import spawn
 
+PNG = b"\x89PNG\r\n\x1a\n"
+
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
     from studio.ui.image.workspace import ImageWorkspace
@@ -65,10 +67,13 @@ class Opening(QObject):
 
     async def file(self, path: Path) -> None:
         """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
-        picture, request = await asyncio.to_thread(_read, path)
+        picture, request, problem = await asyncio.to_thread(_read, path)
         self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
         if request is None or not self.request(request, picture, path.stem, path):
             self.picture(picture, path.stem, path)
+        if problem:
+            told = f"{path.name} is here as a picture alone: what it was made with cannot be read."
+            self._of.studio.notices.show(told, kind="warning", place=self._of.name, details=problem)
         self._of.studio.settings.add_recent(self._of.name, path)
 
     def picture(self, picture: Picture, title: str, path: Path | None = None) -> None:
@@ -205,11 +210,16 @@ def _went_on(request: GenerationRequest, bundle: "Bundle", mask: NDArray[np.uint
     return sum(units_of_request(request, bundle)) < units
 
 
-def _read(path: Path) -> tuple[Picture, GenerationRequest | None]:
+def _read(path: Path) -> tuple[Picture, GenerationRequest | None, str]:
+    """A picture, the request that it carries if it is one of ours, and what is wrong with that."""
     picture = load_picture(path)
-    if path.suffix.lower() == ".png" and read_parameters(path) is not None:
-        request = read_request(path)[0]
-        source = request.source
-        if not isinstance(source, PictureSource) or picture.size == (source.width, source.height):
-            return picture, request
-    return picture, None  # one that was cut or resized since is a picture like any other
+    try:
+        with path.open("rb") as file:
+            png = file.read(len(PNG)) == PNG  # what the web saves under that name may be a JPEG
+        request = read_request(path)[0] if png and read_parameters(path) is not None else None
+    except StudioError as error:
+        return picture, None, str(error)
+    source = None if request is None else request.source
+    if isinstance(source, PictureSource) and picture.size != (source.width, source.height):
+        request = None  # one that was cut or resized since is a picture like any other
+    return picture, request, ""
