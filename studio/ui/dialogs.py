@@ -5,7 +5,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from shiboken6 import isValid
 
 from studio.media.images import SUFFIXES
 from studio.ui.widgets.icon_button import IconLabel
@@ -30,8 +41,20 @@ async def finished(dialog: QDialog) -> bool:
     try:
         return await answer
     except asyncio.CancelledError:
-        dialog.reject()
+        if isValid(dialog):  # else it went with its parent
+            dialog.reject()
         raise
+
+
+async def close_all() -> None:
+    """Close what is asked, the innermost first: Qt's own boxes in its file dialog have a loop each, which must end
+    before their parent goes."""
+    for _ in range(9):
+        asked = QApplication.activeModalWidget()
+        if asked is None:
+            return
+        asked.close()
+        await asyncio.sleep(0.01)
 
 
 async def ask_open(parent: QWidget, title: str, filters: Sequence[str] = (), folder: Path | None = None) -> Path | None:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QByteArray, QMimeData, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
-from studio.ui import menus
+from studio.ui import dialogs, menus
 from studio.ui.context import Studio
 from studio.ui.notices import Notice, NoticeBar
 from studio.ui.rail import Rail
@@ -230,6 +230,7 @@ class Window(QMainWindow):
 
     async def close_down(self) -> None:
         """Save and stop everything that the window owns."""
+        await dialogs.close_all()
         settings = self.studio.settings
         settings.set("geometry", base64.b64encode(self.saveGeometry().data()).decode("ascii"))
         # What the workspace in front does without, such as the timeline, has no size now: the one it had stands.

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplication, QLineEdit, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplication, QLineEdit, QMessageBox, QWidget
 
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
@@ -23,7 +23,7 @@ from studio.media.frames import crop
 from studio.media.images import Picture
 from studio.runtime.catalog import user_models
 from studio.runtime.denoiser import OnnxDenoiser
-from studio.ui import tasks
+from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
 from studio.ui.image import masking
 from studio.ui.image.workspace import ImageWorkspace
@@ -620,6 +620,21 @@ def test_a_request_brings_its_digit_planes_back(with_window: Any, tmp_path: Path
         image.document.undo_stack.redo()
         whole = (1 << image.document.digits) - 1
         assert (image.document.mask_bits & whole == bits & whole).all() and bits.any()
+
+    with_window(test)
+
+
+def test_the_end_closes_what_is_asked_first(with_window: Any) -> None:
+    """As at the end of the desktop's session: a box of Qt's file dialog has a loop of its own."""
+
+    async def test(window: Window) -> None:
+        tasks.spawn(dialogs.ask_open(window, "Open"))
+        await until(lambda: QApplication.activeModalWidget() is not None)
+        dialog, answered = QApplication.activeModalWidget(), []
+        QTimer.singleShot(0, lambda: answered.append(QMessageBox.warning(dialog, "Open", "There is no such file.")))
+        await until(lambda: isinstance(QApplication.activeModalWidget(), QMessageBox))
+        await dialogs.close_all()
+        assert answered and QApplication.activeModalWidget() is None
 
     with_window(test)
 
