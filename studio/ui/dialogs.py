@@ -92,6 +92,7 @@ async def _ask_path(
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
         dialog.selectFile(name)
+        dialog.filterSelected.connect(lambda chosen: _take_suffix(dialog, chosen))
     # Read while it lives: it may be gone with its parent when the wait is over.
     chosen: list[Path] = []
     dialog.filesSelected.connect(lambda files: chosen.extend(Path(file) for file in files))
@@ -100,6 +101,17 @@ async def _ask_path(
         return None
     _last_folder = chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent
     return chosen[0]
+
+
+def _take_suffix(dialog: QFileDialog, chosen: str) -> None:
+    """Another kind of file was chosen: what is written goes by its name, so the name has to follow."""
+    suffix = chosen.partition("(*.")[2].rstrip(")").split(" ")[0]
+    if not suffix:
+        return
+    dialog.setDefaultSuffix(suffix)
+    path = Path(dialog.selectedFiles()[0])
+    if not path.is_dir():  # what it says where no name is given
+        dialog.selectFile(path.with_suffix(f".{suffix}").name)
 
 
 class _Question(QDialog):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.ui import dialogs
@@ -63,6 +63,20 @@ def test_confirm_gives_what_was_pressed(qrun, window: QWidget) -> None:
     for pressed in ("Delete", "Keep"):
         result = qrun(answer(confirm(window, "Delete three results?", "Delete", "Keep", danger=True), press(pressed)))
         assert result is (pressed == "Delete")
+
+
+def test_the_name_follows_the_kind_of_file(qrun, window: QWidget, tmp_path: Path) -> None:
+    def act(dialog: QDialog) -> None:
+        assert isinstance(dialog, QFileDialog)
+        kinds = dialog.findChild(QComboBox, "fileTypeCombo")
+        assert isinstance(kinds, QComboBox)
+        kinds.setCurrentIndex(1)
+        kinds.activated.emit(1)
+        dialog.accept()
+
+    filters = ["WebP animation (*.webp)", "GIF animation (*.gif)", "Text (*.txt *.md)"]
+    path = qrun(answer(ask_save(window, "Export", "v1.2-run.webp", filters, tmp_path), act, QFileDialog))
+    assert path == tmp_path / "v1.2-run.gif"
 
 
 def test_the_loop_goes_on_meanwhile(qrun, window: QWidget) -> None:
