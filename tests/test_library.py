@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -286,11 +287,16 @@ class TestExporting:
 
     def test_grid(self, library: Library, items: list[Item], tmp_path: Path) -> None:
         (sheet,) = export_items(library, items, tmp_path / "sheet.png", "grid")
-        assert load_picture(sheet).size == (62, 30) and read_parameters(sheet) is None
+        scale = 5  # 30 pixels are too few to look at
+        assert load_picture(sheet).size == (62 * scale, 30 * scale) and read_parameters(sheet) is None
         with pytest.raises(StudioError, match="No picture"):
             export_items(library, items[2:], tmp_path / "sheet.png", "grid")
         with pytest.raises(StudioError, match=r"\.png"):
             export_items(library, items, tmp_path / "sheet.jpg", "grid")
+        for item in items:  # what is too large is not even read
+            item.file.unlink()
+        with pytest.raises(StudioError, match="too large"):
+            export_items(library, [replace(items[0], width=9000), replace(items[1], height=9000)], sheet, "grid")
 
     def test_table(self, library: Library, items: list[Item], tmp_path: Path) -> None:
         *written, sheet = export_items(library, items, tmp_path / "out", "table")

@@ -17,10 +17,12 @@ from studio.files import atomic_path, write_atomic
 from studio.generation import Options
 from studio.library.items import Item
 from studio.library.store import Library
-from studio.media.export import check_suffix, contact_grid, enlarge, save_png, save_text
-from studio.media.images import load_picture
+from studio.media.export import check_suffix, contact_grid, enlarge, save_png, save_text, viewing_scale
+from studio.media.images import MAX_PIXELS, load_picture
 
 GRID_LIMIT = 400
+CELL = 128
+"""Pixels that the longer side of a picture in a grid has at least."""
 _OPTIONS = tuple(Options.__annotations__)
 
 
@@ -102,15 +104,18 @@ def _plain(value: object) -> object:
 def _grid(items: Sequence[Item], path: Path) -> Path:
     """All pictures on one sheet: each in the middle of a cell of the largest one's size, small ones enlarged."""
     path = check_suffix(path, (".png",))
-    pictures = [load_picture(item.file).rgb for item in items if item.kind == "picture"]
-    if not pictures:
+    chosen = [item for item in items if item.kind == "picture"]
+    if not chosen:
         raise StudioError("No picture is selected: a grid is made of pictures.")
-    if len(pictures) > GRID_LIMIT:
-        raise StudioError(f"{len(pictures)} pictures are too many for one grid: choose at most {GRID_LIMIT}.")
+    if len(chosen) > GRID_LIMIT:
+        raise StudioError(f"{len(chosen)} pictures are too many for one grid: choose at most {GRID_LIMIT}.")
+    if len(chosen) * max(item.height for item in chosen) * max(item.width for item in chosen) > MAX_PIXELS:
+        raise StudioError("These pictures are too large for one grid: choose fewer, or leave out the largest.")
+    pictures = [load_picture(item.file).rgb for item in chosen]
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
-    if len(pictures) * height * width > 64_000_000:
-        raise StudioError("These pictures are too large for one grid: choose fewer of them.")
-    save_png(path, contact_grid([_cell(picture, height, width) for picture in pictures], gap=max(2, width // 16)))
+    cells = [_cell(picture, height, width) for picture in pictures]
+    scale = viewing_scale(cells[0], CELL)
+    save_png(path, contact_grid(cells, gap=max(2, width // 16) * scale, scale=scale))
     return path
 
 
