@@ -25,14 +25,18 @@ def kind_of(path: Path) -> str:
 
 
 def _kind_of_folder(path: Path) -> str:
+    """Of pictures with a README or captions beside, or texts with a cover, what there is more of counts."""
+    pictures = texts = 0
     for file in islice(path.rglob("*"), _LOOK_AT):
         name = file.name.lower()
-        if name.endswith(SUFFIXES) or "idx3" in name or name.startswith("data_batch_"):
+        if "idx3" in name or name.startswith("data_batch_"):
             return "pictures"
         if name.endswith(".parquet"):
             return _kind_of_parquet(file)
-        if name.endswith(PLAIN + TABLES):
-            return "texts"
+        pictures += name.endswith(SUFFIXES)
+        texts += name.endswith(PLAIN + TABLES)
+    if pictures or texts:
+        return "pictures" if pictures >= texts else "texts"
     if (path / "train").is_file():  # CIFAR-100
         return "pictures"
     raise StudioError(f"{path.name} holds neither pictures nor texts that are known: choose another folder.")

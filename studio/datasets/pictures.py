@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 import struct
 import tarfile
 import zipfile
@@ -71,7 +72,10 @@ def fit(picture: NDArray[np.uint8], height: int, width: int, how: str = "crop") 
 
 
 def walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """The files below a folder with one of the suffixes, by name; only one folder's names are held at a time."""
+    """The files below a folder with one of the suffixes, by name; only one folder's names are held at a time.
+
+    Pipes and devices are passed over: reading one would wait for ever, or never end.
+    """
     try:
         entries = sorted(os.listdir(folder))
     except OSError as error:
@@ -79,10 +83,15 @@ def walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     for name in entries:
         if name.startswith("."):
             continue
-        if name.lower().endswith(suffixes):
-            yield folder / name
-        elif (inner := folder / name).is_dir() and not inner.is_symlink():
-            yield from walk(inner, suffixes)
+        path = folder / name
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            mode = stat.S_IFREG  # a link to nothing, or what must not be looked at: reading it says so
+        if stat.S_ISDIR(mode) and not path.is_symlink():
+            yield from walk(path, suffixes)
+        elif stat.S_ISREG(mode) and name.lower().endswith(suffixes):
+            yield path
 
 
 def _folder(path: Path, column: str) -> Iterator[Item]:

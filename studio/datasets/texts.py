@@ -52,7 +52,11 @@ def _file(path: Path, name: str, column: str) -> Iterator[Item]:
 
 def _folder(path: Path, column: str) -> Iterator[Item]:
     for file in walk(path, PLAIN + TABLES):
-        yield from _file(file, str(file.relative_to(path)), column)
+        name = str(file.relative_to(path))
+        try:
+            yield from _file(file, name, column)
+        except StudioError as error:  # one bad file of many
+            yield name, _failing(str(error))
 
 
 @contextmanager
@@ -77,7 +81,10 @@ def _plain(path: Path, name: str) -> Iterator[Item]:
                 if size >= BLOCK:
                     yield name, _given("".join(lines))
                     lines, size = [], 0
-    except (UnicodeDecodeError, EOFError, zlib.error, StudioError) as error:
+    except StudioError as error:
+        yield name, _failing(str(error))
+        return
+    except (UnicodeDecodeError, EOFError, zlib.error) as error:
         why = "save it as UTF-8 first" if isinstance(error, UnicodeDecodeError) else str(error)
         yield name, _failing(f"{name} is not whole UTF-8 text: {why}.")
         return

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,26 @@ def test_a_folder_holds_files_of_all_kinds(tmp_path: Path):
     assert good == ["# One", "two", "x", "three", "four, with\na newline"]
     assert len(bad) == 4
     assert any("UTF-8" in sentence for sentence in bad)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and links in a folder")
+def test_a_bad_file_of_many_is_left_out_and_no_pipe_is_waited_for(tmp_path: Path):
+    (tmp_path / "a.txt").write_text("one")
+    os.mkfifo(tmp_path / "b.txt")
+    (tmp_path / "c.jsonl").symlink_to(tmp_path / "missing")
+    (tmp_path / "d.csv").symlink_to(tmp_path / "missing")
+    (tmp_path / "e.txt").symlink_to(tmp_path / "missing")
+    (tmp_path / "f.txt").symlink_to("/dev/zero")
+    (tmp_path / "g.txt").mkdir()
+    (tmp_path / "g.txt" / "two.txt").write_text("two")
+    (tmp_path / "h.csv").write_text("other\nthree\n")
+    good, bad = read(tmp_path, "text")
+    assert good == ["one", "two"]
+    assert [sentence.split(":")[0] for sentence in bad] == [
+        *(f"Cannot read {tmp_path / name}" for name in ("c.jsonl", "d.csv", "e.txt")),
+        "h.csv has no column 'text'",
+    ]
+    assert all(sentence.count("..") == 0 for sentence in bad)
 
 
 def test_the_column_is_chosen(tmp_path: Path):
