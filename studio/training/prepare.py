@@ -130,7 +130,8 @@ def _split(recipe: Recipe, folder: Path, report: Report) -> tuple[Dataset, Place
         return train, np.arange(len(train)), valid, np.arange(len(valid))
     held = train.held_out(data.valid_share)
     if held.all() or not held.any():
-        raise StudioError(f"{data.train} holds only one thing that can be learned from: add different ones.")
+        source = train.table.get("source", data.train)  # what its user opened, not our copy of it
+        raise StudioError(f"{source} holds only one thing that can be learned from: add different ones.")
     return train, np.flatnonzero(~held), train, np.flatnonzero(held)
 
 

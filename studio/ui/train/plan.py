@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.datasets.store import Dataset
+from studio.runtime.catalog import models_folders
 from studio.training.presets import SIZES, divisors, fine_tuning, new_model
 from studio.training.recipe import Recipe
 from studio.training.validation import Problem, problems
@@ -91,8 +92,12 @@ def lengths(modality: str, tokenizer: str) -> tuple[int, ...]:
 
 
 def free_folder(runs: Path, name: str) -> Path:
-    """A folder for a run of this name that is not taken: name, name-2, …"""
+    """A folder for a run of this name that is not taken: name, name-2, …
+
+    Nor by a model that is there before the run has made its own, which would take its place.
+    """
+    places = [runs, *models_folders()]
     folder, number = runs / name, 2
-    while folder.exists():
+    while any((place / folder.name).exists() for place in places):
         folder, number = runs / f"{name}-{number}", number + 1
     return folder

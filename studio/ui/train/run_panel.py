@@ -273,8 +273,12 @@ class RunPanel(QWidget):
 
     def _refresh_buttons(self, *_: Any) -> None:
         chosen = self.chosen()
-        self.take.setEnabled(chosen is not None and not self._making)
-        self.back.setEnabled(chosen is not None and chosen.file != CHECKPOINT and not self.watch.active)
+        take = chosen is not None and not self._making
+        back = chosen is not None and chosen.file != CHECKPOINT and not self.watch.active
+        for button, can in ((self.take, take), (self.back, back)):
+            if not can and button.hasFocus():  # or the next press of the same key would go to the other of the two
+                self.checkpoints.setFocus()
+            button.setEnabled(can)
 
     def _previewed(self) -> None:
         if self.isVisible():

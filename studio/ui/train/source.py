@@ -17,6 +17,7 @@ from studio.processes import child
 
 BATCHES = ("data_batch_", "test_batch")
 """How CIFAR's files are called."""
+_PROBLEMS = {"unreadable": "unreadable", "tiny": "tiny or empty"}
 
 
 class Source(QObject):
@@ -104,11 +105,15 @@ class Source(QObject):
             return f"Reading … {counts.get('kept', 0):,} so far"
         if self.dataset is None:
             return self.problem
-        what = "pictures" if self.dataset.kind == "pictures" else "texts"
-        parts = [f"{counts['kept']:,} {what}"]
-        words = {"unreadable": "unreadable", "tiny": "tiny or empty", "duplicate": "duplicates"}
-        parts += [f"{counts[kind]:,} {word}" for kind, word in words.items() if counts[kind]]
+        what = "picture" if self.dataset.kind == "pictures" else "text"
+        parts = [_number(counts["kept"], what)]
+        parts += [f"{counts[kind]:,} {word}" for kind, word in _PROBLEMS.items() if counts[kind]]
+        parts += [_number(counts["duplicate"], "duplicate")] if counts["duplicate"] else []
         return " · ".join(parts)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def sources_of(paths: Sequence[Path]) -> Path | None:

@@ -18,7 +18,7 @@ from studio.training.presets import new_model
 from studio.ui.train.plan import Plan, free_folder, starts
 from studio.ui.train.source import Source, sources_of
 from studio.ui.train.watching import MOST_POINTS, Series, Watch, duration
-from tests.helpers import fake_worker
+from tests.helpers import fake_worker, picture_bundle
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_data_are_read_beside_the_window(qapp: QApplication, qrun: Any, pictures
         await source.open(pictures, (8, 8))
         assert source.dataset is not None
         assert len(source.dataset) == 13
-        assert source.summary() == "13 pictures · 1 unreadable · 1 duplicates"
+        assert source.summary() == "13 pictures · 1 unreadable · 1 duplicate"
         assert told[0] and not told[-1]
         await source.open(tmp_path / "nowhere", (8, 8))
         assert source.dataset is None
@@ -152,6 +152,15 @@ def test_a_plan_becomes_a_recipe(pictures: Path, tmp_path: Path):
     assert plan.recipe(None).num_tokens == 16 * 16 * 3
     assert [value for value, _ in starts([("a", "A")])] == ["a", "new:tiny", "new:small", "new:base"]
     assert free_folder(tmp_path, "pictures") == tmp_path / "pictures-2"
+
+
+def test_a_run_is_not_called_as_a_model_that_is_there(tmp_path: Path, own_home: Path):
+    """It would take its place: of one that shipped, or of one whose run is deleted."""
+    picture_bundle(own_home / "studio" / "models", "mine")
+    assert free_folder(tmp_path, "emoji-32") == tmp_path / "emoji-32-2"
+    assert free_folder(tmp_path, "mine") == tmp_path / "mine-2"
+    (tmp_path / "mine-2").mkdir()
+    assert free_folder(tmp_path, "mine") == tmp_path / "mine-3"
 
 
 def test_a_run_is_begun_watched_and_found_again(

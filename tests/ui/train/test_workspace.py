@@ -105,7 +105,10 @@ def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
         assert actions["train.resume"].isVisible() and not actions["train.stop"].isVisible()
         made: list[tuple[str, str]] = []
         train.made.connect(lambda name, modality: made.append((name, modality)))
+        train.run_panel.take.setFocus()
         train.run_panel.take.click()
+        await until(lambda: train.run_panel._making)
+        assert train.run_panel.checkpoints.hasFocus()
         await until(lambda: bool(made))
         assert made == [("steady", "image")]
         assert window.studio.models.get("steady") is not None
