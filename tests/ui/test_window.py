@@ -20,11 +20,12 @@ from studio.errors import StudioError
 from studio.evaluation import picture_surprise
 from studio.media.export import PARAMETERS_KEY, save_png
 from studio.media.frames import crop
-from studio.media.images import Picture
+from studio.media.images import Picture, load_picture
 from studio.runtime.catalog import user_models
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
+from studio.ui.gallery.reading import source_of
 from studio.ui.image import masking
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.lane import Lane
@@ -363,6 +364,26 @@ def test_a_result_is_drawn_once(with_window: Any, monkeypatch: pytest.MonkeyPatc
         image.playhead.show(1)
         image.playhead.show(2)
         assert drawn == 3 * [(rect.height(), rect.width(), 3)]
+
+    with_window(test)
+
+
+def test_the_variation_that_was_opened_is_the_one_shown(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, library = image_of(window), window.studio.library
+        assert library is not None
+        image.settings.set(steps=2, seed=40, variations=3)
+        await image.generate()
+        await finished(image)
+        await until(lambda: len(library.ids()) == 3)
+        item = next(item for item in library.items(library.ids()) if item.variation == 1)
+        request, source = source_of(library, item)
+        window.open_request(request, **source)
+        assert image.opening.title == "couple", "a seed in the name would be one of another picture soon"
+        await image.generate()
+        await finished(image)
+        assert image.making.variation == 1
+        assert (image.shown_picture().rgb == load_picture(item.file).rgb).all()
 
     with_window(test)
 

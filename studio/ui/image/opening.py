@@ -67,9 +67,9 @@ class Opening(QObject):
 
     async def file(self, path: Path) -> None:
         """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
-        picture, request, problem = await asyncio.to_thread(_read, path)
+        picture, request, variation, problem = await asyncio.to_thread(_read, path)
         self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
-        if request is None or not self.request(request, picture, path.stem, path):
+        if request is None or not self.request(request, picture, path.stem, variation, path):
             self.picture(picture, path.stem, path)
         if problem:
             told = f"{path.name} is here as a picture alone: what it was made with cannot be read."
@@ -131,8 +131,12 @@ class Opening(QObject):
         """Show the pictures of a folder as a strip and open the first one."""
         self._of.strip.open_folder(path)
 
-    def request(self, request: GenerationRequest, picture: object, title: str, path: Path | None = None) -> bool:
-        """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's."""
+    def request(
+        self, request: GenerationRequest, picture: object, title: str, variation: int, path: Path | None = None
+    ) -> bool:
+        """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's.
+
+        variation: the one of its samples that was asked for."""
         source = request.source
         if not isinstance(source, PictureSource):
             return False
@@ -159,8 +163,9 @@ class Opening(QObject):
                 start = Job(Run.at_start(request, bundle), picture, picture.rgb)
                 told = "This went on from a frame of another run: Branch here makes it again from there."
             self._put(picture, title, path, before, mask=mask, frame=frame, place=start and start.run.id)
+            of.making.variation = variation  # of what is made next
             if start is not None:
-                of.making.take_up(start, 0)
+                of.making.take_up(start, variation)
         elif of.making.job is not None:
             of.making.clear()
         if told:
@@ -210,16 +215,18 @@ def _went_on(request: GenerationRequest, bundle: "Bundle", mask: NDArray[np.uint
     return sum(units_of_request(request, bundle)) < units
 
 
-def _read(path: Path) -> tuple[Picture, GenerationRequest | None, str]:
-    """A picture, the request that it carries if it is one of ours, and what is wrong with that."""
+def _read(path: Path) -> tuple[Picture, GenerationRequest | None, int, str]:
+    """A picture, the request that it carries if it is one of ours, which sample it is, and what is wrong with that."""
     picture = load_picture(path)
     try:
         with path.open("rb") as file:
             png = file.read(len(PNG)) == PNG  # what the web saves under that name may be a JPEG
-        request = read_request(path)[0] if png and read_parameters(path) is not None else None
+        if not png or read_parameters(path) is None:
+            return picture, None, 0, ""
+        request, variation, _ = read_request(path)
     except StudioError as error:
-        return picture, None, str(error)
-    source = None if request is None else request.source
+        return picture, None, 0, str(error)
+    source = request.source
     if isinstance(source, PictureSource) and picture.size != (source.width, source.height):
-        request = None  # one that was cut or resized since is a picture like any other
-    return picture, request, ""
+        return picture, None, 0, ""  # one that was cut or resized since is a picture like any other
+    return picture, request, variation, ""

@@ -187,7 +187,10 @@ class ImageWorkspace(Workspace):
         return True
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
-        return self.opening.request(request, source.get("picture"), str(source.get("title") or "picture"))
+        variation = int(source.get("variation", 0))
+        # As `history` named what was made of it; what is made now gets its seed anew.
+        title = str(source.get("title") or "picture").removesuffix(f", seed {request.seeds[variation]}")
+        return self.opening.request(request, source.get("picture"), title, variation)
 
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "image":
