@@ -27,6 +27,7 @@ from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
 from studio.ui.image import masking
+from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.lane import Lane
 from studio.ui.window import Window
@@ -540,6 +541,18 @@ def test_return_in_a_field_gives_the_keys_back_to_the_canvas(with_window: Any) -
             event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier, "\r")
             QApplication.sendEvent(field, event)
             assert window.focusWidget() is image_of(window).canvas, field.accessibleName()
+
+    with_window(test)
+
+
+def test_the_keys_go_to_the_canvas_when_it_comes_to_the_front(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        for name in ("gallery", "models", "text"):
+            next(button for button in image.findChildren(PlanesButton)).setFocus()
+            window.bring_to_front(name)
+            window.bring_to_front("image")
+            assert window.focusWidget() is image.canvas, f"not to a button, after {name}"
 
     with_window(test)
 

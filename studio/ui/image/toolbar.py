@@ -1,5 +1,6 @@
 """The tools at the side of the canvas, and the bar above it."""
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
@@ -40,8 +41,8 @@ HELP = {
     "picker": "Take a colour from the picture.",
 }
 STEPS = 1000
-TALL, LOW = 500, 248
-"""Heights that take all the tools in one column, and in two without the slider."""
+TALL, LOW, LOWEST = 500, 248, 200
+"""Heights that take all the tools in one column, in two without the slider, and in three without gaps."""
 
 
 class ToolStrip(QFrame):
@@ -92,7 +93,7 @@ class ToolStrip(QFrame):
         self._number = QLabel()
         self._number.setProperty("role", "mono")
         self._number.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self.setMinimumHeight(LOW)
+        self.setMinimumHeight(LOWEST)
         self._arrange()
         settings.changed.connect(self._show)
         self._show()
@@ -102,10 +103,10 @@ class ToolStrip(QFrame):
         self._arrange()
 
     def _arrange(self) -> None:
-        """One column of tools, or two where there is no room for one; the slider goes where there is none at all."""
+        """One column of tools, or two or three where there is no room for fewer; the slider needs room of its own."""
         for widget in (self._size, self._number):
             widget.setVisible(self.height() >= LOW + 90)
-        columns = 1 if self.height() >= TALL else 2
+        columns = 1 if self.height() >= TALL else 2 if self.height() >= LOW else 3
         if columns == self._columns:
             return
         self._columns = columns
@@ -114,11 +115,11 @@ class ToolStrip(QFrame):
             self._grid.setRowMinimumHeight(row, 0)
             self._grid.setRowStretch(row, 0)
         row = 0
-        for group in self._groups:
+        for group in self._groups if columns < 3 else [[*chain(*self._groups)]]:
             for place, button in enumerate(group):
                 self._grid.addWidget(button, row + place // columns, place % columns)
             row += -(-len(group) // columns)
-            self._grid.setRowMinimumHeight(row, 6)
+            self._grid.setRowMinimumHeight(row, 6 if columns < 3 else 0)
             row += 1
         self._grid.addWidget(self._size, row, 0, 1, columns, Qt.AlignmentFlag.AlignHCenter)
         self._grid.addWidget(self._number, row + 1, 0, 1, columns)

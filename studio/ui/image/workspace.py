@@ -174,6 +174,9 @@ class ImageWorkspace(Workspace):
             signal.connect(self.surprise.clear)
         self._show_zoom()
 
+    def activated(self) -> None:
+        (self.wipes.view if self.wiping else self.canvas).setFocus()
+
     # ---- opening
 
     def open_paths(self, paths: list[Path]) -> bool:

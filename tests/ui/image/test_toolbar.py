@@ -5,12 +5,12 @@ from PySide6.QtWidgets import QSlider, QToolButton
 from pytestqt.qtbot import QtBot
 
 from studio.ui.actions import Actions
-from studio.ui.image.toolbar import LOW, TALL, ToolStrip
+from studio.ui.image.toolbar import LOW, LOWEST, TALL, ToolStrip
 from studio.ui.image.tools import ToolSettings
 from studio.ui.settings import Settings
 
 
-@pytest.mark.parametrize("height", [LOW, LOW + 100, TALL - 1, TALL, 900])
+@pytest.mark.parametrize("height", [LOWEST, LOW - 1, LOW, LOW + 100, TALL - 1, TALL, 900])
 def test_no_tool_covers_another(height: int, qtbot: QtBot) -> None:
     settings = ToolSettings()
     strip = ToolStrip(Actions(Settings()), settings)
