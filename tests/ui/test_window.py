@@ -619,6 +619,25 @@ def test_what_was_painted_into_a_frame_stays_in_sight(with_window: Any) -> None:
     with_window(test)
 
 
+def test_results_beside_each_other_are_whole_and_kept(with_window: Any) -> None:
+    """Even those that were never on the canvas, and made while something else was looked at."""
+
+    async def test(window: Window) -> None:
+        image, library = image_of(window), window.studio.library
+        assert library is not None
+        image.settings.set(steps=6)
+        await image.compare()
+        window.bring_to_front("gallery")
+        jobs = image.making.comparison
+        await until(lambda: all(job.run.over for job in jobs))
+        await until(lambda: len(library.ids()) == len(jobs) > 2)
+        window.bring_to_front("image")
+        tiles = image.side_by_side.comparison.view.tiles.tiles
+        await until(lambda: all(tile.detail.startswith("6 calls") for tile in tiles))
+
+    with_window(test)
+
+
 def test_a_new_run_ends_the_comparison_with_the_old(with_window: Any) -> None:
     async def test(window: Window) -> None:
         image, act = image_of(window), window.studio.actions

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.errors import StudioError
 from studio.generation import (
@@ -16,14 +16,12 @@ from studio.generation import (
     picture_request,
     picture_tokenizer,
 )
-from studio.generation.request import inside
-from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
 from studio.ui.context import Studio
 from studio.ui.image import planes
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.jobs import Job, Jobs, Look
-from studio.ui.image.repaint import edited_state, pinned_state
+from studio.ui.image.repaint import touched_job, touched_state
 from studio.ui.inspector.forecast import units_of
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept, Run
@@ -36,6 +34,8 @@ ALL_KNOWN = "Every pixel is known at this step: step back, or mark with the brus
 PAINTED = (
     "All is known, and what you painted too: mark with the brush what is to be made again, or use this as the picture."
 )
+BESIDE_MS = 100
+"""How often runs beside the one on the canvas are looked at, for their end."""
 
 
 class Making(QObject):
@@ -59,6 +59,9 @@ class Making(QObject):
         # The open picture as the last run saw it, shared by all runs until it changes.
         self._picture: Picture | None = None
         self._rgb: NDArray[np.uint8] | None = None
+        self._beside = QTimer(self)
+        self._beside.setInterval(BESIDE_MS)
+        self._beside.timeout.connect(self._look)
         document.returned.connect(self._return)
         document.picture_changed.connect(self._forget_picture)
         document.replaced.connect(self._replaced)
@@ -97,7 +100,7 @@ class Making(QObject):
         bundle, frame = self.settings.bundle, self.document.working_frame
         job = self.job
         if bundle is not None and job is not None and self.pending and bundle.digest == job.run.bundle.digest:
-            state = self._touched(job, self.playhead.index)
+            state = touched_state(job, self.playhead.index, self.variation, self.document)
             return sum(units_of(state, bundle.subtokens.mask_id, self.settings.get("granularity")))
         if bundle is None or frame is None:
             return 0
@@ -160,7 +163,8 @@ class Making(QObject):
             raise StudioError(problem)
         self.building = True
         try:
-            given, mask, edited = self._edited(job, index)
+            given = touched_state(job, index, self.variation, self.document)
+            edited, mask = touched_job(job, self.document)
             if not (given == bundle.subtokens.mask_id).any():  # painted over, but nothing marked
                 raise StudioError(PAINTED)
             if not self.settings.get("seed_locked"):
@@ -263,9 +267,9 @@ class Making(QObject):
         if job is None:
             self._leave()
             return
-        self._end_old(job.run)
-        self._remember()
         look = self._jobs.look(job)
+        self._end_old(job.run, look.beside)
+        self._remember()
         self._set_comparison(look.beside)
         self.document.editing_state = True
         self.look_at(job, look.variation)
@@ -304,6 +308,7 @@ class Making(QObject):
         return made, filled
 
     def close_down(self) -> None:
+        self._beside.stop()
         for job in self._jobs:
             job.run.stop()
 
@@ -340,15 +345,15 @@ class Making(QObject):
         assert self._picture is not None and self._rgb is not None
         return self._jobs.keep(Job(self._studio.lane.start(request, bundle), self._picture, self._rgb))
 
-    def _end_old(self, run: Run) -> None:
-        """Another run is shown: one that is still being made for the canvas ends."""
-        old = self.playhead.run
-        if old is not None and old is not run and all(old is not job.run for job in self.comparison):
-            old.stop()
+    def _end_old(self, run: Run, beside: Sequence[Job]) -> None:
+        """Another run is shown, and others beside it: what is still being made for the canvas ends."""
+        for old in (self.job, *self.comparison):
+            if old is not None and old.run is not run and old not in beside:
+                old.run.stop()
 
     def _put(self, run: Run, text: str, comparison: Sequence[Job] = ()) -> None:
         """Show a new run, as an action; what was touched in the one before belonged to that."""
-        self._end_old(run)
+        self._end_old(run, comparison)
         self._remember()
         self._set_comparison(comparison)
         self.document.come_to(run.id, text, "erased", "painted")
@@ -358,41 +363,17 @@ class Making(QObject):
         self.changed.emit()
 
     def _set_comparison(self, jobs: Sequence[Job]) -> None:
+        self._look()  # what has ended meanwhile is told before it is out of sight
         if jobs or self.comparison:
             self.comparison = jobs
             self.compared.emit()
+        if jobs:
+            self._beside.start()  # the playhead looks at the one on the canvas alone
 
     def _look(self) -> None:
-        job = self.job
-        if job is not None and job.run.over and job.run.id not in self._told:
-            self._told.add(job.run.id)
-            self.ended.emit(job)
-
-    def _edited(self, job: Job, index: int) -> tuple[NDArray[np.int64], NDArray[np.bool_], Job]:
-        """The state (L, ℓ) to go on from, the mask (H, W) and the job with the pictures that belong to it."""
-        document, frame = self.document, WorkingFrame(*job.source.frame)
-        mask = job.source.full_mask()
-        painted = document.painted[..., 3] > 0
-        if painted.any():
-            color = document.painted[..., :3]
-            job = replace(
-                job,
-                picture=job.picture.filled(color, painted),
-                rgb=np.where(painted[..., None], color, job.rgb),
-                repainted=painted if job.repainted is None else painted | job.repainted,
-            )
-            mask &= ~painted
-        state = self._touched(job, index)
-        here = inside(frame, job.source.width, job.source.height)
-        mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
-        return state, mask, job
-
-    def _touched(self, job: Job, index: int) -> NDArray[np.int64]:
-        """A frame of the variation on the canvas, (L, ℓ), with what was erased, painted and pinned in it."""
-        bundle, document = job.run.bundle, self.document
-        frame, tokenizer = WorkingFrame(*job.source.frame), picture_tokenizer(bundle)
-        before = job.run.frames[index].y[self.variation]
-        state = edited_state(before, document, frame, tokenizer, bundle.subtokens)
-        if document.pins.any():
-            state = pinned_state(state, before, document.pins, frame, tokenizer)
-        return state
+        if all(job.run.over for job in self.comparison):
+            self._beside.stop()
+        for job in dict.fromkeys((self.job, *self.comparison)):
+            if job is not None and job.run.over and job.run.id not in self._told:
+                self._told.add(job.run.id)
+                self.ended.emit(job)

@@ -1,12 +1,17 @@
 """A paused sample that was touched on the canvas, as the state to go on from."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from studio.generation import picture_tokenizer
+from studio.generation.request import inside
 from studio.media.frames import WorkingFrame, crop, crop_planes
 from studio.media.images import ImageTokenizer
 from studio.prime.subtokens import Subtokens
 from studio.ui.image.document import ImageDocument
+from studio.ui.image.jobs import Job
 
 
 def edited_state(
@@ -45,3 +50,28 @@ def pinned_state(
     kept = tokenizer.token_mask(cells)
     state[kept] = y[kept]
     return state
+
+
+def touched_state(job: Job, index: int, variation: int, document: ImageDocument) -> NDArray[np.int64]:
+    """A frame of a run, (L, ℓ), with what was erased, painted and pinned in it on the canvas."""
+    bundle, frame = job.run.bundle, WorkingFrame(*job.source.frame)
+    tokenizer, before = picture_tokenizer(bundle), job.run.frames[index].y[variation]
+    state = edited_state(before, document, frame, tokenizer, bundle.subtokens)
+    return pinned_state(state, before, document.pins, frame, tokenizer) if document.pins.any() else state
+
+
+def touched_job(job: Job, document: ImageDocument) -> tuple[Job, NDArray[np.bool_]]:
+    """A job with the pictures that what was painted belongs to, and the mask, bool (H, W), of a run that goes on."""
+    mask, painted = job.source.full_mask(), document.painted[..., 3] > 0
+    if painted.any():
+        color = document.painted[..., :3]
+        job = replace(
+            job,
+            picture=job.picture.filled(color, painted),
+            rgb=np.where(painted[..., None], color, job.rgb),
+            repainted=painted if job.repainted is None else painted | job.repainted,
+        )
+        mask &= ~painted
+    here = inside(WorkingFrame(*job.source.frame), job.source.width, job.source.height)
+    mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
+    return job, mask

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QSignalBlocker, QTimer
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from studio.generation import picture_tokenizer
@@ -67,6 +68,10 @@ class SideBySide(QWidget):
 
     def close_down(self) -> None:
         self._timer.stop()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._soon()  # out of sight nothing is drawn, but much may have been made
 
     # ---- variations
 

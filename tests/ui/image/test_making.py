@@ -289,6 +289,26 @@ def test_compare_runs_one_seed_at_every_granularity(making: Making, qtbot: Any) 
     assert not making.comparison
 
 
+def test_every_run_of_a_comparison_is_told_of(making: Making, qtbot: Any) -> None:
+    told: list[Run] = []
+    making.ended.connect(lambda job: told.append(job.run))
+    runs = make(making, qtbot, making.compare())
+    qtbot.waitUntil(lambda: set(told) == set(runs), timeout=5000)
+    assert len(told) == len(runs) and not making._beside.isActive()
+
+
+def test_a_new_run_and_undo_end_a_comparison(making: Making, qtbot: Any) -> None:
+    making.settings.set(steps=4000, policy="ancestral")
+    runs = asyncio.run(making.compare())
+    making.settings.set(steps=2)
+    make(making, qtbot, making.generate())
+    qtbot.waitUntil(lambda: all(run.state == "stopped" for run in runs), timeout=5000)
+    making.settings.set(steps=4000)
+    runs = asyncio.run(making.compare())
+    making.document.undo_stack.undo()
+    qtbot.waitUntil(lambda: all(run.state == "stopped" for run in runs), timeout=5000)
+
+
 @pytest.mark.parametrize("side", [24, 700])
 def test_small_pictures_show_what_is_made(making: Making, qtbot: Any, side: int) -> None:
     rows = np.linspace(0, 255, side).astype(np.uint8)
