@@ -619,6 +619,34 @@ def test_what_was_painted_into_a_frame_stays_in_sight(with_window: Any) -> None:
     with_window(test)
 
 
+def test_a_comparison_shows_the_place_and_the_frame_that_are_looked_at(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        image.opening.picture(Picture(np.zeros((300, 400, 3), dtype=np.uint8)), "large")
+        masking.fill_rect(image.document, QRect(200, 100, 40, 40))
+        image.settings.set(steps=4)
+        await image.generate()
+        await finished(image)
+        image.canvas.set_zoom(6)
+        image.canvas.centerOn(220, 120)
+        act["image.wipe"].trigger()
+        view = image.wipes.view
+        middle = view.to_picture(QPointF(view.viewport().rect().center()))
+        assert view.zoom == 6 and abs(middle.x() - 220) < 2 and abs(middle.y() - 120) < 2
+        act["image.zoom-in"].trigger()
+        assert view.zoom == 8 and image.canvas.zoom == 6 and image._zoom.text() == "800 %"
+        shown, before = [], view.set_pictures
+        view.set_pictures = lambda *pictures: (shown.append(pictures[1]), before(*pictures))  # type: ignore
+        image.playhead.show(2)
+        await until(lambda: bool(shown))
+        job = image.making.job
+        assert job is not None and (shown[-1] == job.whole(job.run.frames[2], 0)).all()
+        act["image.wipe"].trigger()
+        assert image._zoom.text() == "600 %"
+
+    with_window(test)
+
+
 def test_results_beside_each_other_are_whole_and_kept(with_window: Any) -> None:
     """Even those that were never on the canvas, and made while something else was looked at."""
 

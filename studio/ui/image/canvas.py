@@ -65,7 +65,6 @@ class Canvas(PictureView):
         self._at: QPointF | None = None
         self._cursor: QPointF | None = None
         self._space = False
-        self._wheel = 0
         self._tab_since = 0
 
         colors = colors_of(theme.current())
@@ -193,14 +192,11 @@ class Canvas(PictureView):
         super().leaveEvent(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        delta = event.angleDelta().y() or event.angleDelta().x()  # with Alt Qt turns the wheel sideways
-        self._wheel += delta
-        notches, self._wheel = int(self._wheel / 120), self._wheel - 120 * int(self._wheel / 120)
+        notches = self.notches(event)
         if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier):
             self.settings.resize(notches)
         else:
-            for _ in range(abs(notches)):
-                (self.zoom_in if notches > 0 else self.zoom_out)(event.position())
+            self.zoom_by(notches, event.position())
         event.accept()
 
     def _pointer(self, kind, event: QMouseEvent) -> Pointer:

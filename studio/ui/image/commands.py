@@ -100,10 +100,10 @@ class Commands:
             checkable=True,
         )
 
-        add("zoom-in", "Zoom in", canvas.zoom_in, "Ctrl++", "zoom-in")
-        add("zoom-out", "Zoom out", canvas.zoom_out, "Ctrl+-", "zoom-out")
-        add("zoom-fit", "Fit in view", canvas.fit, "Ctrl+0", "zoom-fit")
-        add("zoom-one", "Actual size", canvas.actual_size, "Ctrl+1", "original")
+        add("zoom-in", "Zoom in", lambda: of.view.zoom_in(), "Ctrl++", "zoom-in")
+        add("zoom-out", "Zoom out", lambda: of.view.zoom_out(), "Ctrl+-", "zoom-out")
+        add("zoom-fit", "Fit in view", lambda: of.view.fit(), "Ctrl+0", "zoom-fit")
+        add("zoom-one", "Actual size", lambda: of.view.actual_size(), "Ctrl+1", "original")
         for number, (name, title, icon, text) in enumerate(OVERLAYS, start=1):
             add(name, title, self._overlay(name), str(number), icon, text, group="overlay")
         self["picture"].setChecked(True)

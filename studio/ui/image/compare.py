@@ -63,7 +63,7 @@ class CompareView(PictureView):
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
-        self._captions = ("Before", "After")
+        self.captions = ("Before", "After")
         self._pair = _Pair()
         self._panning: QPointF | None = None
         self.scene().addItem(self._pair)
@@ -84,7 +84,7 @@ class CompareView(PictureView):
         if before.shape != after.shape:
             raise ValueError(f"pictures of {before.shape} and {after.shape} cannot lie on one another")
         other_size = self._pair.size != (before.shape[1], before.shape[0])
-        self._captions = captions
+        self.captions = captions
         self._pair.set_pictures(before, after)
         if other_size:
             self.fit()
@@ -114,7 +114,7 @@ class CompareView(PictureView):
         self.setBackgroundBrush(colors_of(theme.current()).surround)
 
     def _tell(self) -> None:
-        before, after = self._captions
+        before, after = self.captions
         self.setAccessibleDescription(
             f"{before} fills {self.share:.0%} from the left, {after} the rest. Arrow keys move the divider."
         )
@@ -144,7 +144,7 @@ class CompareView(PictureView):
         self._panning = None
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        (self.zoom_in if event.angleDelta().y() > 0 else self.zoom_out)(event.position())
+        self.zoom_by(self.notches(event), event.position())
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -200,8 +200,8 @@ class CompareView(PictureView):
         painter.setPen(QPen(colors.dark, 2))
         painter.drawPath(arrows)
         seen = area.intersected(QRectF(self.viewport().rect()))
-        self._draw_caption(painter, self._captions[0], seen, Qt.AlignmentFlag.AlignLeft)
-        self._draw_caption(painter, self._captions[1], seen, Qt.AlignmentFlag.AlignRight)
+        self._draw_caption(painter, self.captions[0], seen, Qt.AlignmentFlag.AlignLeft)
+        self._draw_caption(painter, self.captions[1], seen, Qt.AlignmentFlag.AlignRight)
         painter.restore()
 
     def _draw_caption(self, painter: QPainter, text: str, area: QRectF, side: Qt.AlignmentFlag) -> None:

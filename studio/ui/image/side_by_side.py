@@ -1,11 +1,12 @@
 """Results beside each other under the canvas, and the slider between two of them over it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QSignalBlocker, QTimer
+from PySide6.QtCore import QObject, QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
@@ -29,6 +30,10 @@ HEIGHT = 214
 ENOUGH = 256
 """Pixels a side that a small picture is drawn from."""
 
+LARGE = 1 << 20
+"""Pixels of a picture that takes long to be put together."""
+
+Pictures = Callable[[], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 Reduced = tuple[NDArray[np.uint8], NDArray[np.bool_], WorkingFrame]
 
 
@@ -123,11 +128,19 @@ class SideBySide(QWidget):
         self._of.commands["use"].trigger()
 
     def _wipe_variations(self, first: int, second: int) -> None:
-        job, kept = self._making.job, self._playhead.frame
-        if job is not None and kept is not None:
-            before = job.rgb if first < 0 else job.whole(kept, first)
-            captions = ("Original" if first < 0 else f"Variation {first + 1}", f"Variation {second + 1}")
-            self._of.wipe_between(before, job.whole(kept, second), captions)
+        caption = "Original" if first < 0 else f"Variation {first + 1}"
+        self.wipe(first, second, (caption, f"Variation {second + 1}"))
+
+    def wipe(self, first: int, second: int, captions: tuple[str, str]) -> None:
+        """Compare two variations in the frame that is shown; -1 is the original."""
+        job = self._making.job
+        if job is not None:
+
+            def whole(variation: int) -> NDArray[np.uint8]:
+                kept = self._playhead.frame or job.run.frames[-1]
+                return job.rgb if variation < 0 else job.whole(kept, variation)
+
+            self._of.wipes.show(lambda: (whole(first), whole(second)), captions)
 
     # ---- the comparison of ℓ
 
@@ -155,9 +168,11 @@ class SideBySide(QWidget):
         def newest(row: int) -> NDArray[np.uint8]:
             return jobs[row].whole(jobs[row].run.frames[-1], 0)
 
-        before = jobs[second].rgb if first < 0 else newest(first)
         caption = "Original" if first < 0 else f"ℓ = {jobs[first].run.request.granularity}"
-        self._of.wipe_between(before, newest(second), (caption, f"ℓ = {jobs[second].run.request.granularity}"))
+        self._of.wipes.show(
+            lambda: (jobs[second].rgb if first < 0 else newest(first), newest(second)),
+            (caption, f"ℓ = {jobs[second].run.request.granularity}"),
+        )
 
 
 def reduced(job: Job) -> Reduced:
@@ -185,31 +200,62 @@ def _told(job: Job) -> Compared:
 class Wipe(QObject):
     """The slider between two pictures, in the place of the canvas while it is on."""
 
+    turned = Signal()
+    """It was turned on or off."""
+
     def __init__(self, workspace: "ImageWorkspace"):
         super().__init__(workspace)
         self._of = workspace
+        self._pictures: Pictures | None = None
         self.view = CompareView()
         self.view.closed.connect(self.close)
         workspace.making.changed.connect(self.close)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self._refresh)
+        for signal in (workspace.playhead.frame_changed, workspace.playhead.state_changed):
+            signal.connect(self._soon)
         self.view.hide()
 
     @property
     def on(self) -> bool:
         return self.view.isVisible()
 
-    def show(self, before: NDArray[np.uint8], after: NDArray[np.uint8], captions: tuple[str, str]) -> None:
-        """Compare two pictures, uint8 (H, W, 3), of the same size."""
-        self.view.set_pictures(before, after, captions)
-        self._of.canvas.hide()
-        self.view.show()
+    def show(self, pictures: Pictures, captions: tuple[str, str]) -> None:
+        """Compare two pictures, uint8 (H, W, 3) of the same size, as they are whenever another frame is shown."""
+        self._pictures = pictures
+        self.view.set_pictures(*pictures(), captions)
+        if not self.on:
+            self._of.canvas.hide()
+            self.view.show()
+            if self.view.picture_size() == self._of.canvas.picture_size():
+                self.view.look_like(self._of.canvas)
         self.view.setFocus()
         self._of.commands["wipe"].setChecked(True)
+        self.turned.emit()
 
     def close(self) -> None:
         """Back to the canvas; what is on it has changed, or the user has seen enough."""
         if not self.on:
             return
+        self._timer.stop()
+        self._pictures = None
         self.view.hide()
         self._of.canvas.show()
         self._of.canvas.setFocus()
         self._of.commands["wipe"].setChecked(False)
+        self.turned.emit()
+
+    def close_down(self) -> None:
+        self._timer.stop()
+
+    def _soon(self) -> None:
+        if self.on and not self._timer.isActive():
+            self._timer.start()
+
+    def _refresh(self) -> None:
+        width, height = self.view.picture_size()
+        if self._pictures is None or (self._of.transport.live and width * height > LARGE):
+            return  # a large picture takes longer than a frame: it follows when the run pauses or ends
+        self.view.set_pictures(*self._pictures(), self.view.captions)

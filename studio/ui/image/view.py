@@ -1,7 +1,7 @@
 """Looking at a picture: zoom and pan."""
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QWidget
 
 ZOOMS = (
@@ -22,6 +22,7 @@ class PictureView(QGraphicsView):
         super().__init__(parent)
         self._zoom = 1.0
         self._fitted = True
+        self._wheel = 0
         self._anchor: tuple[QPointF, QPointF] | None = None
         """The place of the view last zoomed at, and the place of the picture that it shows."""
         scene = QGraphicsScene(self)
@@ -90,6 +91,29 @@ class PictureView(QGraphicsView):
         across, down = self.horizontalScrollBar(), self.verticalScrollBar()
         across.setValue(round(across.value() - dx))
         down.setValue(round(down.value() - dy))
+
+    def look_like(self, other: "PictureView") -> None:
+        """Show what another view shows of a picture of the same size."""
+        if other._fitted:
+            self.fit()
+        else:
+            middle = other.to_picture(QPointF(other.viewport().rect().center()))
+            self._apply_zoom(other.zoom)
+            self.centerOn(middle)
+            self._fitted, self._anchor = False, None
+
+    def notches(self, event: QWheelEvent) -> int:
+        """The whole notches that the wheel has turned by now; fine wheels and pads turn it by parts of one."""
+        delta = event.angleDelta()
+        sideways = event.modifiers() & Qt.KeyboardModifier.AltModifier  # so Qt turns it then
+        turned = self._wheel + (delta.y() or (delta.x() if sideways else 0))
+        notches = int(turned / 120)
+        self._wheel = turned - 120 * notches
+        return notches
+
+    def zoom_by(self, notches: int, keep: QPointF | None = None) -> None:
+        for _ in range(abs(notches)):
+            (self.zoom_in if notches > 0 else self.zoom_out)(keep)
 
     def to_picture(self, at: QPointF) -> QPointF:
         """From a place of the view to the picture."""

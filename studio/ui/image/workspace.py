@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
@@ -27,6 +25,7 @@ from studio.ui.image.strip import FilmStrip
 from studio.ui.image.surprise import Surprise
 from studio.ui.image.toolbar import PlanesButton, ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
+from studio.ui.image.view import PictureView
 from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
@@ -167,7 +166,8 @@ class ImageWorkspace(Workspace):
         playhead.frame_changed.connect(self._frame_changed)
         making.changed.connect(self._refresh)
         making.ended.connect(self._ended)
-        self.canvas.zoom_changed.connect(self._show_zoom)
+        for signal in (self.canvas.zoom_changed, self.wipes.view.zoom_changed, self.wipes.turned):
+            signal.connect(self._show_zoom)
         self.canvas.pointed.connect(self._show_pixel)
         self.surprise.changed.connect(self._show_odd)
         for signal in (document.picture_changed, document.replaced, making.changed, playhead.frame_changed):
@@ -175,7 +175,7 @@ class ImageWorkspace(Workspace):
         self._show_zoom()
 
     def activated(self) -> None:
-        (self.wipes.view if self.wiping else self.canvas).setFocus()
+        self.view.setFocus()
 
     # ---- opening
 
@@ -282,14 +282,15 @@ class ImageWorkspace(Workspace):
 
     def wipe(self, on: bool) -> None:
         """A slider between the original and what was made."""
-        job, kept = self.making.job, self.playhead.frame
-        if on and job is not None and kept is not None:
-            self.wipe_between(job.rgb, job.whole(kept, self.making.variation), ("Original", "Made"))
+        if on:
+            self.side_by_side.wipe(-1, self.making.variation, ("Original", "Made"))
         else:
             self.wipes.close()
 
-    def wipe_between(self, before: NDArray[np.uint8], after: NDArray[np.uint8], captions: tuple[str, str]) -> None:
-        self.wipes.show(before, after, captions)
+    @property
+    def view(self) -> PictureView:
+        """What the picture is looked at in."""
+        return self.wipes.view if self.wiping else self.canvas
 
     def shown_picture(self) -> Picture:
         """What is on the canvas, as it would be saved."""
@@ -344,7 +345,7 @@ class ImageWorkspace(Workspace):
         self._fit_words()
 
     def _show_zoom(self) -> None:
-        self._zoom.setText(f"{100 * self.canvas.zoom:.0f} %")
+        self._zoom.setText(f"{100 * self.view.zoom:.0f} %")
 
     def _show_pixel(self, at: Any) -> None:
         odd = self.surprise.words(None if at is None else (at.x(), at.y()))
@@ -372,6 +373,7 @@ class ImageWorkspace(Workspace):
         self._settle.stop()
         self.surprise.clear()
         self.side_by_side.close_down()
+        self.wipes.close_down()
         self.strip.close_down()
         self.making.close_down()
         self.playhead.close_down()

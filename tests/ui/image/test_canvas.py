@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 
 from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
 from studio.ui.image import masking
 from studio.ui.image.canvas import Canvas
+from studio.ui.image.compare import CompareView
+from studio.ui.image.view import PictureView
 from tests.ui.image.looking import at, drag, on_screen, rendered, tinted
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
@@ -173,6 +176,32 @@ def test_zoom_keeps_the_pixel_under_the_pointer(canvas: Canvas) -> None:
     assert canvas.to_picture(QPointF(0, 0)) - before == QPointF(-30, 20)
     canvas.fit()
     assert canvas.to_picture(QPointF(canvas.viewport().rect().center())).x() == pytest.approx(350, abs=3)
+
+
+def wheel(view: PictureView, across: int, down: int, modifiers: Qt.KeyboardModifier) -> None:
+    place, none = QPointF(50, 50), Qt.MouseButton.NoButton
+    turn = QWheelEvent(
+        place, place, QPoint(0, 0), QPoint(across, down), none, modifiers, Qt.ScrollPhase.NoScrollPhase, False
+    )
+    view.wheelEvent(turn)
+
+
+def test_fine_wheels_and_pads(canvas: Canvas) -> None:
+    compare = CompareView(canvas)
+    pixels = canvas.document.stored.copy()
+    compare.set_pictures(pixels, pixels)
+    for view in (canvas, compare):
+        view.set_zoom(4)
+        for _ in range(7):
+            wheel(view, 0, 15, Qt.KeyboardModifier.NoModifier)
+        assert view.zoom == 4
+        wheel(view, 0, 15, Qt.KeyboardModifier.NoModifier)
+        assert view.zoom == 6
+        wheel(view, 240, 0, Qt.KeyboardModifier.NoModifier)
+        assert view.zoom == 6, "sideways is neither nearer nor farther"
+    size = canvas.settings.size
+    wheel(canvas, 120, 0, Qt.KeyboardModifier.AltModifier)
+    assert canvas.settings.size == size + 1
 
 
 def test_brush_size_by_keys_and_wheel(canvas: Canvas) -> None:
