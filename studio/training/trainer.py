@@ -287,6 +287,7 @@ def train(
         if board:
             board.close()
     accelerator.wait_for_everyone()
+    accelerator.end_training()  # or a process that ends first can take the others' last message with it
     finished = progress.step >= settings.steps
     report({"event": "end", "step": progress.step, "samples": progress.samples, "finished": finished, "reason": reason})
     return checkpoint

@@ -120,14 +120,17 @@ def test_a_stop_reaches_all_processes(text_recipe: Recipe, tmp_path: Path, proce
         "studio.training.worker",
     ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [*command, str(tmp_path / "recipe.toml"), "-o", str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
-    with process:
+    complaints = tmp_path / "complaints.txt"
+    with (
+        complaints.open("w") as stderr,
+        subprocess.Popen(
+            [*command, str(tmp_path / "recipe.toml"), "-o", str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
         assert process.stdout
         for line in process.stdout:
             if line.startswith("{") and json.loads(line)["event"] == "step":
@@ -136,5 +139,5 @@ def test_a_stop_reaches_all_processes(text_recipe: Recipe, tmp_path: Path, proce
                 ask(folder, "stop")
                 break
         rest = process.stdout.read()
-        assert process.wait(120) == 0
-    assert '"reason": "stop"' in rest
+        assert process.wait(120) == 0, complaints.read_text()
+    assert '"reason": "stop"' in rest, complaints.read_text()

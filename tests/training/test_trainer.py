@@ -1,4 +1,5 @@
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,9 @@ import pytest
 import torch
 
 from studio.errors import StudioError
-from studio.training import objective, optim
+from studio.training import objective, optim, trainer
 from studio.training.control import Control
+from studio.training.learner import Learner, Step
 from studio.training.optim import learning_rate
 from studio.training.recipe import Recipe, TrainingSettings, load_recipe, parse_recipe, recipe_table
 from studio.training.saving import load_checkpoint
@@ -52,6 +54,57 @@ def test_events_tell_the_story_and_the_loss_falls(text_recipe: Recipe, tmp_path:
     assert events[-1]["finished"]
 
 
+class TwoSeconds:
+    """A stopwatch by which every step takes two seconds."""
+
+    def __init__(self, seconds: float):
+        self.seconds = seconds
+
+    def __enter__(self) -> None:
+        self.seconds += 2
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_what_is_told_of_a_step(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Bits, pace and time left, over both sittings of a run."""
+    nats: list[float] = []
+    learn = Learner.learn
+
+    def noted(self: Learner, *arguments: Any) -> Step:
+        taken = learn(self, *arguments)
+        nats.append(taken.loss.item())
+        return taken
+
+    monkeypatch.setattr(trainer, "Stopwatch", TwoSeconds)
+    monkeypatch.setattr(Learner, "learn", noted)
+    events: list[dict] = []
+    train(picture_recipe, tmp_path / "run", report=events.append, max_minutes=4 / 60)
+    assert events[-1]["reason"] == "time"
+    assert [event["seconds_left"] for event in events if event["event"] == "step"] == [2, 0]
+    train(picture_recipe, tmp_path / "run", report=events.append, resume=True)
+    steps = [event for event in events if event["event"] == "step"]
+    assert [event["step"] for event in steps] == [1, 2, 3, 4, 5, 6]
+    assert [event["loss"] for event in steps] == pytest.approx([loss / math.log(2) for loss in nats])
+    assert [event["seconds"] for event in steps] == [2, 4, 6, 8, 10, 12]
+    assert [event["seconds_left"] for event in steps[2:]] == [6, 4, 2, 0]
+    assert {event["samples_per_second"] for event in steps} == {picture_recipe.training.batch / 2}
+    assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["seconds"] == 12
+
+
+def test_a_stopwatch_counts_what_is_inside(monkeypatch: pytest.MonkeyPatch):
+    now = iter(range(100, 200, 10))
+    monkeypatch.setattr(trainer.time, "monotonic", lambda: next(now))
+    watch = trainer.Stopwatch(5)
+    with watch:  # from 100
+        assert watch.seconds == 5 + 10
+    assert watch.seconds == 5 + 20  # to 120
+    with watch:  # from 130 to 140
+        pass
+    assert watch.seconds == 5 + 30
+
+
 def test_what_stands_is_not_overwritten(picture_recipe: Recipe, tmp_path: Path):
     with pytest.raises(StudioError, match="no checkpoint"):
         train(picture_recipe, tmp_path / "run", resume=True)
@@ -94,6 +147,19 @@ def test_weights_that_are_no_numbers_are_not_kept(
     with pytest.raises(StudioError, match="no longer a number at step 1"):
         train(once, tmp_path / "run")
     assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("field", ["loss", "norm"])
+def test_a_step_that_found_no_number_stops_the_run(
+    field: str, picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Clipped by an infinite norm, the gradients are zero and the weights as sound as before."""
+    learn = Learner.learn
+    monkeypatch.setattr(
+        Learner, "learn", lambda *arguments: learn(*arguments)._replace(**{field: torch.tensor(math.inf)})
+    )
+    with pytest.raises(StudioError, match="no longer a number at step 1"):
+        train(picture_recipe, tmp_path / "run")
 
 
 def test_learning_rate_rises_stays_and_falls():
