@@ -19,11 +19,14 @@ FORMAT_VERSION = 1
 def bundle_folder(output: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the place of `output` on success and vanishes on failure.
 
-    Raises StudioError, before anything is made, where `output` is there and is no bundle.
+    Raises StudioError, before anything is made, where `output` is there and is no bundle, or cannot be written.
     """
     check_replaceable(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+    except OSError as error:
+        raise StudioError(f"Cannot write {output}: {error.strerror}. Choose another place to save to.") from error
     try:
         yield folder
         folder.chmod(0o755)

@@ -9,7 +9,7 @@ from typing import Any
 from studio.errors import StudioError
 from studio.training.control import Control
 from studio.training.recipe import Recipe, check_recipe, load_recipe
-from studio.training.run_folder import Lock
+from studio.training.run_folder import Lock, run_of
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", help="folder of a run, or its checkpoint.pt")
-    parser.add_argument("--output", "-o", help="folder of the bundle (default: RUN/NAME)")
+    parser.add_argument("run", help="folder of a run, or one of its checkpoints")
+    parser.add_argument("--output", "-o", help="folder of the bundle (default: in the run's, under its name)")
     parser.add_argument("--recipe", help="recipe in place of the one in the checkpoint (texts, paths, defaults)")
     parser.add_argument(
         "--init", metavar="BUNDLE", type=Path, help="the bundle that the run was started from: its training counts too"
@@ -34,6 +34,8 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
     """The recipe with the command line's changes, and the folder of the run."""
+    if args.max_minutes is not None and not args.max_minutes > 0:
+        raise StudioError(f"--max-minutes must be more than 0, not {args.max_minutes:g}.")
     recipe = load_recipe(args.recipe)
     if args.steps is not None:
         recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, steps=args.steps))
@@ -165,6 +167,7 @@ def export(args: argparse.Namespace) -> int:
     if not checkpoint.exists():
         raise StudioError(f"There is no checkpoint at {checkpoint}: give the folder of a training run.")
     recipe = load_recipe(args.recipe) if args.recipe else None
-    output = Path(args.output or checkpoint.parent / (recipe.name if recipe else checkpoint.parent.name))
+    run = run_of(checkpoint)
+    output = Path(args.output or run / (recipe.name if recipe else run.absolute().name))
     print(export_bundle(checkpoint, output, recipe, evaluate=not args.no_evaluation, init=args.init))
     return 0

@@ -21,7 +21,7 @@ from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
 from studio.training.optim import MovingAverage
 from studio.training.prepare import TOKENIZER_FILES, prepare
 from studio.training.recipe import Recipe, check_recipe, parse_recipe
-from studio.training.run_folder import CHECKPOINTS
+from studio.training.run_folder import run_of
 from studio.training.saving import load_checkpoint
 
 
@@ -47,7 +47,7 @@ def export(
     if name is not None:
         recipe = dataclasses.replace(recipe, name=name)
         check_recipe(recipe)
-    run = checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else checkpoint.parent
+    run = run_of(checkpoint)
     prepared = prepare(recipe, run)
     network = prepared.network
     network.load_state_dict(state["model"])

@@ -77,6 +77,11 @@ def rollback(folder: Path, entry: Checkpoint) -> None:
     write_checkpoints(folder, [*others, replace(entry, file=CHECKPOINT, best=False)])
 
 
+def run_of(checkpoint: Path) -> Path:
+    """The folder of the run that a checkpoint lies in."""
+    return checkpoint.parent.parent if checkpoint.parent.name == CHECKPOINTS else checkpoint.parent
+
+
 def has_checkpoint(folder: Path) -> bool:
     """Whether there is something to go on from; a worker that was killed may not have listed it yet."""
     return (folder / CHECKPOINT).is_file() or bool(checkpoints(folder))
@@ -99,9 +104,14 @@ class Lock:
     """
 
     def __init__(self, folder: Path):
-        """StudioError where another worker is at work there."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.file = (folder / LOCK).open("a+b")
+        """StudioError where another worker is at work there, or nothing can be written."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.file = (folder / LOCK).open("a+b")
+        except OSError as error:
+            raise StudioError(
+                f"Cannot write to {folder}: {error.strerror}. Choose another folder for the run."
+            ) from error
         if not _try_lock(self.file):
             self.file.close()
             raise StudioError(f"A run is at work in {folder}: stop it first, or choose another folder.")

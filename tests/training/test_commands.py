@@ -1,9 +1,14 @@
 """What `prime-studio train` tells in a shell."""
 
 import io
+from pathlib import Path
+from typing import Any
 
+import pytest
 from rich.console import Console
 
+from studio import cli
+from studio.training import export as export_module
 from studio.training.commands import _ProgressLine
 
 
@@ -33,3 +38,21 @@ def test_the_end_is_told_and_no_line_wraps():
     lines = told(start, EVALUATION, STEP | {"seconds_left": 12345}, checkpoint, end)
     assert lines[-1] == "step 600: finished"
     assert len(lines) == 5 and all(len(line) <= 80 for line in lines)
+
+
+@pytest.mark.parametrize("run", ["run", "run/checkpoint.pt", "run/checkpoints/best.pt"])
+def test_a_model_is_put_into_the_run_it_was_made_of(run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    for name in ("checkpoint.pt", "checkpoints/best.pt"):
+        (tmp_path / "run" / name).touch()
+    asked: list[Any] = []
+    monkeypatch.setattr(export_module, "export", lambda *paths, **options: asked.extend(paths))
+    assert cli.main(["export", str(tmp_path / run)]) == 0
+    assert asked[1] == tmp_path / "run" / "run"
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan"])
+def test_no_time_is_no_time_to_train(minutes: str, capsys: pytest.CaptureFixture[str]):
+    recipe = Path(__file__).resolve().parents[2] / "models" / "recipes" / "storybook.toml"
+    assert cli.main(["train", str(recipe), "--max-minutes", minutes]) == 2
+    assert "--max-minutes must be more than 0" in capsys.readouterr().err

@@ -92,4 +92,6 @@ def test_a_folder_that_is_no_bundle_is_left_alone(picture_recipe: Recipe, tmp_pa
     (precious / "diary.txt").write_text("dear")
     with pytest.raises(StudioError, match="not a model bundle"):
         export_module.export(checkpoint, precious, evaluate=False)
+    with pytest.raises(StudioError, match=r"^Cannot write .*diary\.txt"):
+        export_module.export(checkpoint, precious / "diary.txt" / "model", evaluate=False)
     assert (precious / "diary.txt").read_text() == "dear"

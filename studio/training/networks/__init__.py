@@ -19,9 +19,11 @@ def build_network(settings: dict[str, Any]) -> Network:
     if family not in FAMILIES:
         raise StudioError(f"Unknown network family {family!r}: use one of {', '.join(FAMILIES)}.")
     config_class, network_class = FAMILIES[family]
-    unknown = set(settings) - {field.name for field in dataclasses.fields(config_class)}
-    if unknown:
-        raise StudioError(f"Unknown setting of the {family} network: {', '.join(sorted(unknown))}.")
+    known = [field.name for field in dataclasses.fields(config_class)]
+    if unknown := set(settings) - set(known):
+        raise StudioError(
+            f"Unknown setting of the {family} network: {', '.join(sorted(unknown))}; it has {', '.join(known)}."
+        )
     try:
         return network_class(config_class(**settings))
     except (TypeError, ValueError) as error:
