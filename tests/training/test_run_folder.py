@@ -124,5 +124,5 @@ def test_without_a_list_the_copies_stay(tmp_path: Path):
 def test_a_folder_that_takes_no_run_is_one_sentence(tmp_path: Path):
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(StudioError, match=r"^Cannot write to .*: .*\. Choose another folder\.$"):
+        with pytest.raises(StudioError, match=r"^Cannot write to .*: .*\. Choose another folder for the run\.$"):
             Lock(folder)
