@@ -1,4 +1,5 @@
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from torch import nn
 
 from studio.prime.subtokens import Subtokens
 from studio.training.networks.digits import Compatibility, class_mean
-from studio.training.objective import masked_cross_entropy
+from studio.training.objective import backward, masked_cross_entropy
 
 
 @pytest.mark.parametrize(("vocab_size", "length", "base"), [(16, 4, 2), (5, 2, 3), (256, 2, 16)])
@@ -38,3 +39,28 @@ def test_an_indifferent_network_pays_for_the_compatible_classes_only():
     y = torch.tensor([[[1, 0, 2, 2], [2, 2, 2, 2], [0, 0, 0, 0]]])
     losses = masked_cross_entropy(Uniform(), compatible, tokens, y, 2)
     assert losses.tolist() == pytest.approx([math.log(4), math.log(16)])
+
+
+class OneOfTwo:
+    """A process beside another one that has three times as many masked tokens."""
+
+    num_processes = 2
+    autocast = staticmethod(nullcontext)
+    went_back: torch.Tensor | None = None
+
+    def reduce(self, count: torch.Tensor, how: str) -> torch.Tensor:
+        assert how == "mean"
+        return (count + 3 * count) / 2
+
+    def backward(self, loss: torch.Tensor) -> None:
+        self.went_back = loss
+
+
+def test_a_masked_token_weighs_the_same_on_every_process():
+    """The mean over the processes of what each returns is the mean over all masked tokens."""
+    compatible = Compatibility(16, 4, 2)
+    tokens, y = torch.tensor([[11, 3, 0]]), torch.tensor([[[1, 0, 2, 2], [2, 2, 2, 2], [0, 0, 0, 0]]])
+    process = OneOfTwo()
+    loss = backward(process, Uniform(), compatible, tokens, y, 2, 1)
+    assert loss.item() == pytest.approx((math.log(4) + math.log(16)) / 4)
+    assert process.went_back is not None and process.went_back.item() == loss.item()

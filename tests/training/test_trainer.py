@@ -93,6 +93,26 @@ def test_what_is_told_of_a_step(picture_recipe: Recipe, tmp_path: Path, monkeypa
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["seconds"] == 12
 
 
+def test_the_averaged_weights_are_evaluated(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    seen: list[dict[str, torch.Tensor]] = []
+    table, bound = trainer.cross_entropy_table, trainer.held_out_bound
+
+    def noted(measure: Any) -> Any:
+        def measured(network: torch.nn.Module, *arguments: Any, **options: Any) -> Any:
+            seen.append({name: weight.detach().clone() for name, weight in network.named_parameters()})
+            return measure(network, *arguments, **options)
+
+        return measured
+
+    monkeypatch.setattr(trainer, "cross_entropy_table", noted(table))
+    monkeypatch.setattr(trainer, "held_out_bound", noted(bound))
+    state = load_checkpoint(train(picture_recipe, tmp_path / "run"))
+    assert len(seen) == 2
+    for name, average in state["ema"]["shadow"].items():
+        assert all(torch.equal(weights[name], average) for weights in seen), name
+        assert not torch.equal(state["model"][name], average), name
+
+
 def test_a_stopwatch_counts_what_is_inside(monkeypatch: pytest.MonkeyPatch):
     now = iter(range(100, 200, 10))
     monkeypatch.setattr(trainer.time, "monotonic", lambda: next(now))
