@@ -175,6 +175,13 @@ class GappedText:
         """The text as it reads: gaps that are filled as what is in them, others as what they were made from."""
         return "".join(reading(piece) for piece in self._pieces)
 
+    @property
+    def marked(self) -> str:
+        """The text as it reads, but that a gap that reads as nothing is written [[6]], as `parse_gaps` takes it."""
+        return "".join(
+            reading(piece) or (f"[[{piece.length}]]" if isinstance(piece, Gap) else "") for piece in self._pieces
+        )
+
     def placed(self) -> Iterator[tuple[int, str | Gap]]:
         """Each piece with the place where it begins."""
         place = 0

@@ -21,6 +21,7 @@ EXPORTS = (
     ("html", "HTML time-lapse…", "HTML page (*.html)"),
     ("json", "JSON with every step…", "JSON (*.json)"),
 )
+SAVE = "The text as it reads; an empty gap as a mark such as [[6]], which is a gap again when the file is opened."
 ACCEPT = "What is filled in, as it is shown, becomes text; what is not settled yet stays a gap."
 
 
@@ -34,7 +35,7 @@ class Commands:
         tools = workspace.gap_tools
         add = self._add
         add("open", "Open text…", self._open, "Ctrl+O", "open")
-        add("save", "Save text…", self._save, "Ctrl+S", "save", "The text as it reads, exactly.")
+        add("save", "Save text…", self._save, "Ctrl+S", "save", SAVE)
         add("export", "Export the run…", self._export, "Ctrl+E", "export", "Text, Markdown, HTML time-lapse or JSON.")
 
         add("find", "Find…", workspace.finding.open_bar, "Ctrl+F", "search", "Words in the text.")
@@ -141,7 +142,7 @@ class Commands:
 
     async def _save(self) -> None:
         of = self._of
-        text = of.document.text.text
+        text = of.document.text.marked
         path = await dialogs.ask_save(of, "Save text", f"{of.document.title}.txt", [dialogs.TEXTS])
         if path is not None:
             await asyncio.to_thread(save_text, path, text)

@@ -434,6 +434,28 @@ def test_far_gaps_are_told_to_be_filled_alone(with_window: Any) -> None:
     with_window(test)
 
 
+def test_a_text_that_is_saved_keeps_its_empty_gaps(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(*_: Any, **__: Any) -> Path:
+        return tmp_path / "story.txt"
+
+    async def test(window: Window) -> None:
+        monkeypatch.setattr(dialogs, "ask_save", answer)
+        marked = "Once [[2]] there lived\r\n[[3]]."
+        (tmp_path / "story.txt").write_bytes(marked.encode())
+        text = opened(window)
+        await text.open_text(tmp_path / "story.txt")
+        text.document.make_gap(9, 14)  # of words, which it reads as
+        await press(text, "save")
+        await until(lambda: any("Saved" in notice for notice in notices(window)))
+        assert (tmp_path / "story.txt").read_bytes() == marked.encode()
+        await text.open_text(tmp_path / "story.txt")
+        assert [gap.length for gap in text.document.text.gaps] == [2, 3]
+
+    with_window(test)
+
+
 @pytest.mark.parametrize("kind", ["txt", "md", "html", "json"])
 def test_a_run_is_exported(with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     async def answer(*_: Any, **__: Any) -> Path:
