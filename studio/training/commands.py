@@ -8,7 +8,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.training.control import Control
-from studio.training.recipe import Recipe, check_recipe, load_recipe
+from studio.training.recipe import DataSettings, Recipe, check_recipe, load_recipe
 from studio.training.run_folder import Lock, run_of
 
 
@@ -40,13 +40,25 @@ def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
     if args.steps is not None:
         recipe = dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, steps=args.steps))
     if args.data is not None:
-        data = recipe.data
-        files = {name: str(Path(args.data) / Path(getattr(data, name)).name) for name in ("train", "valid")}
-        recipe = dataclasses.replace(recipe, data=dataclasses.replace(data, **files))
+        recipe = dataclasses.replace(recipe, data=_data_in(Path(args.data), recipe.data))
     if args.init is not None:
         recipe = dataclasses.replace(recipe, init=str(args.init))
     check_recipe(recipe)
     return recipe, Path(args.output or Path("runs") / recipe.name)
+
+
+def _data_in(folder: Path, data: DataSettings) -> DataSettings:
+    """The files that a recipe names, in another folder; that folder itself where it names none."""
+    if not data.train:
+        return dataclasses.replace(data, train=str(folder))
+    files = {name: folder / Path(getattr(data, name)).name for name in ("train", "valid") if getattr(data, name)}
+    for name, file in files.items():
+        if not file.exists():
+            raise StudioError(
+                f"There is no {file.name} in {folder}: put there what the recipe's data.{name} names, or name your own "
+                "data in the recipe."
+            )
+    return dataclasses.replace(data, **{name: str(file) for name, file in files.items()})
 
 
 def train(args: argparse.Namespace) -> int:

@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 
 from studio import cli
+from studio.errors import StudioError
 from studio.training import export as export_module
-from studio.training.commands import _ProgressLine
+from studio.training.commands import _data_in, _ProgressLine
+from studio.training.recipe import DataSettings
 
 
 def told(*events: dict, width: int = 80) -> list[str]:
@@ -49,6 +51,20 @@ def test_a_model_is_put_into_the_run_it_was_made_of(run: str, tmp_path: Path, mo
     monkeypatch.setattr(export_module, "export", lambda *paths, **options: asked.extend(paths))
     assert cli.main(["export", str(tmp_path / run)]) == 0
     assert asked[1] == tmp_path / "run" / "run"
+
+
+def test_the_data_of_a_recipe_in_another_folder(tmp_path: Path):
+    for name in ("train.npz", "valid.npz"):
+        (tmp_path / name).touch()
+    both = DataSettings(train="../far/train.npz", valid="../far/valid.npz")
+    found = _data_in(tmp_path, both)
+    assert (found.train, found.valid) == (str(tmp_path / "train.npz"), str(tmp_path / "valid.npz"))
+    alone = _data_in(tmp_path, DataSettings(train="../far/train.npz"))  # a share of it is held out, as it was
+    assert (alone.train, alone.valid) == (str(tmp_path / "train.npz"), "")
+    assert _data_in(tmp_path, DataSettings()).train == str(tmp_path)
+    (tmp_path / "valid.npz").unlink()
+    with pytest.raises(StudioError, match=r"no valid\.npz in .*data\.valid names"):
+        _data_in(tmp_path, both)
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan"])
