@@ -22,6 +22,32 @@ def test_no_sample_comes_twice_in_an_epoch(processes: int):
     assert batch_indices(3, 8, 0, 7).max() < 3
 
 
+def test_every_epoch_has_an_order_of_its_own():
+    orders = [torch.cat([batch_indices(20, 4, epoch * 5 + step, 7) for step in range(5)]) for epoch in range(3)]
+    assert all(sorted(order.tolist()) == list(range(20)) for order in orders)
+    assert not torch.equal(orders[0], orders[1]) and not torch.equal(orders[1], orders[2])
+    assert not torch.equal(orders[0], torch.cat([batch_indices(20, 4, step, 8) for step in range(5)]))
+
+
+def test_a_shift_repeats_the_edge_and_goes_no_further():
+    tokens = np.arange(64, dtype=np.uint8).reshape(1, 64)
+    data = PictureData(tokens, np.arange(1), (8, 8), 1, shift=2)
+    seen = set()
+    for picture in data.batch(torch.zeros(400, dtype=torch.long), Generator().manual_seed(0)).view(400, 8, 8):
+        rows = (torch.arange(8) + int(picture[3, 3]) // 8 - 3).clamp(0, 7)
+        columns = (torch.arange(8) + int(picture[3, 3]) % 8 - 3).clamp(0, 7)
+        assert torch.equal(picture, 8 * rows[:, None] + columns)
+        seen.add((int(rows[3]) - 3, int(columns[3]) - 3))
+    assert seen == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def test_a_share_of_the_pictures_is_recoloured():
+    palette = torch.tensor([[255.0, 0, 0], [0, 255, 0], [0, 0, 255]])
+    data = PictureData(np.zeros((1, 1), dtype=np.uint8), np.arange(1), (1, 1), 1, palette=palette, color_jitter=0.3)
+    batch = data.batch(torch.zeros(2000, dtype=torch.long), Generator().manual_seed(0))
+    assert (batch != 0).float().mean().item() == pytest.approx(0.3 * 2 / 3, abs=0.04)  # a third of the orders keep red
+
+
 def test_augmentation_moves_pictures_but_makes_no_new_colours():
     tokens = np.arange(64, dtype=np.uint8).reshape(1, 64)
     data = PictureData(tokens, np.arange(1), (8, 8), 1, flip=True, shift=2)
@@ -48,6 +74,20 @@ def test_text_windows_come_from_the_text():
         assert (batch.diff(dim=1) == 1).all()
         lengths.add(batch.shape[1])
     assert lengths == {16, 8, 4}
+
+
+def test_a_text_is_as_many_samples_as_windows_fit():
+    """Each with room to start anywhere in its part; three of four batches are of whole windows."""
+    assert [len(TextData(np.arange(count), 16)) for count in (8, 17, 32, 33, 1000)] == [1, 1, 1, 2, 62]
+    data = TextData(np.arange(33, dtype=np.uint16), 16)
+    starts, whole = set(), 0
+    for seed in range(400):
+        batch = data.batch(torch.arange(2), Generator().manual_seed(seed))
+        if batch.shape[1] == 16:
+            whole += 1
+            starts |= {(0, int(batch[0, 0])), (1, int(batch[1, 0]))}
+    assert starts == {(0, start) for start in range(16)} | {(1, start) for start in range(16, 18)}
+    assert whole / 400 == pytest.approx(0.75, abs=0.06)
 
 
 def test_the_tree_puts_words_of_like_use_together():

@@ -37,6 +37,11 @@ def test_picture_regions_are_rectangles_or_strokes_of_many_sizes():
     rows, columns = regions.any(2), regions.any(1)
     is_rectangle = (regions == (rows[:, :, None] & columns[:, None, :])).all(2).all(1)
     assert 0.3 < is_rectangle.float().mean() < 0.8
+    rectangle = regions[is_rectangle & (share < 1)]
+    sides = torch.stack([rectangle.any(2).sum(1), rectangle.any(1).sum(1)])
+    assert sides.min() == 3 and sides.max() == 16  # from 0.15 of a side to all of it
+    for edge in (rectangle[:, 0], rectangle[:, -1], rectangle[:, :, 0], rectangle[:, :, -1]):
+        assert 0.05 < edge.any(1).float().mean() < 0.9
 
 
 def test_text_regions_are_spans():
@@ -45,7 +50,8 @@ def test_text_regions_are_spans():
     assert starts.max() <= 4
     assert (starts >= 1).all()
     lengths = regions.sum(1).float()
-    assert lengths.min() >= 1
+    assert lengths.min() == 1
+    assert regions[:, 0].any() and regions[:, -1].any()
     assert lengths.median() < 24 < lengths.max()
 
 
