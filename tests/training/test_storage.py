@@ -41,6 +41,14 @@ def test_a_run_goes_whole_unless_it_is_at_work(tmp_path: Path):
     assert [found.folder for found in find_runs(runs)] == [second]
 
 
+def test_what_a_deletion_left_that_was_killed_goes_with_the_next(tmp_path: Path):
+    (tmp_path / storage.DELETED / "earlier").mkdir(parents=True)
+    run = tmp_path / "run"
+    run.mkdir()
+    storage.delete_run(run)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_data_that_a_run_learns_from_are_kept(tmp_path: Path):
     datasets, runs = tmp_path / "datasets", tmp_path / "runs"
     assert storage.unused_datasets(datasets, runs) == []
