@@ -201,7 +201,7 @@ def _start_logs(folder: Path) -> _CrashLog:
         log.addHandler(handler)
         log.setLevel(logging.INFO)
     except OSError as error:
-        logging.lastResort = None
+        log.addHandler(logging.NullHandler())  # or Python would say on its own that there is none
         print(f"prime-studio: no log is kept in {path.parent}: {error.strerror}.", file=sys.stderr)
         return _CrashLog(path, None, "")
     faulthandler.enable(file)

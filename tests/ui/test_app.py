@@ -122,6 +122,17 @@ def test_it_starts_where_no_log_can_be_kept(children: Any, own_home: Path) -> No
     assert [path.name for path in (own_home / "studio" / "logs").iterdir()] == ["crash.txt"]
 
 
+def test_where_no_log_can_be_kept_that_is_all_that_is_said_of_it(own_home: Path) -> None:
+    (own_home / "file").touch()
+    code = (
+        "import sys; from pathlib import Path; from studio.ui.app import _start_logs, log\n"
+        "_start_logs(Path(sys.argv[1])); log.warning('Qt has something to say')"
+    )
+    command = [sys.executable, "-c", code, str(own_home / "file")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=True)
+    assert done.stderr.startswith("prime-studio: no log is kept in ") and done.stderr.count("\n") == 1
+
+
 def test_damaged_settings_and_session_do_not_keep_it_from_starting(children: Any, own_home: Path) -> None:
     folder = own_home / "studio"
     (folder / "session").mkdir(parents=True)
