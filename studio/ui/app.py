@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NoReturn
 
 from studio.errors import StudioError
 from studio.runtime.catalog import data_folder
@@ -57,13 +57,22 @@ def start(options: StartOptions) -> int:
     from PySide6.QtCore import QtMsgType, qInstallMessageHandler
     from PySide6.QtWidgets import QApplication
 
+    before: list[str] | None = []
+    """What Qt says before there is an application."""
+
     def on_qt_message(kind: QtMsgType, context: object, message: str) -> None:
+        if kind in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg):
+            return
         level = logging.ERROR if kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg) else logging.WARNING
-        if kind not in (QtMsgType.QtDebugMsg, QtMsgType.QtInfoMsg):
-            log.log(level, "Qt: %s", message)
+        log.log(level, "Qt: %s", message)
+        if before is not None:
+            before.append(message.partition("\n")[0].rstrip("."))
+            if kind == QtMsgType.QtFatalMsg:
+                _give_up(before[0])
 
     qInstallMessageHandler(on_qt_message)
     application = QApplication(["prime-studio"])
+    before = None
     # Qt takes the numbers of the user's language for all of C; files and shells are read with ours.
     locale.setlocale(locale.LC_NUMERIC, "C")
     application.setApplicationName("prime-studio")
@@ -81,6 +90,17 @@ def start(options: StartOptions) -> int:
     finally:
         lane.close()
         qInstallMessageHandler(None)
+
+
+def _give_up(why: str) -> NoReturn:
+    """Qt finds no display and is about to end the process, without a word and as if it had crashed."""
+    print(
+        f"prime-studio: The window cannot be shown ({why}): check DISPLAY, or fill from the command line with "
+        "prime-studio inpaint and infill.",
+        file=sys.stderr,
+        flush=True,
+    )
+    os._exit(2)
 
 
 def _warm(lane: "Lane") -> None:

@@ -133,6 +133,15 @@ def test_where_no_log_can_be_kept_that_is_all_that_is_said_of_it(own_home: Path)
     assert done.stderr.startswith("prime-studio: no log is kept in ") and done.stderr.count("\n") == 1
 
 
+def test_no_display_is_one_line_and_no_crash(children: Any, own_home: Path) -> None:
+    command = [sys.executable, "-c", "from studio.ui.app import StartOptions, start; start(StartOptions())"]
+    environment = os.environ | {"QT_QPA_PLATFORM": "nonsense"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("prime-studio: The window cannot be shown (") and "nonsense" in done.stderr
+    assert told(children)["notices"] == []
+
+
 def test_damaged_settings_and_session_do_not_keep_it_from_starting(children: Any, own_home: Path) -> None:
     folder = own_home / "studio"
     (folder / "session").mkdir(parents=True)
