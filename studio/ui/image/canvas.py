@@ -6,7 +6,7 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainterPath, QWheelEvent
+from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from studio.media.frames import WorkingFrame
@@ -205,7 +205,9 @@ class Canvas(PictureView):
 
     def _begin(self, event: QMouseEvent, tool: str) -> None:
         self._button = event.button()
-        self._erasing = self._button == Qt.MouseButton.RightButton
+        self._erasing = (
+            self._button == Qt.MouseButton.RightButton or event.pointerType() == QPointingDevice.PointerType.Eraser
+        )
         self._start(tool, self._pointer("press", event))
 
     def _start(self, tool: str, pointer: Pointer) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
@@ -40,6 +41,19 @@ def test_a_stroke_masks_what_is_under_it_and_is_seen(canvas: Canvas) -> None:
     canvas.document.undo_stack.undo()
     canvas.document.undo_stack.undo()
     assert not canvas.document.mask.any() and not tinted(canvas).any()
+
+
+def test_the_other_end_of_a_pen_takes_back(canvas: Canvas) -> None:
+    masking.mask_whole(canvas.document)
+    kinds, capable = QPointingDevice.PointerType, QInputDevice.Capability
+    for kind, masked in ((kinds.Pen, True), (kinds.Eraser, False)):
+        pen = QPointingDevice("pen", 7, QInputDevice.DeviceType.Stylus, kind, capable.Position, 1, 3)
+        place = QPointF(canvas.viewportTransform().map(QPointF(10.5, 8.5)))
+        for event in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease):
+            held = LEFT if event == QEvent.Type.MouseButtonPress else Qt.MouseButton.NoButton
+            touch = QMouseEvent(event, place, place, LEFT, held, Qt.KeyboardModifier.NoModifier, pen)
+            QApplication.sendEvent(canvas.viewport(), touch)
+        assert canvas.document.mask[8, 10] == masked
 
 
 def test_what_a_stroke_draws_is_what_a_whole_repaint_draws(canvas: Canvas) -> None:
