@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from studio.ui.window import Window
 
 MENUS: dict[str, tuple[str, ...]] = {
-    "&File": ("*open", "*open-folder", "*paste", "-", "*save", "*copy", "*export", "-", "close"),
+    "&File": ("*open", "*open-folder", "*close-folder", "*paste", "-", "*save", "*copy", "*export", "-", "close"),
     "&Edit": (
         *("undo", "redo", "-", "*select-all", "*invert", "*clear", "*grow", "*shrink"),
         *("-", "*planes-all", "*planes-high", "*planes-low"),

@@ -258,6 +258,23 @@ def test_the_pictures_under_the_pointer_leave_drops_to_the_window(with_window: A
     with_window(test)
 
 
+def test_a_folder_is_opened_and_closed_again(with_window: Any, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 30)).save(tmp_path / name)
+
+    async def test(window: Window) -> None:
+        image, close = image_of(window), window.studio.actions["image.close-folder"]
+        assert not close.isEnabled()
+        window.open_paths([tmp_path])
+        await until(lambda: image.opening.title == "a" and image.strip.isVisible() and close.isEnabled())
+        image.strip.view.setFocus()
+        close.trigger()
+        assert not image.strip.isVisible() and not close.isEnabled() and image.canvas.hasFocus()
+        assert image.opening.title == "a", "the picture stays"
+
+    with_window(test)
+
+
 def test_the_brush_keeps_its_size_on_the_screen(with_window: Any) -> None:
     async def test(window: Window) -> None:
         image = image_of(window)

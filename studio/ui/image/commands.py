@@ -11,6 +11,7 @@ from studio.ui import dialogs
 from studio.ui.image import masking
 from studio.ui.image.exporting import export_run
 from studio.ui.image.raster import qimage
+from studio.ui.widgets.focus import leave_focus
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
@@ -39,6 +40,7 @@ class Commands:
         add = self._add
         add("open", "Open picture…", self._open, "Ctrl+O", "open")
         add("open-folder", "Open folder of pictures…", self._open_folder, "Ctrl+Shift+O", "folder")
+        add("close-folder", "Close the folder", self._close_folder, help="Take the strip of its pictures away.")
         add("paste", "Paste picture", self._paste, "Ctrl+V", "paste")
         add(
             "save",
@@ -142,6 +144,7 @@ class Commands:
             "back": made and (transport.live or of.playhead.index > 0),
             "branch": made and not problem,
             "redo-rest": made and bool(of.document.pins.any()),
+            "close-folder": bool(of.strip.paths),
             "use": made,
             "discard": made,
             "export": made,
@@ -169,6 +172,11 @@ class Commands:
         path = await dialogs.ask_folder(self._of, "Open a folder of pictures")
         if path is not None:
             self._of.opening.folder(path)
+
+    def _close_folder(self) -> None:
+        leave_focus(self._of.strip, self._of)
+        self._of.strip.close_folder()
+        self.refresh()
 
     def _paste(self) -> None:
         image = QGuiApplication.clipboard().image()

@@ -173,6 +173,7 @@ class Opening(QObject):
         return True
 
     def _listed(self) -> None:
+        self._of.commands.refresh()
         self._of.strip.step(1)
 
     def _failed(self, text: str) -> None:

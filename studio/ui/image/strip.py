@@ -55,14 +55,22 @@ class FilmStrip(QWidget):
 
     def open_folder(self, folder: Path) -> None:
         """List the pictures of a folder."""
+        self._forget()
+        if self._worker is None:
+            self._worker = ThreadPoolExecutor(1, thread_name_prefix="film strip")
+        self._worker.submit(self._list, self._folder, folder).add_done_callback(_show_bug)
+
+    def close_folder(self) -> None:
+        """Show no folder any more."""
+        self._forget()
+        self.hide()
+
+    def _forget(self) -> None:
         self._folder += 1
         self.paths = []
         self._wanted.clear()
         self._kept.clear()
         self.view.set_tiles([])
-        if self._worker is None:
-            self._worker = ThreadPoolExecutor(1, thread_name_prefix="film strip")
-        self._worker.submit(self._list, self._folder, folder).add_done_callback(_show_bug)
 
     def close_down(self) -> None:
         """End the worker; thumbnails that are not begun are not made."""
