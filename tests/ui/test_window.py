@@ -258,6 +258,21 @@ def test_the_pictures_under_the_pointer_leave_drops_to_the_window(with_window: A
     with_window(test)
 
 
+def test_what_is_copied_is_what_is_pasted(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+        for alpha in (None, pixels[..., 3]):
+            image.opening.picture(Picture(pixels[..., :3], alpha), "mine")
+            act["image.copy"].trigger()
+            image.opening.picture(Picture(np.zeros((9, 9, 3), dtype=np.uint8)), "black")
+            act["image.paste"].trigger()
+            assert (image.document.stored == pixels[..., :3]).all() and image.opening.title == "pasted picture"
+            assert image.document.alpha is None if alpha is None else (image.document.alpha == alpha).all()
+
+    with_window(test)
+
+
 def test_a_folder_is_opened_and_closed_again(with_window: Any, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (40, 30)).save(tmp_path / name)

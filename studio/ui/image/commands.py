@@ -10,7 +10,7 @@ from studio.media.export import save_png
 from studio.ui import dialogs
 from studio.ui.image import masking
 from studio.ui.image.exporting import export_run
-from studio.ui.image.raster import qimage
+from studio.ui.image.raster import image_of
 from studio.ui.widgets.focus import leave_focus
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class Commands:
         self._of.opening.image(image, "pasted picture")
 
     def _copy(self) -> None:
-        QGuiApplication.clipboard().setImage(qimage(self._of.shown_picture().rgb))
+        QGuiApplication.clipboard().setImage(image_of(self._of.shown_picture()))
 
     async def _save(self) -> None:
         of = self._of

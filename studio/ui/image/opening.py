@@ -19,6 +19,7 @@ from studio.shipped import shipped
 from studio.ui.image import masking
 from studio.ui.image.jobs import Job
 from studio.ui.image.planes import ALL, groups_in
+from studio.ui.image.raster import picture_of
 from studio.ui.inspector.forecast import units_of_request
 from studio.ui.runs import Run
 from studio.ui.tasks import spawn
@@ -91,7 +92,7 @@ class Opening(QObject):
         if image.width() * image.height() > MAX_PIXELS:
             raise StudioError(f"This picture has more than {MAX_PIXELS // 1_000_000} million pixels: reduce it first.")
         self._of.studio.notices.clear(self._of.name)  # of the picture before
-        self.picture(_picture_of(image), title)
+        self.picture(picture_of(image), title)
 
     def _put(
         self, picture: Picture, title: str, path: Path | None, before: "Settings | None" = None, **layers: Any
@@ -181,14 +182,6 @@ class Opening(QObject):
 
     def _chosen(self, path: Path) -> None:
         spawn(self.file(path), place=self._of.name)
-
-
-def _picture_of(image: QImage) -> Picture:
-    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
-    rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4).copy()
-    alpha = rgba[..., 3].copy()
-    return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)
 
 
 def _may_hold_pictures(folder: Path) -> bool:

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect, QRectF
 from PySide6.QtGui import QImage, QPainter
 
+from studio.media.images import Picture
+
 SMALLEST = 512
 """Halving stops here, in pixels of the longer side."""
 
@@ -18,6 +20,24 @@ def qimage(pixels: NDArray[np.uint8]) -> QImage:
     known = {3: QImage.Format.Format_RGB888, 4: QImage.Format.Format_RGBA8888}[channels]
     shown = {3: QImage.Format.Format_RGB32, 4: QImage.Format.Format_ARGB32_Premultiplied}[channels]
     return QImage(pixels.data, width, height, channels * width, known).convertToFormat(shown)
+
+
+def image_of(picture: Picture) -> QImage:
+    """A picture with its opacity, to be given away: the colours of what is transparent are kept too."""
+    if picture.alpha is None:
+        return qimage(picture.stored)
+    pixels = np.concatenate([picture.stored, picture.alpha[..., None]], axis=2)
+    height, width, channels = pixels.shape
+    return QImage(pixels.data, width, height, channels * width, QImage.Format.Format_RGBA8888).copy()
+
+
+def picture_of(image: QImage) -> Picture:
+    """What was pasted or dropped."""
+    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
+    rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4)
+    alpha = rgba[..., 3].copy()
+    return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)
 
 
 class Raster:
