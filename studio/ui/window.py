@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QMimeData, Qt
+from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
@@ -18,7 +18,7 @@ from studio.ui.rail import Rail
 from studio.ui.session import Session
 from studio.ui.status import StatusBar
 from studio.ui.tasks import spawn
-from studio.ui.workspace import Workspace
+from studio.ui.workspace import Workspace, files_of
 from studio.ui.workspaces import make_workspaces
 
 PLACE = "window"
@@ -187,7 +187,7 @@ class Window(QMainWindow):
                 return
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if _files_of(event.mimeData()) or event.mimeData().hasImage():
+        if files_of(event.mimeData()) or event.mimeData().hasImage():
             event.setDropAction(Qt.DropAction.CopyAction)  # where a move was taken, a file manager may delete the file
             event.accept()
         else:
@@ -196,7 +196,7 @@ class Window(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
-        if paths := _files_of(event.mimeData()):
+        if paths := files_of(event.mimeData()):
             self.open_paths(paths)
         else:
             image = event.mimeData().imageData()
@@ -257,10 +257,6 @@ class Window(QMainWindow):
         room = QGuiApplication.primaryScreen().availableSize()
         self.resize(min(1440, room.width() - 40), min(900, room.height() - 80))
         self.down.setSizes([700, 180])
-
-
-def _files_of(data: QMimeData) -> list[Path]:
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
 
 
 def _are_sizes(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QMimeData, Signal
 from PySide6.QtGui import QImage, QUndoStack
 from PySide6.QtWidgets import QWidget
 
@@ -77,3 +77,8 @@ class Workspace(QWidget):
 
     def close_down(self) -> None:
         """Stop timers and runs; the window is about to close."""
+
+
+def files_of(data: QMimeData) -> list[Path]:
+    """The files on this machine that were dropped, or copied in a file manager."""
+    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]

@@ -273,6 +273,19 @@ def test_what_is_copied_is_what_is_pasted(with_window: Any) -> None:
     with_window(test)
 
 
+def test_a_file_that_was_copied_is_pasted(with_window: Any, tmp_path: Path) -> None:
+    Image.new("RGB", (40, 30)).save(tmp_path / "copied.png")
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        QApplication.clipboard().setText("")  # Qt's own object: one made here would outlive Python on the clipboard
+        QApplication.clipboard().mimeData().setUrls([QUrl.fromLocalFile(str(tmp_path / "copied.png"))])
+        window.studio.actions["image.paste"].trigger()
+        await until(lambda: image.opening.title == "copied")
+
+    with_window(test)
+
+
 def test_a_folder_is_opened_and_closed_again(with_window: Any, tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("RGB", (40, 30)).save(tmp_path / name)

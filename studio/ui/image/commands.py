@@ -12,6 +12,7 @@ from studio.ui.image import masking
 from studio.ui.image.exporting import export_run
 from studio.ui.image.raster import image_of
 from studio.ui.widgets.focus import leave_focus
+from studio.ui.workspace import files_of
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
@@ -179,6 +180,8 @@ class Commands:
         self.refresh()
 
     def _paste(self) -> None:
+        if self._of.opening.paths(files_of(QGuiApplication.clipboard().mimeData())):
+            return
         image = QGuiApplication.clipboard().image()
         if image.isNull():
             raise StudioError("There is no picture on the clipboard: copy one first.")
