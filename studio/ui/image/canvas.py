@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
@@ -149,6 +149,9 @@ class Canvas(PictureView):
 
     def show_outline(self, path: QPainterPath | None) -> None:
         self.outline_mark.set_path(path)
+
+    def seen(self, rect: QRect) -> NDArray[np.uint8]:
+        return self.item.seen(rect)
 
     def handle_reach(self) -> float:
         return HANDLE * self.ratio() / self.zoom

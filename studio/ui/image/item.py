@@ -11,7 +11,7 @@ from studio.ui.image.colors import CanvasColors
 from studio.ui.image.digits import DigitPainter
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.edits import bounds_of, slices
-from studio.ui.image.raster import Raster, qimage
+from studio.ui.image.raster import Raster, picture_of, qimage
 from studio.ui.image.veil import Pattern, Pooled, Screen
 
 
@@ -25,6 +25,7 @@ class Made:
         self._pooled: Pooled | None = None
         self._raster: Raster | None = None
         self._image: QImage | None = None
+        self._cells: NDArray[np.uint8] | None = None
 
     def show(self, pixels: NDArray[np.uint8]) -> None:
         """Show the frame as the model has it, uint8 (grid, grid, 3)."""
@@ -33,7 +34,7 @@ class Made:
             self._write(pixels[rows, columns])
         else:
             # Enlarged as it is drawn: what a large frame costs depends on the screen alone.
-            self._image, self._raster = qimage(pixels), None
+            self._image, self._raster, self._cells = qimage(pixels), None, pixels
             if self._pooled is None:
                 self._pooled = Pooled(self.mask[slices(self.rect)].copy(), self.rect.x(), self.rect.y())
 
@@ -41,6 +42,16 @@ class Made:
         """Show what of the finished picture lies in `rect`, uint8 (h, w, 3)."""
         self._image = None
         self._write(part)
+
+    def seen(self, rect: QRect) -> NDArray[np.uint8]:
+        """The pixels of a part of `rect`, uint8 (h, w, 3)."""
+        if self._raster is not None:
+            return picture_of(self._raster.levels[0].copy(rect.translated(-self.rect.topLeft()))).stored
+        assert self._cells is not None
+        cells, frame = self._cells, self.frame
+        rows = (np.arange(rect.top(), rect.bottom() + 1) - frame.y) * len(cells) // frame.size
+        columns = (np.arange(rect.left(), rect.right() + 1) - frame.x) * len(cells) // frame.size
+        return cells[rows[:, None], columns]
 
     def _write(self, part: NDArray[np.uint8]) -> None:
         if self.rect.isEmpty():
@@ -116,6 +127,23 @@ class PictureItem(QGraphicsItem):
         painted = bounds_of(document.painted[..., 3])
         if not painted.isEmpty():
             self.refresh_edits(painted)
+
+    def seen(self, rect: QRect) -> NDArray[np.uint8]:
+        """The colours that are seen in a rectangle, without mask and overlay: uint8 (h, w, 3), or 4 with opacity."""
+        document, here = self.document, slices(rect)
+        colors = document.stored[here]
+        if document.alpha is not None:
+            colors = np.concatenate([colors, document.alpha[here][..., None]], axis=2)
+        over = [(document.painted[here][..., :3], document.painted[here][..., 3] > 0, rect)]
+        if self.made is not None and not (part := rect.intersected(self.made.rect)).isEmpty():
+            over.insert(0, (self.made.seen(part), self.made.mask[slices(part)], part))
+        for pixels, opaque, part in over:
+            if opaque.any():
+                colors = colors.copy()
+                inner = colors[slices(part.translated(-rect.topLeft()))]
+                np.copyto(inner[..., :3], pixels, where=opaque[..., None])
+                inner[opaque, 3:] = 255
+        return colors
 
     def refresh_picture(self, rect: QRect) -> None:
         document, here = self.document, slices(rect)

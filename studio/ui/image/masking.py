@@ -36,14 +36,25 @@ def fill_polygon(
 
 
 def fill_alike(
-    document: ImageDocument, x: int, y: int, tolerance: int, ink: Ink = "mask", color: Sequence[int] = (0, 0, 0)
+    document: ImageDocument,
+    x: int,
+    y: int,
+    tolerance: int,
+    ink: Ink = "mask",
+    seen: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Put ink on the pixels that hang together with (x, y) and differ from it by at most `tolerance`, 0 … 255."""
+    """Put ink on the pixels that hang together with (x, y) and differ from it by at most `tolerance`, 0 … 255.
+
+    seen: the colours to go by, uint8 (H, W, 3), or 4 with opacity, if not the picture's."""
     if document.bounds.contains(x, y):
-        covered = shapes.flood(document.stored, x, y, tolerance)
+        colors = document.stored if seen is None else seen
+        if colors.shape[2] == 4:  # what is behind transparent pixels is not seen
+            shown = colors[..., :3].astype(np.uint16) * colors[..., 3:] // 255
+            colors = np.concatenate([shown.astype(np.uint8), colors[..., 3:]], axis=2)
+        covered = shapes.flood(colors, x, y, tolerance)
         rect = bounds_of(covered)
         with document.action("Fill") as edit:
-            document.paint(edit, rect, covered[slices(rect)], ink, color)
+            document.paint(edit, rect, covered[slices(rect)], ink)
 
 
 def mask_whole(document: ImageDocument) -> None:

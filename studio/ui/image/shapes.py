@@ -56,7 +56,7 @@ def polygon(points: Sequence[Point], bounds: QRect) -> tuple[QRect, NDArray[np.b
 
 
 def flood(rgb: NDArray[np.uint8], x: int, y: int, tolerance: int) -> NDArray[np.bool_]:
-    """The pixels of a picture (H, W, 3) that hang together with (x, y) by their sides and whose colour values
+    """The pixels of a picture (H, W, 3 or 4) that hang together with (x, y) by their sides and whose colour values
     all differ from its by at most `tolerance`: bool (H, W).
 
     Works on runs of alike pixels, row by row: runs that touch are joined by pointer jumping, so the number of
@@ -66,7 +66,7 @@ def flood(rgb: NDArray[np.uint8], x: int, y: int, tolerance: int) -> NDArray[np.
     alike = np.ones((height, width + 2), dtype=bool)
     alike[:, 0] = alike[:, -1] = False  # runs end at the edges
     inner = alike[:, 1:-1]
-    for channel in range(3):
+    for channel in range(rgb.shape[2]):
         value, values = int(rgb[y, x, channel]), rgb[..., channel]
         inner &= (values >= max(value - tolerance, 0)) & (values <= min(value + tolerance, 255))
     flat, stride = alike.reshape(-1), width + 2

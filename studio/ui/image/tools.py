@@ -13,6 +13,8 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QPainterPath
 
@@ -110,6 +112,10 @@ class Desk(Protocol):
     document: ImageDocument
     settings: ToolSettings
 
+    def seen(self, rect: QRect) -> NDArray[np.uint8]:
+        """The colours that are seen in a rectangle of the picture, uint8 (h, w, 3), or 4 with opacity."""
+        ...
+
     def show_outline(self, path: QPainterPath | None) -> None:
         """Show the outline of what is being drawn, in picture coordinates; None hides it."""
         ...
@@ -203,7 +209,8 @@ def lasso(desk: Desk, event: Pointer) -> Run:
 def fill(desk: Desk, event: Pointer) -> Run:
     """Mask the pixels of like colour around the one pressed; with the right button unmask them."""
     ink: Ink = "unmask" if event.erase else "mask"
-    masking.fill_alike(desk.document, int(event.x // 1), int(event.y // 1), desk.settings.tolerance, ink)
+    colors = desk.seen(desk.document.bounds)
+    masking.fill_alike(desk.document, int(event.x // 1), int(event.y // 1), desk.settings.tolerance, ink, colors)
     while (yield).kind == "move":
         pass
 
@@ -213,7 +220,7 @@ def picker(desk: Desk, event: Pointer) -> Run:
     while True:
         x, y = int(event.x // 1), int(event.y // 1)
         if desk.document.bounds.contains(x, y):
-            desk.settings.set(color=QColor(*map(int, desk.document.stored[y, x])))
+            desk.settings.set(color=QColor(*map(int, desk.seen(QRect(x, y, 1, 1))[0, 0, :3])))
         event = yield
         if event.kind == "release":
             return

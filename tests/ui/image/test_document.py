@@ -99,6 +99,15 @@ def test_200_random_actions_are_undone_and_redone_bit_for_bit(document: ImageDoc
         assert everything(document) == states[index]
 
 
+def test_a_fill_goes_by_what_is_seen_of_transparent_pixels(document: ImageDocument) -> None:
+    seen = np.zeros((6, 8, 4), dtype=np.uint8)
+    seen[1:4, 1:4, 3] = 255  # a black thing on nothing
+    seen[5, 7] = (90, 80, 70, 0)  # and what nobody sees
+    document.load(Picture(seen[..., :3], seen[..., 3]))
+    masking.fill_alike(document, 0, 0, 16, seen=seen)
+    assert (document.mask == (seen[..., 3] == 0)).all()
+
+
 def test_a_stroke_is_one_action_and_costs_what_it_changes() -> None:
     document = ImageDocument()
     document.load(Picture(np.zeros((2048, 2048, 3), dtype=np.uint8)))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 
 from studio.media.frames import WorkingFrame, crop, stitch
@@ -10,7 +11,7 @@ from studio.media.images import Picture
 from studio.prime.subtokens import Subtokens
 from studio.ui.image import masking
 from studio.ui.image.canvas import Canvas
-from tests.ui.image.looking import at, rendered, tinted
+from tests.ui.image.looking import at, drag, rendered, tinted
 
 SUBTOKENS = Subtokens(256, 8)
 GRID = 8
@@ -64,6 +65,44 @@ def test_frames_show_in_the_mask_only_and_stay_until_the_next(run: Canvas) -> No
     assert color(run, 12, 8) == [30] * 3
     run.clear_made()
     assert not tinted(run).any()
+
+
+def test_tools_go_by_what_is_seen(run: Canvas) -> None:
+    document = run.document
+    document.editing_state = True
+    run.show_made(pixels(77), state(8))
+    run.settings.set(tool="picker")
+    drag(run, (13.5, 9.5))
+    assert run.settings.rgb == (77, 77, 77)
+    drag(run, (11.5, 9.5))
+    assert run.settings.rgb == (200, 200, 200), "outside of what is filled it is the picture"
+    run.settings.set(tool="fill")
+    drag(run, (13.5, 9.5))
+    assert (document.erased != 0).sum() == 9 and (document.erased[8:11, 12:15] != 0).all()
+    run.settings.set(tool="paint", size=1, color=QColor(1, 2, 3))
+    drag(run, (5.5, 5.5))
+    run.settings.set(tool="picker", color=QColor(9, 9, 9))
+    drag(run, (5.5, 5.5))
+    assert run.settings.rgb == (1, 2, 3)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_what_is_seen_of_a_large_frame(canvas: Canvas, exact: bool) -> None:
+    alpha = np.full((90, 90), 40, dtype=np.uint8)
+    canvas.document.load(Picture(np.full((90, 90, 3), 200, dtype=np.uint8), alpha))
+    frame, mask = WorkingFrame(-4, 20, 64), np.zeros((90, 90), dtype=bool)
+    mask[30:50, 0:30] = True
+    made = np.arange(GRID * GRID * 3, dtype=np.uint8).reshape(GRID, GRID, 3)
+    canvas.begin_made(frame, mask, state(0), SUBTOKENS)
+    canvas.show_made(made, state(8))
+    whole = made.repeat(8, axis=0).repeat(8, axis=1)[:, 4:]
+    if exact:
+        canvas.show_result(whole)
+    seen = canvas.seen(QRect(0, 25, 40, 60))
+    expected = np.full((60, 40, 4), (200, 200, 200, 40), dtype=np.uint8)
+    expected[5:25, :30] = np.dstack([whole[10:30, :30], np.full((20, 30), 255, dtype=np.uint8)])
+    assert (seen == expected).all()
+    assert (canvas.document.stored == 200).all() and (alpha == 40).all()
 
 
 def test_a_run_in_another_frame_leaves_nothing_of_the_last(run: Canvas) -> None:
