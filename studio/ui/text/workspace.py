@@ -192,6 +192,9 @@ class TextWorkspace(Workspace):
         texts = [path for path in paths if path.suffix.lower() in SUFFIXES]
         if texts:
             spawn(self.open_text(texts[0]), place=self.name)
+            if len(paths) > 1:
+                told = f"One text is open at a time: of {len(paths)} files {texts[0].name} was taken."
+                self.studio.notices.show(told, place=self.name)
         return bool(texts)
 
     async def open_text(self, path: Path) -> None:

@@ -434,6 +434,22 @@ def test_far_gaps_are_told_to_be_filled_alone(with_window: Any) -> None:
     with_window(test)
 
 
+def test_of_several_texts_one_is_taken_and_that_is_said(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window)
+        files = [tmp_path / "one.txt", tmp_path / "two.txt"]
+        for file in files:
+            file.write_text(file.stem)
+        assert text.open_paths(files[:1])
+        await until(lambda: text.document.text.text == "one")
+        assert not any("taken" in notice for notice in notices(window))
+        assert text.open_paths(files[::-1])
+        await until(lambda: text.document.text.text == "two")
+        assert any("of 2 files two.txt was taken" in notice for notice in notices(window))
+
+    with_window(test)
+
+
 def test_a_text_that_is_saved_keeps_its_empty_gaps(
     with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
