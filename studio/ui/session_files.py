@@ -89,7 +89,9 @@ class SessionFiles:
             write_atomic(self._last_good, before)
         else:
             before = self._read(self._last_good)
-        write_atomic(self._current, json.dumps(content | {"saved": time.time()}, ensure_ascii=False).encode())
+        text = json.dumps(content | {"saved": time.time()}, ensure_ascii=False)
+        # A path need not be UTF-8: what of it is no character comes and goes as it is.
+        write_atomic(self._current, text.encode("utf-8", "surrogatepass"))
         self._content = content
         old = self._document(before) if before is not None else None
         self._collect(set(used) | set(old["files"] if old else ()))

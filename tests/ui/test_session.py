@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import random
 import signal
 import subprocess
@@ -58,6 +59,11 @@ class TestFiles:
         assert same(loaded.parts["image"], part(3)) and loaded.parts["text"] == {"number": 3}
         assert loaded.notices == [] and abs(loaded.saved - time.time()) < 60
         assert not loaded.parts["image"]["mask"].flags.writeable
+
+    def test_a_path_need_not_be_utf_8(self, files: SessionFiles) -> None:
+        path = os.fsdecode(b"/pictures/b\xff\xfed.png")
+        files.write({"image": {"path": path, "text": "ü 👑"}})
+        assert SessionFiles(files.folder).load().parts["image"] == {"path": path, "text": "ü 👑"}
 
     def test_there_is_none(self, files: SessionFiles) -> None:
         assert files.load().parts == {} and files.load().notices == []

@@ -28,6 +28,7 @@ def test_values_come_back(tmp_path: Path, qapp: object) -> None:
     first.set_preset("calm", Preset(steps=32, temperature=0.7))
     first.add_recent("image", "/a.png")
     first.add_recent("image", "/b.png")
+    first.add_recent("image", "/b\udcff.png")  # no UTF-8: not to be stored, nor in the way of what is
     first.add_recent("image", "/a.png")
     first.save()
     second = Settings(tmp_path)

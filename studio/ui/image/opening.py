@@ -14,6 +14,7 @@ from studio.generation import GenerationRequest, PictureSource, picture_tokenize
 from studio.generation.request import inside
 from studio.media.export import read_parameters
 from studio.media.frames import WorkingFrame
+from studio.media.gapped import valid
 from studio.media.images import MAX_PIXELS, SUFFIXES, Picture, load_picture
 from studio.shipped import shipped
 from studio.ui.image import masking
@@ -70,8 +71,9 @@ class Opening(QObject):
         """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
         picture, request, variation, problem = await asyncio.to_thread(_read, path)
         self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
-        if request is None or not self.request(request, picture, path.stem, variation, path):
-            self.picture(picture, path.stem, path)
+        title = valid(path.stem)
+        if request is None or not self.request(request, picture, title, variation, path):
+            self.picture(picture, title, path)
         if problem:
             told = f"{path.name} is here as a picture alone: what it was made with cannot be read."
             self._of.studio.notices.show(told, kind="warning", place=self._of.name, details=problem)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout
 
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, TextSource, text_plan, text_tokenizer
-from studio.media.gapped import GappedText
+from studio.media.gapped import GappedText, valid
 from studio.media.textplan import parse_gaps
 from studio.media.texts import load_text
 from studio.shipped import shipped
@@ -204,7 +204,7 @@ class TextWorkspace(Workspace):
             parts: list[str | int] = parse_gaps(text)
         except StudioError:
             parts = [text]
-        self.document.open(GappedText.of(parts), path.stem)
+        self.document.open(GappedText.of(parts), valid(path.stem))
         self.studio.settings.add_recent(self.name, path)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:

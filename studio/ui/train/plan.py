@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.datasets.store import Dataset
+from studio.media.gapped import valid
 from studio.runtime.catalog import models_folders
 from studio.training.presets import SIZES, divisors, fine_tuning, new_model
 from studio.training.recipe import Recipe
@@ -56,7 +57,10 @@ class Plan:
         data = dataclasses.replace(recipe.data, **rooms["data"])
         if dataset is not None:
             what = "pictures" if dataset.kind == "pictures" else "texts"
-            name = f"{Path(dataset.table['source']).name}: {len(dataset):,} {what}"
+            source = " ".join(
+                valid(Path(dataset.table["source"]).name).split()
+            )  # names may hold anything, line ends too
+            name = f"{source}: {len(dataset):,} {what}"
             data = dataclasses.replace(data, train=str(dataset.folder), name=name[:200])
         defaults = dict(recipe.defaults)
         granularities = rooms["tokens"].get("granularities", recipe.tokens.granularities)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.datasets.store import Dataset
 from studio.errors import StudioError
+from studio.media.gapped import valid
 from studio.processes import child
 
 BATCHES = ("data_batch_", "test_batch")
@@ -63,7 +64,7 @@ class Source(QObject):
 
     async def _collect(self, path: Path, turn: int) -> Dataset | None:
         wanted = json.dumps([str(path.resolve()), self.grid, self.fit if self.grid else "", self.column])
-        target = self.folder / f"{path.stem[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
+        target = self.folder / f"{valid(path.stem)[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"
         shape = ["--grid", *map(str, self.grid), "--fit", self.fit] if self.grid else []
         column = ["--column", self.column] if self.column else []
         command = [sys.executable, "-m", "studio.datasets", str(path), str(target), *shape, *column]

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.story import save_story
 from studio.ui import dialogs
 from studio.ui.gallery.reading import source_of
+from studio.ui.session_files import SessionFiles, frozen
 from studio.ui.text.tips import tip
 from studio.ui.text.workspace import TextWorkspace
 from studio.ui.window import Window
@@ -430,6 +433,22 @@ def test_far_gaps_are_told_to_be_filled_alone(with_window: Any) -> None:
         text.document.remove_gap(2)
         await until(lambda: len(text.editor.extents) == 1)
         assert text._told.text() == ""
+
+    with_window(test)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is always UTF-8")
+def test_a_name_that_is_no_utf_8_keeps_nothing_from_being_saved(with_window: Any, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"b\xff\xfed.txt")
+    path.write_text("The king")
+
+    async def test(window: Window) -> None:
+        text = opened(window)
+        await text.open_text(path)
+        assert text.document.text.text == "The king" and "\ufffd" in text.document.title
+        window.studio.settings.save()
+        SessionFiles(tmp_path / "session").write({"text": frozen(text.session())})
+        assert SessionFiles(tmp_path / "session").load().parts["text"]["title"] == text.document.title
 
     with_window(test)
 

@@ -1,6 +1,8 @@
 """What the train workspace knows, without a window: series, the data, the plan of a run, a run that is watched."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from studio.datasets.kinds import kind_of
 from studio.errors import StudioError
 from studio.training.client import Run
 from studio.training.presets import new_model
+from studio.training.recipe import load_recipe, recipe_toml
 from studio.ui.train.plan import Plan, free_folder, starts
 from studio.ui.train.source import Source, sources_of
 from studio.ui.train.watching import MOST_POINTS, Series, Watch, duration
@@ -222,3 +225,20 @@ def test_how_a_run_can_end(qapp: QApplication, qrun: Any, tmp_path: Path, monkey
         assert watch.state == "none"
 
     qrun(story(), timeout=40)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is always UTF-8")
+def test_data_whose_name_is_no_utf_8_can_be_learned_from(qapp: QApplication, qrun: Any, tmp_path: Path):
+    folder = tmp_path / os.fsdecode(b"b\xff\xfed\n")
+    folder.mkdir()
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "a.png")
+    source = Source(tmp_path / "datasets")
+
+    async def story() -> None:
+        await source.open(folder, (8, 8))
+
+    qrun(story())
+    assert source.dataset is not None, source.problem
+    recipe = Plan(start="new:tiny", name="mine").recipe(source.dataset)
+    (tmp_path / "recipe.toml").write_bytes(recipe_toml(recipe).encode())
+    assert load_recipe(tmp_path / "recipe.toml").data == recipe.data
