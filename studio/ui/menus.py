@@ -15,9 +15,23 @@ if TYPE_CHECKING:
     from studio.ui.window import Window
 
 MENUS: dict[str, tuple[str, ...]] = {
-    "&File": ("*open", "*open-folder", "*close-folder", "*paste", "-", "*save", "*copy", "*export", "-", "close"),
+    "&File": (
+        *("*open", "*open-folder", "*close-folder", "*paste", "-", "*save", "*copy", "*export"),
+        *("*import-mask", "*export-mask", "-", "close"),
+    ),
     "&Edit": (
-        *("undo", "redo", "-", "*select-all", "*invert", "*clear", "*grow", "*shrink"),
+        *(
+            "undo",
+            "redo",
+            "-",
+            "*select-all",
+            "*invert",
+            "*clear",
+            "*grow",
+            "*shrink",
+            "*mask-transparent",
+            "*auto-frame",
+        ),
         *("-", "*planes-all", "*planes-high", "*planes-low"),
         *("*gap", "*insert-gap", "*shorter", "*longer", "*give-back", "*remove-gap", "*previous-gap", "*next-gap"),
         *("-", "*words", "*pin-word", "-", "shortcuts"),

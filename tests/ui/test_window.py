@@ -14,7 +14,15 @@ from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractScrollArea, QAbstractSpinBox, QApplication, QLineEdit, QMessageBox, QWidget
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QAbstractSpinBox,
+    QApplication,
+    QLineEdit,
+    QMenu,
+    QMessageBox,
+    QWidget,
+)
 
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
@@ -586,6 +594,15 @@ def test_return_in_a_field_gives_the_keys_back_to_the_canvas(with_window: Any) -
             event = QKeyEvent(QEvent.Type.KeyPress, Qt.Key.Key_Return, Qt.KeyboardModifier.NoModifier, "\r")
             QApplication.sendEvent(field, event)
             assert window.focusWidget() is image_of(window).canvas, field.accessibleName()
+
+    with_window(test)
+
+
+def test_the_menus_lead_to_the_mask(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        titles = [action.text() for menu in window.menuBar().findChildren(QMenu) for action in menu.actions()]
+        for name in ("import-mask", "export-mask", "mask-transparent", "auto-frame"):
+            assert window.studio.actions[f"image.{name}"].text() in titles
 
     with_window(test)
 

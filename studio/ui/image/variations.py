@@ -127,7 +127,8 @@ class Compared:
 
     @property
     def detail(self) -> str:
-        return f"{self.calls} calls, {self.seconds:.1f} s" if self.calls else "waiting"
+        digits = 1 if self.calls < 100 else 0  # so that many calls fit below a picture too
+        return f"{self.calls} calls, {self.seconds:.{digits}f} s" if self.calls else "waiting"
 
 
 class ComparisonStrip(Results):

@@ -95,6 +95,7 @@ def test_granularities_side_by_side(qtbot: QtBot) -> None:
     assert index.data(Qt.ItemDataRole.AccessibleTextRole) == "ℓ = 8, waiting"
     comparison.show_run(1, Compared(8, 12, 0.34), plain(90))
     assert index.data(Qt.ItemDataRole.AccessibleTextRole) == "ℓ = 8, 12 calls, 0.3 s"
+    assert Compared(8, 300, 12.34).detail == "300 calls, 12 s", "short enough for the width of a picture"
     comparison.resize(600, 240)
     assert (shown(comparison) == 90).all(axis=2).sum() == 88 * 88
 
