@@ -10,6 +10,7 @@ from studio.errors import StudioError
 from studio.training.control import Control
 from studio.training.recipe import DataSettings, Recipe, check_recipe, load_recipe
 from studio.training.run_folder import Lock, run_of
+from studio.training.validation import is_utf8
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,10 @@ def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
     if args.init is not None:
         recipe = dataclasses.replace(recipe, init=str(args.init))
     check_recipe(recipe)
-    return recipe, Path(args.output or Path("runs") / recipe.name)
+    folder = Path(args.output or Path("runs") / recipe.name)
+    if not is_utf8(str(folder)):
+        raise StudioError(f"The folder of a run needs a name in UTF-8, not {str(folder)!r}: choose another.")
+    return recipe, folder
 
 
 def _data_in(folder: Path, data: DataSettings) -> DataSettings:

@@ -79,11 +79,22 @@ def _is(value: Any, kind: Any) -> bool:
     return isinstance(value, origin)
 
 
+def is_utf8(text: str) -> bool:
+    """Whether a text, such as a path, is one that can be written down."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _values(node: Any, prefix: str) -> Iterator[Problem]:
     for field in dataclasses.fields(node):
         value, name = getattr(node, field.name), prefix + field.name
         if dataclasses.is_dataclass(value):
             yield from _values(value, name + ".")
+        elif isinstance(value, str) and not is_utf8(value):
+            yield name, f"must be UTF-8, as a recipe is, not {value!r}: give the file or folder another name"
         elif name == "name" and not (_NAME.fullmatch(value) and len(value) <= 64):
             yield name, f"must be letters and digits with . _ - between them, at most 64, not {value!r}"
         elif name in _CHOICES and value not in _CHOICES[name]:

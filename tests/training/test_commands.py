@@ -72,3 +72,9 @@ def test_no_time_is_no_time_to_train(minutes: str, capsys: pytest.CaptureFixture
     recipe = Path(__file__).resolve().parents[2] / "models" / "recipes" / "storybook.toml"
     assert cli.main(["train", str(recipe), "--max-minutes", minutes]) == 2
     assert "--max-minutes must be more than 0" in capsys.readouterr().err
+
+
+def test_a_run_has_a_folder_whose_name_can_be_written_down(capsys: pytest.CaptureFixture[str]):
+    recipe = Path(__file__).resolve().parents[2] / "models" / "recipes" / "storybook.toml"
+    assert cli.main(["train", str(recipe), "-o", "b\udcff"]) == 2
+    assert "needs a name in UTF-8" in capsys.readouterr().err

@@ -23,6 +23,7 @@ def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
         ("name", ""),
         ("modality", "sound"),
         ("title", "two\nlines"),
+        ("data.train", "b\udcff.zip"),
         ("data.valid_share", 0.0),
         ("data.fit", "stretch"),
         ("data.shift", -1),
