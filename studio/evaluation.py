@@ -21,6 +21,7 @@ from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.generation import Denoiser, picture_tokenizer, text_tokenizer
 from studio.media.compressors import picture_bytes, text_bytes
+from studio.media.gapped import valid
 from studio.media.images import SUFFIXES, load_picture
 from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
 from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise, surprises
@@ -67,7 +68,7 @@ def read_data(bundle: "Bundle", path: str | Path, batches: int | None = None) ->
     sha256 = hashlib.sha256(tokens.astype("<u4").tobytes()).hexdigest()
     if batches is not None and batches * BATCH < len(tokens):
         tokens = tokens[np.linspace(0, len(tokens) - 1, batches * BATCH).astype(int)]
-    return HeldOut(path.name, tokens, _units(bundle, tokens), _of(bundle), sha256)
+    return HeldOut(valid(path.name), tokens, _units(bundle, tokens), _of(bundle), sha256)
 
 
 def evaluate(

@@ -509,6 +509,15 @@ class TestTrouble:
         monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "emoji-32")
         assert_refused(run(command, "--model", "emoji-32", "--data", "in.png", "--write"), "manifest.json")
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is always UTF-8")
+    def test_a_name_that_is_no_utf_8(self, run: Run, here: Path) -> None:
+        name = os.fsdecode(b"b\xff.png")
+        small = np.asarray(Image.open("in.png"))[:8, :8]
+        Image.fromarray(small).save(here / name, format="PNG")
+        assert run("evaluate", "--data", name, "--map", os.fsdecode(b"\xff.json"))[0] == 0
+        assert run("evaluate", "--data", name, "--write")[0] == 0
+        assert run("models", "verify", "emoji-32")[0] == 0  # what was written of the data has not broken it
+
     def test_training_without_its_packages(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in [name for name in sys.modules if name.startswith("studio.training")]:
             monkeypatch.delitem(sys.modules, name)

@@ -149,12 +149,13 @@ def _map(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
     from studio.evaluation import heat_map, picture_surprise, read_text, text_surprise
     from studio.files import write_atomic
     from studio.media.export import check_suffix, save_png
+    from studio.media.gapped import valid
     from studio.media.images import load_picture
 
     image = bundle.manifest.modality == "image"
     target = check_suffix(args.map, (".png", ".json") if image else (".json",))
     tell = _teller(args, "judging")
-    facts: dict[str, Any] = {"model": bundle.name, "data": path.name, "file": str(target)}
+    facts: dict[str, Any] = {"model": bundle.name, "data": valid(path.name), "file": valid(str(target))}
     if image:
         picture = load_picture(path).rgb
         bits = picture_surprise(bundle, common.open_denoiser(bundle, args), picture, tell)

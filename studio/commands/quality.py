@@ -21,6 +21,7 @@ def run(args: argparse.Namespace) -> None:
     from studio.errors import StudioError
     from studio.evaluation import read_pictures, read_text
     from studio.files import check_writable
+    from studio.media.gapped import valid
     from studio.quality import judge_pictures, judge_text, write_quality
     from studio.runtime.bundle import MANIFEST
     from studio.runtime.catalog import find_bundle
@@ -43,6 +44,6 @@ def run(args: argparse.Namespace) -> None:
         text = read_text(path)
         figures = judge_text(bundle, open_denoiser(bundle, args), text, folder, told, **chosen)
     if args.write:
-        write_quality(bundle, path.name, chosen, figures)
+        write_quality(bundle, valid(path.name), chosen, figures)
         say(args, f"stored in {bundle.path / 'manifest.json'}")
     answer(args, {"model": bundle.name, "figures": figures}, f"{folder}")
