@@ -90,10 +90,11 @@ def is_utf8(text: str) -> bool:
 
 def _values(node: Any, prefix: str) -> Iterator[Problem]:
     for field in dataclasses.fields(node):
-        value, name = getattr(node, field.name), prefix + field.name
+        value: Any = getattr(node, field.name)
+        name = prefix + field.name
         if dataclasses.is_dataclass(value):
             yield from _values(value, name + ".")
-        elif isinstance(value, str) and not is_utf8(value):
+        elif field.type is str and not is_utf8(value):
             yield name, f"must be UTF-8, as a recipe is, not {value!r}: give the file or folder another name"
         elif name == "name" and not (_NAME.fullmatch(value) and len(value) <= 64):
             yield name, f"must be letters and digits with . _ - between them, at most 64, not {value!r}"
