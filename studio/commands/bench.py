@@ -33,8 +33,9 @@ HEAVY = ("torch", "PySide6")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="cpu", help="where the network runs")
-    parser.add_argument("--ui", action="store_true", help="measure the window instead")
-    parser.add_argument("--train", action="store_true", help="measure training instead; needs the training extra")
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--ui", action="store_true", help="measure the window instead")
+    other.add_argument("--train", action="store_true", help="measure training instead; needs the training extra")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of which the median counts")
     common.add_output(parser)
 
