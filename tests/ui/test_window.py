@@ -438,6 +438,10 @@ def test_the_variation_that_was_opened_is_the_one_shown(with_window: Any) -> Non
         await finished(image)
         assert image.making.variation == 1
         assert (image.shown_picture().rgb == load_picture(item.file).rgb).all()
+        image.document.undo_stack.undo()
+        window.open_request(request, **source)
+        image.opening.picture(image.document.picture, "another")
+        assert image.making.variation == 0
 
     with_window(test)
 

@@ -109,6 +109,7 @@ class Opening(QObject):
         if before is not None:
             old["settings"], new["settings"] = before, self._settings()
         of.document.set_picture(picture, beside=(old, new), **layers)
+        of.making.variation = 0  # of what is made next
         self._take(new)
 
     def _take(self, beside: dict[str, Any]) -> None:
@@ -166,7 +167,7 @@ class Opening(QObject):
                 start = Job(Run.at_start(request, bundle), picture, picture.rgb)
                 told = "This went on from a frame of another run: Branch here makes it again from there."
             self._put(picture, title, path, before, mask=mask, frame=frame, place=start and start.run.id)
-            of.making.variation = variation  # of what is made next
+            of.making.variation = variation
             if start is not None:
                 of.making.take_up(start, variation)
         elif of.making.job is not None:
