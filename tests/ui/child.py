@@ -7,7 +7,6 @@ import asyncio
 import json
 import locale
 import sys
-import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -116,23 +115,12 @@ async def gaps(window: Window, image: Any) -> None:
     window.leave()
 
 
-async def usable(window: Window, image: Any) -> None:
-    """Since the process was asked for, until the window stands there with its model."""
-    bundle = window.studio.models.default("image")
-    assert bundle is not None
-    await until(lambda: window.studio.lane.loaded(bundle) is not None)
-    window.repaint()
-    say(seconds=time.time() - float(sys.argv[2]))
-    window.leave()
-
-
 PLAYS: dict[str, Callable[[Window, Any], Coroutine[Any, Any, None]]] = {
     "wait": forever,
     "make": make,
     "paint": paint,
     "tell": tell,
     "gaps": gaps,
-    "usable": usable,
 }
 
 

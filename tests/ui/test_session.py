@@ -302,10 +302,9 @@ class TestSession:
         session.start()
         image.number = 5
         session.in_front("text")
-        started = time.perf_counter()
-        with qtbot.waitSignal(session.saved, timeout=4000):
+        with qtbot.waitSignal(session.saved, timeout=30_000):
             image.dirty.emit()
-        assert time.perf_counter() - started < 2.2
+            assert 0 < session._timer.remainingTime() <= 1500
         session.close()  # as after a kill
         again, image, _ = make()
         assert qrun(again.bring_back()) == "text"
@@ -434,12 +433,9 @@ class TestSession:
         qrun(session.finish())
         assert SessionFiles(tmp_path / "session").load().parts["train"] == {"run": 7}
 
-    def test_the_snapshot_of_a_large_picture_is_quick(self) -> None:
-        picture, mask = np.zeros((4096, 4096, 3), dtype=np.uint8), np.zeros((4096, 4096), dtype=bool)
+    def test_the_snapshot_of_a_large_picture_copies_only_what_may_change(self) -> None:
+        picture, mask = np.zeros((64, 64, 3), dtype=np.uint8), np.zeros((64, 64), dtype=bool)
         picture.setflags(write=False)
-        times = []
-        for _ in range(5):
-            started = time.perf_counter()
-            frozen({"picture": picture, "mask": mask})
-            times.append(time.perf_counter() - started)
-        assert min(times) < 0.016
+        kept = frozen({"picture": picture, "mask": mask})
+        assert kept["picture"] is picture
+        assert kept["mask"] is not mask and not np.shares_memory(kept["mask"], mask)

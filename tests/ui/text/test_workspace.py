@@ -184,19 +184,21 @@ def test_stop_leaves_the_text_as_it_was(with_window: Any) -> None:
 
 
 async def half_done(text: TextWorkspace) -> list[int]:
-    """Runs until some of the only gap is settled, then pauses; which of its places are, in the frame that is shown."""
+    """Pauses at once, then steps until some of the only gap is settled; which of its places are, in the frame shown."""
     text.settings.set(steps=400, policy="confidence", granularity=12, seed_locked=True)
     await press(text, "generate")
-    await until(lambda: text.filling.job is not None)
+    await press(text, "pause")
+    await until(lambda: text.playhead.state == "paused")
     (gap,) = text.document.text.gaps
 
     def settled() -> list[int]:
         tokens = text.editor.look(gap).tokens
         return [index for index, token in enumerate(tokens) if token.state == "settled"]
 
-    await until(lambda: len(settled()) > 2)
-    text.commands["pause"].trigger()
-    await until(lambda: text.playhead.state == "paused" and text.playhead.index == text.playhead.last)
+    while len(settled()) <= 2:
+        text.commands["step"].trigger()
+        await asyncio.sleep(0.01)
+    text.playhead.show(text.playhead.last)
     assert len(settled()) < gap.length
     return settled()
 
