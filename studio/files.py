@@ -23,7 +23,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
         os.close(descriptor)
     except OSError as error:
-        raise StudioError(f"Cannot write {target}: {error.strerror}. Choose another place to save to.") from error
+        raise cannot_write(target, error.strerror) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -54,9 +54,23 @@ def check_writable(path: str | Path) -> None:
         raise StudioError(f"{path} is a folder: choose another name.")
     folder = next(parent for parent in target.parents if os.path.exists(parent))
     if not os.path.isdir(folder):
-        raise StudioError(f"Cannot write {target}: {folder} is not a folder. Choose another place to save to.")
+        raise cannot_write(target, f"{folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise StudioError(f"Cannot write {target}: {os.strerror(errno.EACCES)}. Choose another place to save to.")
+        raise cannot_write(target, os.strerror(errno.EACCES))
+
+
+def cannot_write(target: Path, why: str | None) -> StudioError:
+    """What to raise where nothing can be written at a place."""
+    return StudioError(f"Cannot write {target}: {why}. Choose another place to save to.")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text, such as a path, is one that can be written down."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _umask() -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
-from studio.files import write_atomic
+from studio.files import cannot_write, write_atomic
 
 FORMAT_VERSION = 1
 
@@ -26,7 +26,7 @@ def bundle_folder(output: Path) -> Iterator[Path]:
         output.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
     except OSError as error:
-        raise StudioError(f"Cannot write {output}: {error.strerror}. Choose another place to save to.") from error
+        raise cannot_write(output, error.strerror) from error
     try:
         yield folder
         folder.chmod(0o755)

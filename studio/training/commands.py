@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
+from studio.files import is_utf8
 from studio.training.control import Control
 from studio.training.recipe import DataSettings, Recipe, check_recipe, load_recipe
 from studio.training.run_folder import Lock, run_of
-from studio.training.validation import is_utf8
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:

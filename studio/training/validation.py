@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from studio.datasets.pictures import FITS
+from studio.files import is_utf8
 from studio.training.recipe import Recipe
 
 Problem = tuple[str, str]
@@ -77,15 +78,6 @@ def _is(value: Any, kind: Any) -> bool:
     if origin is int:
         return isinstance(value, int) and not isinstance(value, bool)
     return isinstance(value, origin)
-
-
-def is_utf8(text: str) -> bool:
-    """Whether a text, such as a path, is one that can be written down."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _values(node: Any, prefix: str) -> Iterator[Problem]:

@@ -14,9 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, Valid
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.errors import StudioError
-from studio.files import write_atomic
+from studio.files import is_utf8, write_atomic
 from studio.generation.request import first_problem
-from studio.media.gapped import valid
 from studio.runtime.catalog import data_folder
 
 FILE = "settings.json"
@@ -127,8 +126,8 @@ class Settings(QObject):
         self.set("presets", {key: value for key, value in self._values.presets.items() if key != name})
 
     def add_recent(self, place: str, path: str | Path, limit: int = 12) -> None:
-        if valid(str(path)) != str(path):
-            return  # no UTF-8: such a name cannot be stored, and must not keep everything else from being stored
+        if not is_utf8(str(path)):
+            return  # such a name cannot be stored, and must not keep everything else from being stored
         paths = [str(path), *(p for p in self._values.recent.get(place, []) if p != str(path))]
         self.set("recent", self._values.recent | {place: paths[:limit]})
 

@@ -57,9 +57,8 @@ class Plan:
         data = dataclasses.replace(recipe.data, **rooms["data"])
         if dataset is not None:
             what = "pictures" if dataset.kind == "pictures" else "texts"
-            source = " ".join(
-                valid(Path(dataset.table["source"]).name).split()
-            )  # names may hold anything, line ends too
+            # Names may hold anything, line ends too.
+            source = " ".join(valid(Path(dataset.table["source"]).name).split())
             name = f"{source}: {len(dataset):,} {what}"
             data = dataclasses.replace(data, train=str(dataset.folder), name=name[:200])
         defaults = dict(recipe.defaults)
