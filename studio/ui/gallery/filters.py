@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from studio.library import Filter
 from studio.ui.icons import icon
+from studio.ui.timeline.words import count
 from studio.ui.widgets.icon_button import IconButton
 
 TYPING_MS = 150
@@ -101,7 +102,7 @@ class FilterBar(QWidget):
         self.count.setVisible(self.width() > NARROW)
 
     def set_count(self, shown: int) -> None:
-        self.count.setText(f"{shown:,} item{'' if shown == 1 else 's'}")
+        self.count.setText(count(shown, "item"))
 
     def clear(self) -> None:
         """Show everything."""

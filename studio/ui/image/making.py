@@ -117,8 +117,8 @@ class Making(QObject):
             and self.units() == bundle.num_tokens * self.settings.get("granularity")
         )
 
-    def branch_problem(self, index: int | None = None) -> str:
-        """Why there is no going on from a frame (the one shown), in one sentence; "" where there is."""
+    def branch_problem(self, index: int | None = None, again: NDArray[np.bool_] | None = None) -> str:
+        """Why there is no going on from a frame (the one shown), in one sentence; "" where there is. As `branch`."""
         job, bundle = self.job, self.settings.bundle
         if job is None or bundle is None:
             return ""
@@ -126,7 +126,7 @@ class Making(QObject):
             return strange
         state = job.run.frames[self.playhead.index if index is None else index].y[self.variation]
         erased, painted = self.document.state_edits
-        if erased or (state == bundle.subtokens.mask_id).any():
+        if erased or (again is not None and again.any()) or (state == bundle.subtokens.mask_id).any():
             return ""
         return PAINTED if painted else ALL_KNOWN
 
@@ -151,20 +151,22 @@ class Making(QObject):
         self._put(run, "Generate")
         return run
 
-    async def branch(self, index: int | None = None) -> Run | None:
+    async def branch(self, index: int | None = None, again: NDArray[np.bool_] | None = None) -> Run | None:
         """Go on from a frame (the one shown) of the variation on the canvas, with what was erased, painted and pinned,
-        the present options and new seeds. StudioError if nothing is left to make."""
+        the present options and new seeds. StudioError if nothing is left to make.
+
+        again: pixels to be made again as if they were erased, bool (H, W), without an action of its own."""
         job = self.job
         if job is None or self.building:
             return None
         index = self.playhead.index if index is None else index
         bundle = self.bundle()
-        if problem := self.branch_problem(index):
+        if problem := self.branch_problem(index, again):
             raise StudioError(problem)
         self.building = True
         try:
-            given = touched_state(job, index, self.variation, self.document)
-            edited, mask = touched_job(job, self.document)
+            given = touched_state(job, index, self.variation, self.document, again)
+            edited, mask = touched_job(job, self.document, again)
             if not (given == bundle.subtokens.mask_id).any():  # painted over, but nothing marked
                 raise StudioError(PAINTED)
             if not self.settings.get("seed_locked"):
@@ -184,7 +186,7 @@ class Making(QObject):
             return None
         run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
         self._jobs.keep(replace(edited, run=run))
-        self._put(run, "Branch")
+        self._put(run, "Branch" if again is None else "Redo the rest")
         return run
 
     async def redo_rest(self) -> Run | None:
@@ -194,12 +196,7 @@ class Making(QObject):
             return None
         if not self.document.pins.any():
             raise StudioError("Nothing is pinned: mark what shall stay with the pin tool first, or generate anew.")
-        with self.document.action("Redo the rest") as edit:
-            rest = job.source.full_mask() & ~self.document.pins
-            rect = job.rect
-            here = np.s_[rect.y() : rect.y() + rect.height(), rect.x() : rect.x() + rect.width()]
-            np.putmask(edit.touch("erased", rect), rest[here], 0xFFFF)
-        return await self.branch()
+        return await self.branch(again=job.source.full_mask() & ~self.document.pins)
 
     async def compare(self) -> list[Run]:
         """Fill the same hole from the same seed at every granularity of the model, side by side."""

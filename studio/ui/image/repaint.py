@@ -52,16 +52,26 @@ def pinned_state(
     return state
 
 
-def touched_state(job: Job, index: int, variation: int, document: ImageDocument) -> NDArray[np.int64]:
-    """A frame of a run, (L, ℓ), with what was erased, painted and pinned in it on the canvas."""
+def touched_state(
+    job: Job, index: int, variation: int, document: ImageDocument, again: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """A frame of a run, (L, ℓ), with what was erased, painted and pinned in it on the canvas.
+
+    again: more pixels that count as erased, bool (H, W)."""
     bundle, frame = job.run.bundle, WorkingFrame(*job.source.frame)
     tokenizer, before = picture_tokenizer(bundle), job.run.frames[index].y[variation]
     state = edited_state(before, document, frame, tokenizer, bundle.subtokens)
+    if again is not None:
+        cells = crop_planes(again.astype(np.uint8), frame, tokenizer.height) > 0
+        state[tokenizer.token_mask(cells)] = bundle.subtokens.mask_id
     return pinned_state(state, before, document.pins, frame, tokenizer) if document.pins.any() else state
 
 
-def touched_job(job: Job, document: ImageDocument) -> tuple[Job, NDArray[np.bool_]]:
-    """A job with the pictures that what was painted belongs to, and the mask, bool (H, W), of a run that goes on."""
+def touched_job(
+    job: Job, document: ImageDocument, again: NDArray[np.bool_] | None = None
+) -> tuple[Job, NDArray[np.bool_]]:
+    """A job with the pictures that what was painted belongs to, and the mask, bool (H, W), of a run that goes on. As
+    `touched_state`."""
     mask, painted = job.source.full_mask(), document.painted[..., 3] > 0
     if painted.any():
         color = document.painted[..., :3]
@@ -73,5 +83,6 @@ def touched_job(job: Job, document: ImageDocument) -> tuple[Job, NDArray[np.bool
         )
         mask &= ~painted
     here = inside(WorkingFrame(*job.source.frame), job.source.width, job.source.height)
-    mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
+    erased = document.erased[here] != 0 if again is None else (document.erased[here] != 0) | again[here]
+    mask[here] |= erased & ~document.pins[here]
     return job, mask

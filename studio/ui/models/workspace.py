@@ -27,6 +27,7 @@ from studio.ui.models.listing import Card, ModelList
 from studio.ui.models.speeds import Speeds, measure_speed
 from studio.ui.notices import NoticeBar
 from studio.ui.tasks import spawn
+from studio.ui.timeline.words import count
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class ModelsWorkspace(Workspace):
         self._filling = True  # the list passes through other models while it is filled
         self.list.show_cards(cards)
         self._filling = False
-        self.count.setText(f"{len(cards)} model{'' if len(cards) == 1 else 's'} installed")
+        self.count.setText(f"{count(len(cards), 'model')} installed")
         self._on_chosen()
 
     def _on_chosen(self, *_: object) -> None:

@@ -16,8 +16,9 @@ def duration(seconds: float) -> str:
 
 
 def count(number: float, one: str, several: str = "") -> str:
-    """1 call, 12 calls."""
-    return f"{number:g} {one if number == 1 else several or one + 's'}"
+    """1 call, 2.5 calls, 1,200 calls."""
+    said = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{said} {one if number == 1 else several or one + 's'}"
 
 
 def counter(frame: Kept) -> str:

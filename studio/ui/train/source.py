@@ -15,6 +15,7 @@ from studio.datasets.store import Dataset
 from studio.errors import StudioError
 from studio.media.gapped import valid
 from studio.processes import child
+from studio.ui.timeline.words import count
 
 BATCHES = ("data_batch_", "test_batch")
 """How CIFAR's files are called."""
@@ -107,14 +108,10 @@ class Source(QObject):
         if self.dataset is None:
             return self.problem
         what = "picture" if self.dataset.kind == "pictures" else "text"
-        parts = [_number(counts["kept"], what)]
+        parts = [count(counts["kept"], what)]
         parts += [f"{counts[kind]:,} {word}" for kind, word in _PROBLEMS.items() if counts[kind]]
-        parts += [_number(counts["duplicate"], "duplicate")] if counts["duplicate"] else []
+        parts += [count(counts["duplicate"], "duplicate")] if counts["duplicate"] else []
         return " · ".join(parts)
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def sources_of(paths: Sequence[Path]) -> Path | None:

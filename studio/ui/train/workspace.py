@@ -20,6 +20,7 @@ from studio.training.run_folder import CHECKPOINT, RECIPE, Checkpoint
 from studio.ui import dialogs
 from studio.ui.notices import NoticeBar
 from studio.ui.tasks import spawn
+from studio.ui.timeline.words import count
 from studio.ui.train.data_panel import DataPanel
 from studio.ui.train.form import RunForm
 from studio.ui.train.leaving import ask_leaving
@@ -245,7 +246,7 @@ class TrainWorkspace(Workspace):
         parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
         self.form.set_estimate(
             f"{told['parameters'] / 1e6:.1f} M parameters, up to {told['memory'] / 2**30:.1f} GB. "
-            f"{told['seconds_per_step']:.2f} s a step of {told['batch']} samples{parts} on {told['device']}: "
+            f"{told['seconds_per_step']:.2f} s a step of {count(told['batch'], 'sample')}{parts} on {told['device']}: "
             f"about {duration(told['seconds'])} for {told['steps']:,} steps."
         )
 

@@ -277,6 +277,9 @@ def test_redo_the_rest_keeps_the_pins(making: Making, qtbot: Any) -> None:
     assert not start[1].any() and start[2:5, 1:6].all() and start.sum() == 15
     pinned = first.frames[-1].state[0].reshape(GRID, GRID, -1)[1]
     assert (branch.frames[-1].state[0].reshape(GRID, GRID, -1)[1] == pinned).all()
+    making.document.undo_stack.undo()  # one step back is the run before, as it was
+    assert making.job is not None and making.job.run is first
+    assert not making.document.erased.any() and making.document.pins.any()
 
 
 def test_compare_runs_one_seed_at_every_granularity(making: Making, qtbot: Any) -> None:
