@@ -32,7 +32,7 @@ MENUS: dict[str, tuple[str, ...]] = {
             "*mask-transparent",
             "*auto-frame",
         ),
-        *("-", "*planes-all", "*planes-high", "*planes-low"),
+        *("-", "*planes-all", "*planes-high", "*planes-low", "*apply-planes"),
         *("*gap", "*insert-gap", "*shorter", "*longer", "*give-back", "*remove-gap", "*previous-gap", "*next-gap"),
         *("-", "*words", "*pin-word", "-", "shortcuts"),
     ),

@@ -751,7 +751,7 @@ def test_a_request_brings_its_digit_planes_back(with_window: Any, tmp_path: Path
     async def test(window: Window) -> None:
         image, act = image_of(window), window.studio.actions
         act["image.planes-low"].trigger()
-        masking.apply_planes(image.document)
+        act["image.apply-planes"].trigger()
         bits = image.document.mask_bits.copy()
         image.settings.set(steps=3)
         await image.generate()

@@ -66,6 +66,12 @@ class Commands:
         for name, title, text in PLANES:
             add(f"planes-{name}", title, self._planes(name), help=text, group="planes")
         self["planes-all"].setChecked(True)
+        add(
+            "apply-planes",
+            "Give the mask these digits",
+            lambda: masking.apply_planes(document),
+            help="All that is masked already, not the next strokes only.",
+        )
 
         add(
             "generate",
@@ -152,7 +158,7 @@ class Commands:
             "wipe": made or of.wiping,
             "next": of.variations > 1,
             "previous": of.variations > 1,
-            **dict.fromkeys(("invert", "clear", "grow", "shrink", "export-mask"), masked),
+            **dict.fromkeys(("invert", "clear", "grow", "shrink", "apply-planes", "export-mask"), masked),
         }.items():
             self[name].setEnabled(bool(can))
 

@@ -165,6 +165,8 @@ class PlanesButton(QToolButton):
         menu = QMenu(self)
         self._actions = {name: actions[f"image.planes-{name}"] for name in ("all", "high", "low")}
         menu.addActions(list(self._actions.values()))
+        menu.addSeparator()
+        menu.addAction(actions["image.apply-planes"])
         self.setMenu(menu)
         document.planes_changed.connect(self._show)
         self._show()
