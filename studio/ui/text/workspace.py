@@ -191,20 +191,21 @@ class TextWorkspace(Workspace):
     def open_paths(self, paths: list[Path]) -> bool:
         texts = [path for path in paths if path.suffix.lower() in SUFFIXES]
         if texts:
-            spawn(self.open_text(texts[0]), place=self.name)
-            if len(paths) > 1:
-                told = f"One text is open at a time: of {len(paths)} files {texts[0].name} was taken."
-                self.studio.notices.show(told, place=self.name)
+            spawn(self.open_text(texts[0], len(paths)), place=self.name)
         return bool(texts)
 
-    async def open_text(self, path: Path) -> None:
-        """Open a text as it is; marks such as [[6]] in it become gaps. StudioError where it is none."""
+    async def open_text(self, path: Path, among: int = 1) -> None:
+        """Open a text as it is, one of so many; marks such as [[6]] in it become gaps. StudioError where it is none."""
         text = await asyncio.to_thread(load_text, path)
+        self.studio.notices.clear(self.name)  # of the text before, or of a file that was none
         try:
             parts: list[str | int] = parse_gaps(text)
         except StudioError:
             parts = [text]
         self.document.open(GappedText.of(parts), valid(path.stem))
+        if among > 1:
+            told = f"One text is open at a time: of {among} files {path.name} was taken."
+            self.studio.notices.show(told, place=self.name)
         self.studio.settings.add_recent(self.name, path)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:

@@ -493,6 +493,22 @@ def test_a_text_that_is_saved_keeps_its_empty_gaps(
     with_window(test)
 
 
+def test_what_was_told_of_a_file_goes_with_the_next(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window)
+        for name, data in (("a.txt", b"Once."), ("b.txt", b"Twice."), ("broken.txt", b"\x00\xff\x00")):
+            (tmp_path / name).write_bytes(data)
+        text.open_paths([tmp_path / "broken.txt"])
+        await until(lambda: any("broken.txt" in notice for notice in notices(window)))
+        text.open_paths([tmp_path / "a.txt", tmp_path / "b.txt"])
+        await until(lambda: text.document.title == "a")
+        assert notices(window) == ["One text is open at a time: of 2 files a.txt was taken."]
+        await text.open_text(tmp_path / "b.txt")
+        assert not notices(window)
+
+    with_window(test)
+
+
 @pytest.mark.parametrize("kind", ["txt", "md", "html", "json"])
 def test_a_run_is_exported(with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     async def answer(*_: Any, **__: Any) -> Path:
