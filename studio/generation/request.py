@@ -2,6 +2,7 @@
 
 import base64
 import zlib
+from functools import lru_cache
 from typing import Annotated, Literal, TypedDict
 
 import numpy as np
@@ -37,11 +38,22 @@ class PackedArray(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> "PackedArray":
-        self.unpack()
+        self._values()
         return self
 
     def unpack(self) -> NDArray[np.int64]:
-        """The array, int64. ValueError when data and shape do not agree."""
+        """The array, int64."""
+        return self._values().astype(np.int64)
+
+    @lru_cache(maxsize=2)  # noqa: B019 - of a large picture, whose mask every frame asks for, it takes a while
+    def nonzero(self) -> NDArray[np.bool_]:
+        """Where the array is not 0: read-only."""
+        where = self._values() != 0
+        where.setflags(write=False)
+        return where
+
+    def _values(self) -> NDArray[np.uint32]:
+        """The array, not to be written to. ValueError when data and shape do not agree."""
         if any(side < 0 for side in self.shape) or np.prod(self.shape, dtype=object) > MAX_ELEMENTS:
             raise ValueError(f"no array has the shape {self.shape}")
         size = 4 * int(np.prod(self.shape))
@@ -52,7 +64,7 @@ class PackedArray(_Model):
             raise ValueError("the packed data is damaged") from error
         if len(raw) != size:
             raise ValueError(f"the packed data does not fill the shape {self.shape}")
-        return np.frombuffer(raw, "<u4").reshape(self.shape).astype(np.int64)
+        return np.frombuffer(raw, "<u4").reshape(self.shape)
 
 
 class PictureSource(_Model):
@@ -70,8 +82,8 @@ class PictureSource(_Model):
     plane_bits: PackedArray | None = None
 
     def part_mask(self) -> NDArray[np.bool_]:
-        """The mask inside the frame, bool (h, w). StudioError where it does not fit its frame."""
-        part = self.mask.unpack() > 0
+        """The mask inside the frame, bool (h, w), read-only. StudioError where it does not fit its frame."""
+        part = self.mask.nonzero()
         rows, columns = inside(WorkingFrame(*self.frame), self.width, self.height)
         if part.shape != (rows.stop - rows.start, columns.stop - columns.start):
             raise StudioError("The stored request is damaged: its mask does not fit its frame.")

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from studio.errors import StudioError
+from studio.media.images import put
 from studio.prime.subtokens import Subtokens
 
 
@@ -133,7 +134,7 @@ def stitch(
     result = picture.copy()
     height, width = mask[inside].shape
     part = filled[above : above + height, before : before + width]
-    result[inside] = np.where(mask[inside][..., None], part, result[inside])
+    put(result[inside], part, mask[inside])
     return result
 
 

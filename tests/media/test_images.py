@@ -16,12 +16,20 @@ from studio.media.images import (
     load_mask,
     load_palette,
     load_picture,
+    put,
     save_palette,
 )
 from studio.prime.subtokens import Subtokens
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("source", [RGB[::-1], RGB[2, 3], 0, 200])
+def test_pixels_are_put_where_the_mask_says(source):
+    target, mask = RGB.copy(), RNG.random(RGB.shape[:2]) < 0.5
+    put(target, source, mask)
+    assert (target == np.where(mask[..., None], source, RGB)).all()
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "webp"])

@@ -53,6 +53,8 @@ class ImageDocument(QObject):
         self._bounds: QRect | None = None
         self._around: tuple[Any, WorkingFrame | None] = ((), None)
         self._touched: tuple[bool, bool] | None = None
+        self._picture: Picture | None = None
+        self.picture_changed.connect(self._forget_picture)
         for signal in (self.state_edits_changed, self.replaced):
             signal.connect(self._forget_touched)
         self._signals = {"mask": self.mask_changed, "pins": self.pins_changed}
@@ -83,8 +85,13 @@ class ImageDocument(QObject):
 
     @property
     def picture(self) -> Picture:
-        """A copy of the picture, which may go to another thread."""
-        return Picture(self.stored.copy(), None if self.alpha is None else self.alpha.copy())
+        """The picture in read-only arrays, the same ones until it changes; they may go to another thread."""
+        if self._picture is None:
+            self._picture = Picture(self.stored.copy(), None if self.alpha is None else self.alpha.copy()).read_only()
+        return self._picture
+
+    def _forget_picture(self) -> None:
+        self._picture = None
 
     def set_picture(
         self,
@@ -96,6 +103,7 @@ class ImageDocument(QObject):
     ) -> None:
         """Put another picture in place, with this mask, as `mask_bits`, and frame or with none, as one action.
 
+        picture: its arrays become read-only, and `picture` until that changes.
         beside: what goes with the picture before and with this one, of no concern here; undo and redo tell it."""
         self.cancel_edit()
         before = dict(self._layers, frame=self._frame, place=self.place, beside=beside[0])
@@ -122,7 +130,8 @@ class ImageDocument(QObject):
             if mask.any():
                 rect = bounds_of(mask)
                 here = slices(rect)
-                self._put(edit, rect, mask[here], {"stored": made[here], "alpha": 255})
+                edit.put("stored", rect, mask[here], made[here])
+                edit.put("alpha", rect, mask[here], 255)
             self.clear(edit, "pins", "erased", "painted")
             self.place = None
 
@@ -317,7 +326,8 @@ class ImageDocument(QObject):
         """Put ink on the covered pixels, bool (height, width), of a rectangle within the picture."""
         if rect.isEmpty():
             return
-        self._put(edit, rect, covered, inked(ink, color, self.stroke_bits(), self.editing_state))
+        for layer, value in inked(ink, color, self.stroke_bits(), self.editing_state).items():
+            edit.put(layer, rect, covered, value)
         if not self.editing_state and ink in ("mask", "unmask"):
             self._bounds = None
         for signal in dict.fromkeys(self._signals[layer] for layer in edit.touched):
@@ -341,6 +351,7 @@ class ImageDocument(QObject):
 
     def _install(self, picture: Picture) -> None:
         """Make the picture's layers new, the others blank. Blank memory costs nothing until it is written to."""
+        self._picture = picture.read_only()
         shape = picture.stored.shape[:2]
         self._layers.update(
             stored=picture.stored.copy(),
@@ -351,12 +362,6 @@ class ImageDocument(QObject):
             painted=np.zeros((*shape, 4), dtype=np.uint8),
         )
         self._bounds = None
-
-    def _put(self, edit: Edit, rect: QRect, covered: NDArray[np.bool_], values: dict[str, Any]) -> None:
-        for layer, value in values.items():
-            if self._layers[layer] is not None:
-                view = edit.touch(layer, rect)
-                np.copyto(view, value, where=covered if view.ndim == 2 else covered[..., None])
 
     def _apply(self, patches: list[Patch], place: object) -> None:
         self.cancel_edit()
@@ -371,7 +376,7 @@ class ImageDocument(QObject):
         self._frame = values["frame"]
         if "stored" in values:
             self._layers.update({name: values[name] for name in self._layers})
-            self._bounds = None
+            self._bounds = self._picture = None
             self.replaced.emit()
         self.frame_changed.emit()
         self._return(values["place"])

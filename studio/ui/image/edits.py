@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PySide6.QtCore import QObject, QRect
 from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from studio.media.images import put
 
 TILE = 128
 """Side of a tile in pixels: small enough that a dab copies little, large enough that a picture has few."""
@@ -76,6 +78,18 @@ class Edit:
                     tile = array[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
                     self._before[layer, row, column] = tile.copy()
         return array[slices(rect)]
+
+    def put(self, layer: str, rect: QRect, covered: NDArray[np.bool_], value: ArrayLike) -> None:
+        """Put a value, or one for each pixel, on the covered pixels, bool (h, w), of a rectangle of a layer, if there
+        is such a layer."""
+        array = self._layers[layer]
+        if array is None or (self.open and not np.any(value) and not array[slices(rect)].any()):
+            return  # blank stays blank, and needs neither memory nor undo
+        view = self.touch(layer, rect)
+        if view.ndim == 2:
+            np.copyto(view, value, where=covered)
+        else:
+            put(view, value, covered)
 
     def close(self) -> list[Patch]:
         """End the edit: what it changed."""

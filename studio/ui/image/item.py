@@ -7,6 +7,7 @@ from PySide6.QtGui import QBrush, QColor, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QGraphicsItem
 
 from studio.media.frames import WorkingFrame
+from studio.media.images import put
 from studio.ui.image.colors import CanvasColors
 from studio.ui.image.digits import DigitPainter
 from studio.ui.image.document import ImageDocument
@@ -141,7 +142,7 @@ class PictureItem(QGraphicsItem):
             if opaque.any():
                 colors = colors.copy()
                 inner = colors[slices(part.translated(-rect.topLeft()))]
-                np.copyto(inner[..., :3], pixels, where=opaque[..., None])
+                put(inner[..., :3], pixels, opaque)
                 inner[opaque, 3:] = 255
         return colors
 

@@ -59,7 +59,7 @@ class Copies(QObject):
 def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
     """What `restore_session` takes. Pictures and frames are read-only arrays, which are not copied again."""
     document, making, settings = workspace.document, workspace.making, workspace.settings
-    picture, job = making.open_picture(), making.job
+    picture, job = document.picture, making.job
     frame = document.frame
     state: dict[str, Any] = {
         "title": workspace.opening.title,

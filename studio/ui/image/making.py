@@ -16,7 +16,7 @@ from studio.generation import (
     picture_request,
     picture_tokenizer,
 )
-from studio.media.images import Picture
+from studio.media.images import Picture, put
 from studio.ui.context import Studio
 from studio.ui.image import planes
 from studio.ui.image.document import ImageDocument
@@ -56,14 +56,12 @@ class Making(QObject):
         self.comparison: Sequence[Job] = ()
         self.variation = 0
         self.building = False
-        # The open picture as the last run saw it, shared by all runs until it changes.
-        self._picture: Picture | None = None
+        # The open picture on white paper as the last run saw it, shared by all runs until it changes.
         self._rgb: NDArray[np.uint8] | None = None
         self._beside = QTimer(self)
         self._beside.setInterval(BESIDE_MS)
         self._beside.timeout.connect(self._look)
         document.returned.connect(self._return)
-        document.picture_changed.connect(self._forget_picture)
         document.replaced.connect(self._replaced)
         playhead.state_changed.connect(self._look)
         settings.changed.connect(self._take_model)
@@ -215,15 +213,6 @@ class Making(QObject):
         self._put(jobs[0].run, "Compare ℓ", jobs)
         return [job.run for job in jobs]
 
-    def open_picture(self) -> Picture:
-        """The open picture in read-only arrays, the same ones until it changes."""
-        if self._picture is None:
-            self._picture = self.document.picture
-            for array in (self._picture.stored, self._picture.alpha):
-                if array is not None:
-                    array.setflags(write=False)
-        return self._picture
-
     def take_up(self, job: Job, variation: int) -> None:
         """Show a job of an earlier session."""
         self._told.add(job.run.id)
@@ -274,7 +263,6 @@ class Making(QObject):
             self.playhead.show(look.index)
 
     def _replaced(self) -> None:
-        self._forget_picture()
         if self.job is not None:
             self._leave()
 
@@ -301,7 +289,7 @@ class Making(QObject):
         if self.document.state_edits[1]:
             opaque = painted[..., 3] > 0
             filled |= opaque
-            np.copyto(made, painted[..., :3], where=opaque[..., None])
+            put(made, painted[..., :3], opaque)
         return made, filled
 
     def close_down(self) -> None:
@@ -321,7 +309,7 @@ class Making(QObject):
     async def _ask(self, bundle: "Bundle", options: Any, seeds: tuple[int, ...]) -> GenerationRequest:
         """The request for what is open, built off the main thread: averaging a large frame takes its time."""
         document = self.document
-        picture = self.open_picture()
+        picture = document.picture
         mask, bits, frame = document.mask, document.plane_bits(), document.working_frame
         if frame is None:
             raise StudioError("Nothing is masked: paint over what is to be filled, or press Ctrl+A for all of it.")
@@ -331,16 +319,13 @@ class Making(QObject):
             return picture_request(bundle, rgb, mask, frame=frame, planes=bits, seeds=seeds, **options), rgb
 
         request, self._rgb = await asyncio.to_thread(build)
-        if picture is not self._picture:
+        if picture is not document.picture:
             raise StudioError("The picture has changed in the meantime: press Generate again.")
         return request
 
-    def _forget_picture(self) -> None:
-        self._picture = None
-
     def _keep_start(self, request: GenerationRequest, bundle: "Bundle") -> Job:
-        assert self._picture is not None and self._rgb is not None
-        return self._jobs.keep(Job(self._studio.lane.start(request, bundle), self._picture, self._rgb))
+        assert self._rgb is not None
+        return self._jobs.keep(Job(self._studio.lane.start(request, bundle), self.document.picture, self._rgb))
 
     def _end_old(self, run: Run, beside: Sequence[Job]) -> None:
         """Another run is shown, and others beside it: what is still being made for the canvas ends."""

@@ -33,11 +33,18 @@ def image_of(picture: Picture) -> QImage:
 
 def picture_of(image: QImage) -> Picture:
     """What was pasted or dropped."""
-    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
-    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
-    rgba = rows[:, : 4 * image.width()].reshape(image.height(), image.width(), 4)
+    if not image.hasAlphaChannel():
+        return Picture(_pixels(image, QImage.Format.Format_RGB888, 3))
+    rgba = _pixels(image, QImage.Format.Format_RGBA8888, 4)
     alpha = rgba[..., 3].copy()
     return Picture(rgba[..., :3].copy(), None if alpha.min() == 255 else alpha)
+
+
+def _pixels(image: QImage, known: QImage.Format, channels: int) -> NDArray[np.uint8]:
+    """uint8 (H, W, channels): a copy, since the image's memory goes with it."""
+    image = image.convertToFormat(known)
+    rows = np.frombuffer(image.constBits(), dtype=np.uint8).reshape(image.height(), image.bytesPerLine())
+    return rows[:, : channels * image.width()].reshape(image.height(), image.width(), channels).copy()
 
 
 class Raster:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from studio.generation import picture_tokenizer
 from studio.generation.request import inside
 from studio.media.frames import WorkingFrame, crop, crop_planes
-from studio.media.images import ImageTokenizer
+from studio.media.images import ImageTokenizer, put
 from studio.prime.subtokens import Subtokens
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.jobs import Job
@@ -29,7 +29,9 @@ def edited_state(
         opaque = painted[..., 3] > 0
         nothing = np.zeros(opaque.shape, dtype=bool)
         share = crop(np.repeat(painted[..., 3:], 3, axis=2), nothing, frame, grid)[0][..., :1]
-        colors = crop(np.where(opaque[..., None], painted[..., :3], np.uint8(0)), nothing, frame, grid)[0]
+        shown = np.zeros((*opaque.shape, 3), dtype=np.uint8)
+        put(shown, painted[..., :3], opaque)
+        colors = crop(shown, nothing, frame, grid)[0]
         mean = np.rint(np.minimum(colors * (255 / np.maximum(share, 1)), 255)).astype(np.uint8)
         covered = tokenizer.token_mask(share[..., 0] >= 128)
         state[covered] = subtokens.encode(tokenizer.encode(mean))[covered]
@@ -74,11 +76,12 @@ def touched_job(
     `touched_state`."""
     mask, painted = job.source.full_mask(), document.painted[..., 3] > 0
     if painted.any():
-        color = document.painted[..., :3]
+        color, rgb = document.painted[..., :3], job.rgb.copy()
+        put(rgb, color, painted)
         job = replace(
             job,
             picture=job.picture.filled(color, painted),
-            rgb=np.where(painted[..., None], color, job.rgb),
+            rgb=rgb,
             repainted=painted if job.repainted is None else painted | job.repainted,
         )
         mask &= ~painted

@@ -269,3 +269,31 @@ def test_a_picture_given_or_taken_is_a_copy(document: ImageDocument) -> None:
         document.stroke(edit, (5, 5), (5, 5), 50, "color", (0, 0, 0))
     assert not document.stored.any()
     assert given.stored.any() and (taken.stored == given.stored).all()
+
+
+def test_a_picture_is_copied_only_once_it_has_changed(document: ImageDocument) -> None:
+    document.load(picture(10, 10, alpha=True))
+    before = document.picture
+    assert document.picture is before and before.alpha is not None
+    assert not before.stored.flags.writeable and not before.alpha.flags.writeable
+    masking.fill_rect(document, QRect(0, 0, 5, 5))
+    assert document.picture is before
+    masking.fill_rect(document, QRect(0, 0, 5, 5), "color", (1, 2, 3))
+    painted = document.picture
+    assert (painted.stored[:5, :5] == (1, 2, 3)).all() and (painted.stored[5:] == before.stored[5:]).all()
+    document.undo_stack.undo()
+    assert document.picture is not painted and (document.picture.stored == before.stored).all()
+    document.set_picture(picture(4, 4))
+    other = document.picture
+    document.undo_stack.undo()
+    assert (document.picture.stored == before.stored).all()
+    document.undo_stack.redo()
+    assert (document.picture.stored == other.stored).all()
+
+
+def test_rubbing_out_where_nothing_is_keeps_nothing(document: ImageDocument) -> None:
+    document.editing_state = True
+    with document.action("Stroke") as edit:
+        document.stroke(edit, (5, 5), (5, 5), 5, "unmask")
+        assert not edit.touched
+    assert not document.undo_stack.count()
