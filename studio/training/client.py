@@ -193,10 +193,12 @@ def _event(line: bytes) -> dict[str, Any] | None:
 
 
 def find_runs(runs: Path) -> list[Run]:
-    """The runs below a folder, the newest first."""
+    """The runs below a folder, the newest first; one whose recipe is gone too, or nobody could delete it."""
     found = []
     with suppress(OSError):
         for path in runs.iterdir():
-            if (path / run_folder.RECIPE).is_file() and not path.name.startswith("."):  # hidden: only measured
-                found.append(((path / run_folder.RECIPE).stat().st_mtime, path))
+            files = [path / name for name in (run_folder.RECIPE, run_folder.CHECKPOINT) if (path / name).is_file()]
+            if files and not path.name.startswith("."):  # hidden: only measured
+                with suppress(FileNotFoundError):  # it was deleted meanwhile
+                    found.append((files[0].stat().st_mtime, path))
     return [Run(path) for _, path in sorted(found, reverse=True)]

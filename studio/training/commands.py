@@ -93,6 +93,9 @@ def train(args: argparse.Namespace) -> int:
                 report=line.show,
                 control=control,
             )
+    except StudioError:
+        lock.refused()
+        raise
     finally:
         control.closed.set()
         lock.release()

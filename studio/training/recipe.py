@@ -109,7 +109,7 @@ def load_recipe(path: str | Path) -> Recipe:
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise StudioError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+        raise StudioError(f"Cannot read the recipe {path}: {error.strerror}. Put it there, or name another.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudioError(f"The recipe {path} is not valid TOML: {error}.") from error
     return parse_recipe(table)

@@ -13,6 +13,7 @@ data/, palette.json, tokenizer.json   the data and tokenizer, made ready once
 
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable
@@ -37,8 +38,22 @@ COMMAND_FILE = "commands.jsonl"
 LOCK = "worker.lock"
 LOG = "worker.log"
 PREVIEWS = "previews"
+BEST = f"{CHECKPOINTS}/best.pt"
+_FILE = re.compile(rf"({CHECKPOINTS}/)?[A-Za-z0-9][\w.-]*\.pt", re.ASCII)
+"""What a checkpoint in the list may be called: nothing outside of the folder."""
 _WRITTEN = ("checkpoint", "checkpoints", "recipe", "palette", "tokenizer")
 """Stems of the files that are written beside their place first."""
+_NEEDED = {
+    "start": ("step", "steps"),
+    "step": ("step", "steps", "loss", "samples_per_second", "seconds_left"),
+    "evaluation": ("step", "bound"),
+    "checkpoint": ("step",),
+    "end": ("step",),
+}
+_COUNTS = ("step", "steps", "samples", "parameters", "memory", "done", "of")
+_FIGURES = ("loss", "gradient_norm", "learning_rate", "samples_per_second", "seconds_left", "held_out", "time")
+_FIGURES += ("bound", "bound_error")
+_MOST_LINE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -54,11 +69,44 @@ class Checkpoint:
 
 def checkpoints(folder: Path) -> list[Checkpoint]:
     """The checkpoints of a run that are there, oldest first; the newest is always among them."""
+    return [entry for entry in _listed(folder) or [] if (folder / entry.file).is_file()]
+
+
+def _listed(folder: Path) -> list[Checkpoint] | None:
+    """What the list says; None where there is none, or it is damaged. It may be a stranger's."""
     try:
         entries = [Checkpoint(**entry) for entry in json.loads((folder / TABLE).read_bytes())]
-    except (OSError, ValueError, TypeError):
-        entries = []
-    return [entry for entry in entries if (folder / entry.file).is_file()]
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    sound = all(
+        isinstance(entry.file, str)
+        and _FILE.fullmatch(entry.file)
+        and _is_count(entry.step)
+        and (entry.held_out is None or _is_figure(entry.held_out))
+        and _is_figure(entry.when)
+        and isinstance(entry.best, bool)
+        for entry in entries
+    )
+    return entries if sound else None
+
+
+def mend(folder: Path) -> None:
+    """Write the list of checkpoints anew where it cannot be read, from what the run told."""
+    if _listed(folder) is not None:
+        return
+    found: dict[str, Checkpoint] = {}
+    figure, reader = None, EventReader(folder)
+    while events := reader.read():
+        for event in events:
+            if event["event"] == "evaluation":
+                figure = event["bound"]
+            elif event["event"] == "checkpoint":
+                kept = [BEST] if event.get("best") is True else []
+                for file in (*kept, f"{CHECKPOINTS}/step-{event['step']:08}.pt", CHECKPOINT):  # the newest is the last
+                    found.pop(file, None)
+                    found[file] = Checkpoint(file, event["step"], figure, event.get("time", 0.0), file == BEST)
+    if entries := [entry for entry in found.values() if (folder / entry.file).is_file()]:
+        write_checkpoints(folder, entries)
 
 
 def write_checkpoints(folder: Path, entries: Iterable[Checkpoint]) -> None:
@@ -71,10 +119,20 @@ def rollback(folder: Path, entry: Checkpoint) -> None:
         raise StudioError("The run is at work: stop it before you go back to an older checkpoint.")
     if not (folder / entry.file).is_file():
         raise StudioError(f"The checkpoint of step {entry.step} is gone: choose another one.")
-    with atomic_path(folder / CHECKPOINT) as temporary:
-        shutil.copyfile(folder / entry.file, temporary)
+    copy(folder, entry.file, CHECKPOINT)
     others = [other for other in checkpoints(folder) if other.file != CHECKPOINT]
     write_checkpoints(folder, [*others, replace(entry, file=CHECKPOINT, best=False)])
+
+
+def copy(folder: Path, file: str, name: str) -> None:
+    """A file of the folder under a second name, without its bytes again where the disk can do that."""
+    (folder / name).parent.mkdir(exist_ok=True)
+    with atomic_path(folder / name) as temporary:
+        try:
+            temporary.unlink()
+            os.link(folder / file, temporary)
+        except OSError:
+            shutil.copyfile(folder / file, temporary)
 
 
 def run_of(checkpoint: Path) -> Path:
@@ -105,7 +163,9 @@ class Lock:
 
     def __init__(self, folder: Path):
         """StudioError where another worker is at work there, or nothing can be written."""
+        self.folder = folder
         try:
+            self._empty = not folder.exists() or {path.name for path in folder.iterdir()} <= {LOCK}
             folder.mkdir(parents=True, exist_ok=True)
             self.file = (folder / LOCK).open("a+b")
         except OSError as error:
@@ -118,10 +178,16 @@ class Lock:
         self.file.truncate(0)
         self.file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
         self.file.flush()
+        mend(folder)
         _tidy(folder)
 
     def release(self) -> None:
         self.file.close()
+
+    def refused(self) -> None:
+        """Leave nothing of a run that was refused before it began; what was in the folder before stays."""
+        if self._empty and not (self.folder / RECIPE).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _tidy(folder: Path) -> None:
@@ -184,15 +250,38 @@ class EventReader:
                 if os.fstat(file.fileno()).st_size < self.offset:
                     self.offset = 0  # a new run in the same folder
                 file.seek(self.offset)
-                while len(events) < limit and (line := file.readline()).endswith(b"\n"):
+                while len(events) < limit and (line := file.readline(_MOST_LINE)):
+                    if not line.endswith(b"\n") and len(line) < _MOST_LINE:
+                        break
                     self.offset += len(line)
-                    with suppress(ValueError):
-                        event = json.loads(line)
-                        if isinstance(event, dict) and isinstance(event.get("event"), str):
-                            events.append(event)
+                    if event := _event(line):
+                        events.append(event)
         except OSError:
             pass  # nothing told yet
         return events
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """What a line tells; None where it is damaged, or its figures are none."""
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(event, dict) or not isinstance(event.get("event"), str):
+        return None
+    whole = all(event.get(name) is not None for name in _NEEDED.get(event["event"], ()))
+    counts = all(_is_count(event[name]) for name in _COUNTS if name in event)
+    figures = all(_is_figure(event[name]) for name in _FIGURES if event.get(name) is not None)
+    return event if whole and counts and figures else None
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
+def _is_figure(value: object) -> bool:
+    """Whether this is a number that a float can hold; one that was not measured is NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= 1e300
 
 
 def _try_lock(file: IO[bytes]) -> bool:

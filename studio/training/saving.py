@@ -1,8 +1,6 @@
 """Checkpoints of a run: written whole, a few kept, the best marked; read without running anything that is in them."""
 
 import io
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,10 +11,8 @@ from typing import Any
 import torch
 
 from studio.errors import StudioError
-from studio.files import atomic_path, write_atomic
-from studio.training.run_folder import CHECKPOINT, CHECKPOINTS, Checkpoint, checkpoints, write_checkpoints
-
-BEST = f"{CHECKPOINTS}/best.pt"
+from studio.files import write_atomic
+from studio.training.run_folder import BEST, CHECKPOINT, CHECKPOINTS, Checkpoint, checkpoints, copy, write_checkpoints
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None, best: bool, keep: int) -> None:
@@ -31,12 +27,12 @@ def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None,
     write_atomic(folder / CHECKPOINT, buffer.getbuffer())
     newest = Checkpoint(CHECKPOINT, step, held_out, time.time())
     if best:
-        _copy(folder, BEST)
+        copy(folder, CHECKPOINT, BEST)
         entries.pop(BEST, None)
         entries[BEST] = replace(newest, file=BEST, best=True)
     if keep:
         name = f"{CHECKPOINTS}/step-{step:08}.pt"
-        _copy(folder, name)
+        copy(folder, CHECKPOINT, name)
         entries[name] = replace(newest, file=name)
     rolling = sorted((entry for entry in entries.values() if not entry.best), key=lambda entry: entry.when)
     for entry in rolling[: max(0, len(rolling) - keep)]:
@@ -44,17 +40,6 @@ def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None,
             (folder / entry.file).unlink()
         del entries[entry.file]
     write_checkpoints(folder, [*sorted(entries.values(), key=lambda entry: entry.when), newest])
-
-
-def _copy(folder: Path, name: str) -> None:
-    """The newest checkpoint under a second name, without its bytes again where the disk can do that."""
-    (folder / name).parent.mkdir(exist_ok=True)
-    with atomic_path(folder / name) as temporary:
-        try:
-            temporary.unlink()
-            os.link(folder / CHECKPOINT, temporary)
-        except OSError:
-            shutil.copyfile(folder / CHECKPOINT, temporary)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -30,6 +30,8 @@ def delete_run(folder: Path) -> None:
 
     It leaves its place whole: what is killed half way leaves no half of a run to be found.
     """
+    if not folder.exists():
+        return  # another window was quicker
     Lock(folder).release()  # or it says that a worker is at work
     bin = folder.parent / DELETED
     try:

@@ -91,6 +91,10 @@ def _work(args: argparse.Namespace, teller: "Teller") -> int:
         from studio.training.trainer import train
 
         train(recipe, folder, resume=args.resume, max_minutes=args.max_minutes, report=teller.tell, control=control)
+    except StudioError:
+        if lock:
+            lock.refused()
+        raise
     finally:
         control.closed.set()
         if lock:

@@ -98,6 +98,96 @@ def test_a_list_of_checkpoints_leaves_out_what_is_gone(tmp_path: Path):
     assert run_folder.checkpoints(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"file": "../../precious.pt"},
+        {"file": "/etc/precious.pt"},
+        {"file": 5},
+        {"step": "six"},
+        {"step": -1},
+        {"step": float("inf")},
+        {"held_out": "low"},
+        {"held_out": 10**400},
+        {"when": None},
+        {"best": "yes"},
+    ],
+    ids=str,
+)
+def test_a_list_of_a_stranger_leads_nowhere_else(wrong: dict, tmp_path: Path):
+    """What is listed is drawn, copied and, in time, deleted."""
+    folder = tmp_path / "runs" / "run"
+    folder.mkdir(parents=True)
+    for file in (tmp_path / "precious.pt", folder / "a.pt"):
+        file.touch()
+    entry = {"file": "a.pt", "step": 1, "held_out": None, "when": 0.0, "best": False}
+    (folder / run_folder.TABLE).write_text(json.dumps([entry]))
+    assert len(run_folder.checkpoints(folder)) == 1
+    (folder / run_folder.TABLE).write_text(json.dumps([entry | wrong]))
+    assert run_folder.checkpoints(folder) == []
+
+
+@pytest.mark.parametrize("table", [b"[" * 100_000, b'[{"file": "checkpoint.pt", "st', b"\xff\x00", None])
+def test_a_damaged_list_is_written_anew_from_what_the_run_told(table: bytes | None, tmp_path: Path):
+    (tmp_path / "checkpoints").mkdir()
+    for name in ("checkpoint.pt", "checkpoints/best.pt", "checkpoints/step-00000003.pt"):
+        (tmp_path / name).touch()
+    events = [
+        {"event": "evaluation", "step": 2, "bound": 0.5, "best": True},
+        {"event": "checkpoint", "step": 2, "best": True, "time": 1.0},
+        {"event": "checkpoint", "step": 3, "best": False, "time": 2.0},
+    ]
+    (tmp_path / run_folder.EVENTS).write_text("".join(json.dumps(event) + "\n" for event in events))
+    if table is not None:
+        (tmp_path / run_folder.TABLE).write_bytes(table)
+    assert run_folder.checkpoints(tmp_path) == []
+    Lock(tmp_path).release()
+    assert run_folder.checkpoints(tmp_path) == [
+        Checkpoint("checkpoints/best.pt", 2, 0.5, 1.0, best=True),
+        Checkpoint("checkpoints/step-00000003.pt", 3, 0.5, 2.0),
+        Checkpoint("checkpoint.pt", 3, 0.5, 2.0),
+    ]
+    assert (tmp_path / "checkpoints" / "best.pt").exists()
+
+
+def test_a_line_whose_figures_are_none_is_damaged(tmp_path: Path):
+    file = tmp_path / run_folder.EVENTS
+    lines = [
+        b'{"event": "start", "step": "a", "steps": 6}',
+        b'{"event": "start", "step": 0, "steps": 1e999}',
+        b'{"event": "step", "step": 1}',
+        b'{"event": "evaluation", "step": 1, "bound": "low"}',
+        b'{"event": "evaluation", "step": 1, "bound": null}',
+        b'{"event": "end", "step": 1, "time": "noon"}',
+        b'{"event": "end", "step": 1, "samples": 1' + b"0" * 400 + b"}",
+        b'{"event": ' + b"[" * 100_000,
+        b"\xff\x00\xfe",
+        b"x" * (3 << 20),  # no line is as long
+        b'{"event": "evaluation", "step": 1, "bound": 0.5, "bound_error": NaN, "best": true}',
+    ]
+    file.write_bytes(b"\n".join(lines) + b"\n")
+    assert [event["event"] for event in EventReader(tmp_path).read()] == ["evaluation"]
+
+
+def test_a_run_that_is_refused_leaves_no_folder(tmp_path: Path):
+    for name in ("new", "old"):
+        lock = Lock(tmp_path / name)
+        (tmp_path / name / "data").mkdir()
+        lock.refused()
+        lock.release()
+        assert not (tmp_path / name).exists()
+        (tmp_path / "old").mkdir()
+        (tmp_path / "old" / run_folder.LOCK).touch()  # which is what earlier versions left
+    for name in (run_folder.RECIPE, "mine.txt"):
+        folder = tmp_path / f"with-{name}"
+        folder.mkdir()
+        (folder / name).touch()
+        lock = Lock(folder)
+        lock.refused()
+        lock.release()
+        assert (folder / name).exists()
+
+
 def test_who_takes_the_lock_clears_away_what_a_killed_worker_left(tmp_path: Path):
     kept = ["checkpoint.pt", "checkpoints/best.pt", "checkpoints/step-00000002.pt", "notes.txt", ".mine"]
     left = [".checkpoint.x1.pt", ".checkpoints.x2.json", "checkpoints/.step-00000003.x3.pt", "previews/.9.x4.png"]

@@ -3,6 +3,8 @@
 import dataclasses
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from studio.training import machine, objective, run_folder
 from studio.training.control import Control
 from studio.training.learner import Learner
 from studio.training.prepare import prepare
-from studio.training.recipe import Recipe
+from studio.training.recipe import Recipe, recipe_toml
 from studio.training.saving import load_checkpoint, load_newest, save_checkpoint
 from studio.training.trainer import train
 
@@ -44,6 +46,17 @@ def test_a_few_are_kept_and_the_best_is_marked(tmp_path: Path):
     run_folder.rollback(tmp_path, entries[0])
     assert load_newest(tmp_path)[0]["step"] == 2
     assert load_checkpoint(tmp_path / "checkpoints" / "step-00000005.pt")["step"] == 5  # another file, not the same
+
+
+@pytest.mark.parametrize("command", [["studio", "train"], ["studio.training.worker"]])
+def test_a_run_that_is_refused_leaves_nothing(command: list[str], picture_recipe: Recipe, tmp_path: Path):
+    data = dataclasses.replace(picture_recipe.data, train=str(tmp_path / "nowhere"))
+    (tmp_path / "recipe.toml").write_text(recipe_toml(dataclasses.replace(picture_recipe, data=data)))
+    # In a process of its own: a worker reads its standard input to the end.
+    arguments = [sys.executable, "-m", *command, str(tmp_path / "recipe.toml"), "-o", str(tmp_path / "run")]
+    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 2 and "There is no data" in done.stdout + done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_older_one_stands_in_for_a_damaged_one(tmp_path: Path):

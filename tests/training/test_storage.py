@@ -49,6 +49,17 @@ def test_what_a_deletion_left_that_was_killed_goes_with_the_next(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_run_without_a_recipe_is_found_and_can_go(tmp_path: Path):
+    folder = run(tmp_path / "run", tmp_path)
+    (folder / "recipe.toml").unlink()
+    (tmp_path / "nothing").mkdir()
+    assert [found.folder for found in find_runs(tmp_path)] == [folder]
+    storage.delete_run(folder)
+    assert find_runs(tmp_path) == []
+    storage.delete_run(folder)  # another window was quicker
+    assert not folder.exists()
+
+
 def test_data_that_a_run_learns_from_are_kept(tmp_path: Path):
     datasets, runs = tmp_path / "datasets", tmp_path / "runs"
     assert storage.unused_datasets(datasets, runs) == []
