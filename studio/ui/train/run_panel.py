@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DRAW_MS = 250
 """Between two drawings of the curves, however fast the worker tells."""
+NEWEST, STANDS, BEST = " · newest", " · goes on here", " · best"
 
 
 class RunPanel(QWidget):
@@ -227,22 +228,22 @@ class RunPanel(QWidget):
         return " · ".join(parts)
 
     def _list_checkpoints(self) -> None:
-        entries = self.watch.checkpoints()
-        before = [self.checkpoints.item(i).data(Qt.ItemDataRole.UserRole) for i in range(self.checkpoints.count())]
-        if entries[::-1] == before:
+        lines = _lines(self.watch.checkpoints())
+        items = [self.checkpoints.item(row) for row in range(self.checkpoints.count())]
+        if lines == [(item.text(), item.data(Qt.ItemDataRole.UserRole)) for item in items]:
             return
         chosen = self.chosen()
         self.checkpoints.blockSignals(True)
         self.checkpoints.clear()
-        for entry in entries[::-1]:
-            item = QListWidgetItem(_words(entry))
+        for words, entry in lines:
+            item = QListWidgetItem(words)
             item.setData(Qt.ItemDataRole.UserRole, entry)
             self.checkpoints.addItem(item)
             if chosen is not None and (entry.file, entry.step) == (chosen.file, chosen.step):
                 self.checkpoints.setCurrentItem(item)
         self.checkpoints.blockSignals(False)
-        if self.chosen() is None and entries:
-            best = next((i for i, entry in enumerate(entries[::-1]) if entry.best), 0)
+        if self.chosen() is None and lines:
+            best = next((row for row, (words, _) in enumerate(lines) if words.endswith(BEST)), 0)
             self.checkpoints.setCurrentRow(best)
         self._refresh_buttons()
 
@@ -291,7 +292,16 @@ class RunPanel(QWidget):
         self.use.emit(self.chosen())
 
 
-def _words(entry: Checkpoint) -> str:
-    figure = f" · {entry.held_out:.3f}" if entry.held_out is not None else ""
-    kind = " · best" if entry.best else " · newest" if entry.file == CHECKPOINT else ""
-    return f"Step {entry.step:,}{figure}{kind}"
+def _lines(entries: list[Checkpoint]) -> list[tuple[str, Checkpoint]]:
+    """The list, the newest first; what is the same checkpoint under several names is one line of it."""
+    same: dict[tuple[int, float], list[Checkpoint]] = {}
+    for entry in entries[::-1]:
+        same.setdefault((entry.step, entry.when), []).append(entry)
+    last = max((entry.step for entry in entries), default=0)
+    lines = []
+    for entry, *copies in same.values():
+        figure = f" · {entry.held_out:.3f}" if entry.held_out is not None else ""
+        kind = (NEWEST if entry.step == last else STANDS) if entry.file == CHECKPOINT else ""
+        best = BEST if any(one.best for one in (entry, *copies)) else ""
+        lines.append((f"Step {entry.step:,}{figure}{kind}{best}", entry))
+    return lines

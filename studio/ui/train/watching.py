@@ -1,7 +1,9 @@
 """A run as the window sees it: its state, figures, previews and checkpoints, from what its worker tells."""
 
 import asyncio
+import math
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,9 @@ class Watch(QObject):
         self.run = run
         if run is not None:
             self.live = run.running
+            if not self.live:
+                with suppress(StudioError):  # nothing can be written there
+                    run_folder.mend(run.folder)
             self._set("running" if self.live else "stopped")
             self._task = spawn(self._listen(run), "train")
         self.told.emit()
@@ -241,6 +246,12 @@ class Watch(QObject):
     def checkpoints(self) -> list[run_folder.Checkpoint]:
         return run_folder.checkpoints(self.folder) if self.folder else []
 
+    def finished(self) -> bool:
+        """It has made all its steps, and was not taken back to an older checkpoint since."""
+        entries = self.checkpoints()
+        stands = entries[-1].step if entries else self.last.get("step")
+        return self.state == "done" and stands == self.start.get("steps")
+
     def status_line(self) -> str:
         """State, step, figures and time left, in one line."""
         if self.state == "none":
@@ -266,6 +277,8 @@ class Watch(QObject):
 
 def duration(seconds: float) -> str:
     """As people say it."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     seconds = max(0, round(seconds))
     if seconds < 90:
         return f"{seconds} s"

@@ -112,6 +112,8 @@ class TrainWorkspace(Workspace):
     def activated(self) -> None:
         """List the runs; the first time, find one that goes on and show it."""
         runs = find_runs(self.runs_folder)
+        if self.watch.run is not None and not self.watch.active and self.watch.run.running:
+            self.watch.follow(self.watch.run)  # another program went on with it
         if self.watch.run is None and runs:
             running = next((run for run in runs if run.running), None)
             self.watch.follow(running or runs[0])
@@ -258,6 +260,8 @@ class TrainWorkspace(Workspace):
         folder = self.watch.folder
         if self.watch.state == "paused":
             self.watch.ask("resume")
+        elif folder is not None and not self.watch.active and run_folder.is_running(folder):
+            self.watch.follow(Run(folder))  # another program went on with it
         elif folder is not None and not self.watch.active:
             recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
             self.studio.notices.clear(self.name)
@@ -294,18 +298,22 @@ class TrainWorkspace(Workspace):
 
     def _roll_back(self, entry: Checkpoint | None) -> None:
         if entry is not None and self.watch.folder is not None:
-            run_folder.rollback(self.watch.folder, entry)
+            try:
+                run_folder.rollback(self.watch.folder, entry)
+            except StudioError as error:  # another program went on with it, or the disk is full
+                self.studio.notices.show(str(error), "error", self.name)
+                return
             text = f"The run stands at step {entry.step:,} again; Resume goes on from there."
             self.studio.notices.show(text, "success", self.name)
             self.run_panel.draw()
+            self.studio.actions["train.resume"].setEnabled(not self.watch.finished())
 
     def _state_changed(self) -> None:
         actions, state = self.studio.actions, self.watch.state
         active, held = self.watch.active, self.run_panel.held()
         actions["train.pause"].setEnabled(state in ("running", "paused"))
         actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
-        finished = state == "done" and self.watch.last.get("step") == self.watch.start.get("steps")
-        actions["train.resume"].setEnabled(self.watch.run is not None and not finished)
+        actions["train.resume"].setEnabled(self.watch.run is not None and not self.watch.finished())
         actions["train.resume"].setVisible(not active or state == "paused")
         for name in ("sample", "save"):
             actions[f"train.{name}"].setEnabled(state in ("running", "paused"))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
 from studio.training.recipe import load_recipe
-from studio.training.run_folder import CHECKPOINT, EVENTS, RECIPE, is_running
+from studio.training.run_folder import CHECKPOINT, EVENTS, RECIPE, Checkpoint, Lock, is_running, write_checkpoints
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
@@ -281,6 +282,54 @@ def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
     with_train(test)
 
 
+def test_a_finished_run_that_went_back_can_be_resumed(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        start(window, train, "short")
+        resume, shown = window.studio.actions["train.resume"], train.run_panel.checkpoints
+        await until(lambda: train.watch.state == "done" and shown.count() == 2)
+        folder = train.watch.folder
+        assert folder is not None
+        last, before = Checkpoint("checkpoints/b.pt", 200, 1.0, 2.0), Checkpoint("checkpoints/a.pt", 100, 2.0, 1.0)
+        for entry in (last, before):
+            (folder / entry.file).touch()
+        write_checkpoints(folder, [before, last, replace(last, file=CHECKPOINT)])
+        train.watch._take({"event": "end", "step": 200, "finished": True})
+        train.run_panel.draw()
+        train.watch.state_changed.emit()
+        assert not resume.isEnabled()
+        assert [shown.item(row).text() for row in range(shown.count())] == [
+            "Step 200 · 1.000 · newest",  # of which the other is a copy
+            "Step 100 · 2.000",
+        ]
+        shown.setCurrentRow(1)
+        train.run_panel.back.click()
+        assert resume.isEnabled()
+        assert shown.item(0).text() == "Step 100 · 2.000 · goes on here"
+
+    with_train(test)
+
+
+def test_who_goes_back_in_a_run_that_another_program_goes_on_with_is_told(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        start(window, train, "short")
+        await until(lambda: train.watch.state == "done" and train.run_panel.checkpoints.count() == 2)
+        folder = train.watch.folder
+        assert folder is not None
+        lock = Lock(folder)
+        train._roll_back(Checkpoint("checkpoints/step-00000005.pt", 5, 1.25, 0.0))
+        assert any("stop it before you go back" in notice.text for notice in window.studio.notices.at("train"))
+        await train.resume()
+        assert train.watch.live and not [
+            note for note in window.studio.notices.at("train") if "stop it first" in note.text
+        ]
+        lock.release()
+        await until(lambda: not train.watch.active)
+
+    with_train(test)
+
+
 def test_a_bound_of_one_sample_has_no_error(with_train: Any) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         for error, told in ((0.25, "0.680 ± 0.250 bits"), (float("nan"), "0.680 bits"), (None, "0.680 bits")):
@@ -436,6 +485,7 @@ def test_the_keys_stay_where_they_were_when_what_can_be_done_changes(with_train:
         await until(lambda: bool(train.watch.last))
         run = train.watch.run
         assert run is not None
+        write_checkpoints(run.folder, [Checkpoint(CHECKPOINT, 200, None, 0.0)])
         train.watch._take({"event": "end", "step": 200, "finished": True})
         assert train.watch.state == "done" and not buttons["Resume"].isEnabled()
         focused = QApplication.focusWidget()
