@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QLabel, QStatusBar
 
 from studio.ui.context import Studio
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
 MEMORY_MS = 2000
+MODEL_WIDTH = 280
+"""Pixels of a model's title, which is a stranger's; the window would grow with it."""
 
 
 class StatusBar(QStatusBar):
@@ -45,6 +47,7 @@ class StatusBar(QStatusBar):
 
     def _label(self, title: str) -> QLabel:
         label = QLabel()
+        label.setTextFormat(Qt.TextFormat.PlainText)
         label.setProperty("role", "muted")
         label.setAccessibleName(title)
         label.setToolTip(title)
@@ -61,7 +64,10 @@ class StatusBar(QStatusBar):
     def _tell(self) -> None:
         status = self._workspace.status() if self._workspace else {}
         for name, label in self._labels.items():
-            label.setText(status.get(name, ""))
+            text = status.get(name, "")
+            if name == "model":
+                text = label.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, MODEL_WIDTH)
+            label.setText(text)
             label.setVisible(bool(status.get(name)))
         reason = status.get("reason", "")
         self._labels["provider"].setToolTip(f"Where the network runs: {reason}" if reason else "Where the network runs")

@@ -1,6 +1,7 @@
 """The inspector: the options of the next run, what it will cost, and the buttons that start and steer it."""
 
 from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.runtime.bundle import shown
 from studio.ui.fonts import font
 from studio.ui.icons import icon
 from studio.ui.inspector import words
@@ -225,7 +227,8 @@ class InspectorPanel(QWidget):
         bundle = self.settings.bundle
         if bundle is not None and bundle in self.studio.models.of(self._modality):
             self.model.set_value(bundle.name)
-            self.model.setToolTip(bundle.manifest.description or words.HELP["model"])
+            told = escape(shown(bundle.manifest.description, 300))  # a stranger's words are no markup
+            self.model.setToolTip(f"<p>{told}</p>" if told else words.HELP["model"])
         self.refresh()
 
     def _show_state(self) -> None:

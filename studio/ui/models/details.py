@@ -59,7 +59,7 @@ class Details(QScrollArea):
         manifest = bundle.manifest
         column.addWidget(label(manifest.title, "title"))
         if manifest.description:
-            column.addWidget(label(manifest.description))
+            column.addWidget(label(facts.prose(manifest.description)))
         column.addLayout(self._buttons(bundle))
         column.addWidget(heading("Speed here"))
         line = QHBoxLayout()
@@ -85,7 +85,7 @@ class Details(QScrollArea):
             )
         )
         for notice in manifest.notices[:20]:
-            column.addWidget(label(notice, "muted"))
+            column.addWidget(label(facts.prose(notice), "muted"))
         trained = facts.trained_on(bundle)
         if trained:
             column.addWidget(heading("What it was trained on"))
@@ -112,6 +112,7 @@ def label(words: str, role: str = "") -> QLabel:
     made = QLabel(words)
     made.setTextFormat(Qt.TextFormat.PlainText)
     made.setWordWrap(True)
+    made.setMinimumWidth(1)  # a word longer than the line is cut, or everything else would be
     made.setTextInteractionFlags(_SELECTABLE)
     made.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
     if role:
@@ -133,6 +134,8 @@ def form(rows: Sequence[tuple[str, str]]) -> QFormLayout:
     layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     for name, value in rows:
         title = QLabel(name)
+        title.setTextFormat(Qt.TextFormat.PlainText)
+        title.setMinimumWidth(1)
         title.setProperty("role", "muted")
         title.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         layout.addRow(title, label(value))
@@ -146,12 +149,16 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> QGridLayout:
     layout.setVerticalSpacing(4)
     for place, name in enumerate(columns):
         title = QLabel(name.replace(" per ", "\nper ").replace(" % ", " %\n"))
+        title.setTextFormat(Qt.TextFormat.PlainText)
+        title.setMinimumWidth(1)
         title.setProperty("role", "muted")
         title.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout.addWidget(title, 0, place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
     for number, row in enumerate(rows, start=1):
         for place, value in enumerate(row):
             figure = QLabel(value)
+            figure.setTextFormat(Qt.TextFormat.PlainText)
+            figure.setMinimumWidth(1)
             figure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             layout.addWidget(figure, number, place, Qt.AlignmentFlag.AlignRight)
     layout.setColumnStretch(0, 0)

@@ -1,11 +1,15 @@
 """What a model says of itself, in words and figures for people. No Qt.
 
-A manifest's training, evaluation and likelihood are free-form: what has another shape than expected is left out.
+A manifest's training, evaluation and likelihood are free-form and a stranger's: what has another shape than expected
+is left out, and what is longer than anybody reads is cut.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+from studio.runtime.bundle import shown
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -17,6 +21,7 @@ _UNITS = (
     ("bits_per_token", "bits per token"),
     ("nats", "nats a sample"),
 )
+_MOST_ITEMS, _MOST_COLUMNS, _MOST_LETTERS, _MOST_IN_CELL, _MOST_PROSE = 64, 8, 2000, 24, 4000
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ def bytes_text(count: float) -> str:
     raise AssertionError
 
 
+def prose(text: str) -> str:
+    """A description or notice, cut where it is so long that laying it out would stop the window."""
+    return text if len(text) <= _MOST_PROSE else f"{text[:_MOST_PROSE]} … (the rest is in its manifest.json)"
+
+
 def works_on(bundle: "Bundle") -> str:
     """What it takes, such as "Pictures of 32 × 32 pixels in 256 colours"."""
     manifest = bundle.manifest
@@ -64,7 +74,7 @@ def digits(bundle: "Bundle") -> str:
 
 def trained_on(bundle: "Bundle") -> list[tuple[str, str]]:
     """On what and for how long."""
-    training: Any = bundle.manifest.training
+    training = _bounded(bundle.manifest.training)
     found: list[tuple[str, str]] = []
     data = training.get("data")
     if isinstance(data, str):
@@ -85,13 +95,12 @@ def trained_on(bundle: "Bundle") -> list[tuple[str, str]]:
     known = {"data", "steps", "samples_seen", "minutes", "device", "parameters", "exported"}
     for name, value in training.items():
         if name not in known and isinstance(value, str | int | float) and not isinstance(value, bool):
-            found.append((name.replace("_", " ").capitalize(), str(value)[:300]))
+            found.append((shown(name.replace("_", " ").capitalize(), _MOST_IN_CELL), str(value)[:300]))
     return found
 
 
 def _figures(bundle: "Bundle") -> list[Mapping[str, Any]]:
-    likelihood = bundle.manifest.likelihood or {}
-    figures = likelihood.get("figures")
+    figures = _bounded(bundle.manifest.likelihood or {}).get("figures")
     if not isinstance(figures, list):
         return []
     return [f for f in figures if isinstance(f, dict) and isinstance(f.get("bound"), str)]
@@ -118,32 +127,44 @@ def tables(bundle: "Bundle") -> list[Table]:
     figures = _figures(bundle)
     unit = _unit(figures)
     if unit is not None:
-        likelihood = bundle.manifest.likelihood or {}
+        likelihood = _bounded(bundle.manifest.likelihood)
         what = {str(figure.get("what", "")) for figure in figures}
         of = f" Measured on {likelihood.get('data', 'held-out data')}: {likelihood.get('of', '')}.".replace(": .", ".")
-        samples = {figure.get("samples") for figure in figures}
-        count = f" {next(iter(samples))} samples." if len(samples) == 1 and _is_number(next(iter(samples))) else ""
+        samples = figures[0].get("samples")
+        same = _is_number(samples) and all(figure.get("samples") == samples for figure in figures)
+        count = f" {samples} samples." if same else ""
         rows = [
             [
-                str(figure.get("granularity", "?")),
-                figure["bound"],
+                shown(figure.get("granularity", "?"), _MOST_IN_CELL),
+                shown(figure["bound"], _MOST_IN_CELL),
                 f"{figure[unit[0]]:.3f}" + _error(figure, unit[0]),
                 f"{figure['perplexity_per_token']:.1f}" if _is_number(figure.get("perplexity_per_token")) else "",
             ]
             for figure in figures
         ]
-        sentence = ". ".join(sorted(what)).rstrip(".") + "." + of + count
-        found.append(Table("Likelihood on held-out data", sentence, ["ℓ", "bound", unit[1], "perplexity"], rows))
-    evaluation: Any = bundle.manifest.evaluation
+        sentence = (". ".join(sorted(what)).rstrip(".") + "." if any(what) else "") + of + count
+        found.append(
+            Table("Likelihood on held-out data", sentence.strip(), ["ℓ", "bound", unit[1], "perplexity"], rows)
+        )
+    evaluation = _bounded(bundle.manifest.evaluation)
     cross = evaluation.get("masked_cross_entropy")
     if isinstance(cross, dict) and cross and all(isinstance(row, dict) for row in cross.values()):
-        shares = sorted({share for row in cross.values() for share in row})
+        shares = sorted({share for row in cross.values() for share in row})[:_MOST_COLUMNS]
         rows = [
-            [granularity, *(f"{row[share]:.2f}" if _is_number(row.get(share)) else "" for share in shares)]
+            [
+                shown(granularity, _MOST_IN_CELL),
+                *(f"{row[share]:.2f}" if _is_number(row.get(share)) else "" for share in shares),
+            ]
             for granularity, row in cross.items()
         ]
         what = str(evaluation.get("what", ""))
-        columns = ["ℓ", *(f"{100 * float(share):.0f} % known" if _is_share(share) else share for share in shares)]
+        columns = [
+            "ℓ",
+            *(
+                f"{100 * float(share):.0f} % known" if _is_share(share) else shown(share, _MOST_IN_CELL)
+                for share in shares
+            ),
+        ]
         found.append(Table("Cross-entropy of what is masked", f"{what[:1].upper()}{what[1:]}.", columns, rows))
     return found
 
@@ -151,6 +172,19 @@ def tables(bundle: "Bundle") -> list[Table]:
 def _error(figure: Mapping[str, Any], name: str) -> str:
     error = figure.get(f"{name}_error")
     return f" ± {error:.3f}" if _is_number(error) else ""
+
+
+def _bounded(value: Any, depth: int = 4) -> Any:
+    """Free-form content cut to what can be shown: few of many, whole lines, None for numbers that no figure has."""
+    if isinstance(value, str):
+        return shown(value, _MOST_LETTERS)
+    if isinstance(value, dict):
+        return {shown(k): _bounded(v, depth - 1) for k, v in islice(value.items(), _MOST_ITEMS) if depth}
+    if isinstance(value, list):
+        return [_bounded(item, depth - 1) for item in value[:_MOST_ITEMS] if depth]
+    if isinstance(value, int | float) and not abs(value) < 1e15:
+        return None
+    return value
 
 
 def _is_share(text: str) -> bool:

@@ -40,6 +40,14 @@ def test_it_begins_with_the_defaults_of_the_first_model(panel: InspectorPanel, b
     assert "Default: Most certain first" in panel.options.fields["policy"].toolTip()
 
 
+def test_the_words_of_a_model_are_no_markup(panel: InspectorPanel, bundle: Bundle, studio: Any) -> None:
+    evil = bundle.manifest.model_copy(update={"description": "<img src='file:///etc/hostname'>" * 1000})
+    studio.models._take([(bundle.path, Bundle(bundle.path, evil, "of another"))])
+    studio.models.changed.emit()
+    panel._list_models()
+    assert panel.model.toolTip().startswith("<p>&lt;img src=") and len(panel.model.toolTip()) < 1000
+
+
 def test_every_setting_by_key(panel: InspectorPanel, qtbot: QtBot) -> None:
     controls, get = panel.options.controls, panel.settings.get
     panel.options.more.set_expanded(True)

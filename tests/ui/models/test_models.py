@@ -19,6 +19,7 @@ from studio.runtime.bundle import Bundle
 from studio.ui import dialogs
 from studio.ui.models import facts, jobs
 from studio.ui.models.workspace import ModelsWorkspace
+from studio.ui.status import StatusBar
 from tests.helpers import picture_bundle, text_bundle
 from tests.ui.keeping import FakeStudio, settled, until
 
@@ -466,6 +467,57 @@ class TestFacts:
         assert facts.headline(bundle) == ""
         facts.tables(bundle)
         assert facts.trained_on(bundle) == ([("Note", "fine")] if "training" in fields else [])
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"training": {"parameters": 10**400, "minutes": 10**400, "steps": 10**400}},
+            {"likelihood": {"figures": [{"bound": "marginal", "nats": 10**400}]}},
+            {"likelihood": {"figures": [{"bound": "marginal", "nats": 1, "nats_error": 10**400, "samples": [1]}]}},
+            {"evaluation": {"masked_cross_entropy": {"1": {"0.5": 10**400}}}},
+            {"likelihood": {"figures": [{"bound": "m" * 9, "nats": 1}] * 20_000}},
+            {"evaluation": {"masked_cross_entropy": {"1": {str(share): 1 for share in range(20_000)}}}},
+            {"training": {f"key {number}": "v" for number in range(20_000)}},
+            {"training": {"data": "x y " * 200_000}},
+            {"description": "word " * 20_000, "notices": ["word " * 15_000] * 9},
+        ],
+        ids=range(9),
+    )
+    def test_a_manifest_that_is_there_to_harm_is_shown(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, fields: dict[str, Any]
+    ) -> None:
+        """The window lists the models as it starts: whatever one says of itself must not keep it from that."""
+        path = picture_bundle(folders, "odd")
+        manifest = json.loads((path / "manifest.json").read_text()) | fields
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        studio.models.load()
+        models.list.choose("odd")
+        labels = models.details.findChildren(QLabel)
+        assert len(labels) < 400 and sum(len(label.text()) for label in labels) < 50_000
+
+    def test_no_word_of_a_manifest_is_markup_or_widens_the_window(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qtbot: Any
+    ) -> None:
+        evil = "<h1>" + "W" * 150
+        path = picture_bundle(folders, "odd")
+        figures = [{"bound": evil, "nats": 1.0, "granularity": evil}]
+        free = {"likelihood": {"figures": figures, "of": evil}, "training": {evil: evil}}
+        manifest = json.loads((path / "manifest.json").read_text()) | {"title": evil, "licence": evil, **free}
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        any_studio: Any = studio
+        status = StatusBar(any_studio)
+        qtbot.addWidget(status)
+        status.look_at(models)
+        before = status.minimumSizeHint().width()
+        studio.models.load()
+        models.list.choose("odd")
+        models.details.resize(320, 700)
+        models.details.show()
+        inside = models.details.widget()
+        assert inside is not None and inside.minimumSizeHint().width() <= 320
+        for label in [*models.details.findChildren(QLabel), *status.findChildren(QLabel)]:
+            assert "<" not in label.text() or label.textFormat() == Qt.TextFormat.PlainText
+        assert status.minimumSizeHint().width() < before + 300
 
     def test_bytes(self) -> None:
         assert [facts.bytes_text(n) for n in (0, 999, 1e3, 18.1e6, 5e12)] == [
