@@ -1,5 +1,6 @@
 """Where models live: find, list, verify, import, export and remove them."""
 
+import io
 import json
 import os
 import re
@@ -27,6 +28,8 @@ DEFAULTS = {"image": "emoji-32", "text": "storybook"}
 MAX_RATIO = 100
 """Bytes unpacked for one byte packed: weights hardly shrink, and a manifest is small."""
 _FREE_RATIO = 1 << 20
+_MOST_AT_ONCE = 1 << 20
+"""Bytes of an archive that are read at once; its list of files is, and that of any model is far shorter."""
 _STALE_SECONDS = 24 * 3600
 
 
@@ -123,6 +126,8 @@ def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
     source, models = Path(source), user_models()
     if not source.exists():
         raise StudioError(f"There is no file {shown(source, 200)}; check its name.")
+    if not source.is_file() and not source.is_dir():
+        refuse(source, f"it is neither a {SUFFIX} file nor a folder; name one of these")
     try:
         models.mkdir(parents=True, exist_ok=True)
         _sweep(models)
@@ -242,15 +247,26 @@ def _copy_folder(source: Path, target: Path) -> None:
             _write(target / name, file)
 
 
+class _Modest(io.BufferedReader):
+    """A file whose end cannot make its reader take more memory than is modest."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        asked = _MOST_AT_ONCE + 1 if size is None or size < 0 else size
+        data = super().read(min(asked, _MOST_AT_ONCE + 1))
+        if len(data) > _MOST_AT_ONCE:
+            raise zipfile.BadZipFile
+        return data
+
+
 def _unpack(source: Path, target: Path) -> None:
     """Unpack a .primebundle, member by member, each by a name that cannot leave `target`."""
     try:
-        with zipfile.ZipFile(source) as archive:
+        with _Modest(io.FileIO(source)) as file, zipfile.ZipFile(file) as archive:
             members = archive.infolist()
             _check_members(source, members)
             for member in members:
-                with archive.open(member) as file:
-                    _write(target / member.filename, file)
+                with archive.open(member) as content:
+                    _write(target / member.filename, content)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError):
         refuse(source, f"it is not a whole {SUFFIX} file; get it again from where it came")
 

@@ -24,7 +24,8 @@ def bundle_folder(output: Path) -> Iterator[Path]:
     check_replaceable(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.name}.", dir=output.parent))
+        # Of this name, what is left by a process that was killed goes with a later import.
+        folder = Path(tempfile.mkdtemp(prefix=f".import-{output.name}.", dir=output.parent))
     except OSError as error:
         raise cannot_write(output, error.strerror) from error
     try:

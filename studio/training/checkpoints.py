@@ -125,6 +125,8 @@ def embedded_tokenizer(node: Any) -> bytes | None:
 
 def _asked_for(path: Path) -> list[str]:
     """Every class and function that the pickle in the file names. StudioError unless it is a PyTorch archive."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        _refuse(path, "it is not a regular file; name a .pth or .ckpt")
     try:
         with path.open("rb") as file:
             start = file.read(2)

@@ -2,6 +2,7 @@ import json
 import os
 import stat
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -208,6 +209,26 @@ def test_a_symlink_in_an_archive(folder: Any, tmp_path: Path) -> None:
 def test_too_many_entries(tmp_path: Path) -> None:
     path = packed(tmp_path / "m.primebundle", {f"file{i}": b"" for i in range(1000)})
     assert "it holds 1,000 files" in refused(path)
+
+
+def test_a_list_of_files_that_is_larger_than_any_is_not_read(folder: Any, tmp_path: Path) -> None:
+    """Python would make ten times as many bytes of it before the files could be counted."""
+    long = zipfile.ZipInfo("a.txt")
+    long.comment = b"x" * 60_000
+    path = tmp_path / "long.primebundle"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(long, b"")
+        archive.filelist *= 20
+    tracemalloc.start()
+    assert "not a whole .primebundle file" in refused(path)
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such files")
+def test_what_is_no_file_is_not_waited_for(home: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.primebundle")
+    assert "neither a .primebundle file nor a folder" in refused(tmp_path / "pipe.primebundle")
 
 
 def test_the_same_name_twice(folder: Any, tmp_path: Path) -> None:

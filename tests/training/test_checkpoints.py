@@ -206,6 +206,10 @@ def test_damaged_files_are_one_sentence(tmp_path: Path):
         assert str(refusal.value).count("\n") == 0
     with pytest.raises(StudioError, match="folder"):
         read_checkpoint(tmp_path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.pt")
+        with pytest.raises(StudioError, match="not a regular file"):
+            read_checkpoint(tmp_path / "pipe.pt")
 
 
 def test_a_huge_pickle_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,6 +1,8 @@
 """Published checkpoints become models: the fixtures' logits, every length, what is refused, the command line."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +203,19 @@ def test_more_weights_than_the_file_holds(tmp_path: Path):
     assert path.stat().st_size < 1_500_000
     with pytest.raises(StudioError, match="more weights than it has room for"):
         read_published(path)
+
+
+def test_an_import_that_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PRIME_STUDIO_HOME", str(tmp_path / "home"))
+    path = save(tmp_path / "x.pth", picture_state(network("unet", 2), ARGS))
+    command = [sys.executable, "-m", "studio", "import", str(path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if "writing the graph" in line:
+                process.terminate()
+    assert process.returncode == 130
+    assert list((tmp_path / "home" / "models").iterdir()) == []
 
 
 def test_names():

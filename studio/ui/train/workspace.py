@@ -374,7 +374,7 @@ class TrainWorkspace(Workspace):
             self._busy_with = ""
             self.run_panel.set_making(False)
             notices.dismiss(note)
-            await asyncio.to_thread(shutil.rmtree, bundle, True)
+            await asyncio.to_thread(shutil.rmtree, bundle.parent, True)  # with what a kill left there
         modality = made.manifest.modality
         self.made.emit(made.name, modality)
         go = f"window.go-{modality}"
