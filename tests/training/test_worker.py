@@ -110,9 +110,9 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path, text_recipe: Reci
 
 
 def test_what_a_worker_tells_after_a_line_that_was_cut_short_is_a_line(tmp_path: Path):
-    (tmp_path / EVENTS).write_text('{"event": "step"}\n{"event": "st')
+    (tmp_path / EVENTS).write_text('{"event": "log"}\n{"event": "st')
     teller = Teller(quiet=False)
     teller.record(tmp_path, fresh=False)
     teller.tell({"event": "hello"})
     teller.close()
-    assert [event["event"] for event in EventReader(tmp_path).read()] == ["step", "hello"]
+    assert [event["event"] for event in EventReader(tmp_path).read()] == ["log", "hello"]
