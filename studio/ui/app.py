@@ -87,9 +87,29 @@ def start(options: StartOptions) -> int:
     application.setWindowIcon(app_icon())
     try:
         return qasync.run(_live(application, lane, options, crash))
+    except Exception as error:
+        _show_why(error)
+        raise
     finally:
         lane.close()
         qInstallMessageHandler(None)
+
+
+def _show_why(error: Exception) -> None:
+    """Who started it by an icon has no terminal to read: the reason is in a box too, there and then."""
+    from PySide6.QtCore import Qt
+    from PySide6.QtGui import QGuiApplication
+    from PySide6.QtWidgets import QMessageBox
+
+    text = str(error)
+    if not isinstance(error, StudioError):
+        log.error("the window ended", exc_info=error)
+        text = f"Something went wrong inside Prime Studio; the log file {log_file()} tells what."
+    if sys.stderr.isatty() or QGuiApplication.platformName() in ("offscreen", "minimal"):
+        return
+    box = QMessageBox(QMessageBox.Icon.Critical, "Prime Studio", text)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.exec()
 
 
 def _give_up(why: str) -> NoReturn:

@@ -40,7 +40,10 @@ class Instance(QObject):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StudioError(f"Cannot write to {self.folder}: {error.strerror}. Check its permissions.") from error
+            raise StudioError(
+                f"Cannot write to {self.folder}: {error.strerror}. Check its permissions, or name another folder in "
+                "PRIME_STUDIO_HOME."
+            ) from error
         if not self._lock.tryLock(0):
             if self._lock.error() == QLockFile.LockError.LockFailedError:
                 self._hand_over(paths)
