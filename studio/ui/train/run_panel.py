@@ -78,7 +78,7 @@ class RunPanel(QWidget):
         self.take.setProperty("kind", "primary")
         self.take.setToolTip("Make a model of the chosen checkpoint, check it and load it.")
         self.take.clicked.connect(self._use)
-        self._written = 0
+        self._lines, self._written = watch.lines, 0
         self._making = False
         self._lay_out(actions)
         self._timer = QTimer(self, singleShot=True, interval=DRAW_MS)
@@ -193,9 +193,9 @@ class RunPanel(QWidget):
         steps = int(watch.start.get("steps", 0))
         self.bar.setRange(0, steps or 1)
         self.bar.setValue(int(watch.last.get("step", watch.start.get("step", 0))))
-        if watch.line_count < self._written:
+        if watch.lines is not self._lines:  # those of another run
             self.log.clear()
-            self._written = 0
+            self._lines, self._written = watch.lines, 0
         for line in watch.lines[len(watch.lines) - min(len(watch.lines), watch.line_count - self._written) :]:
             self.log.appendPlainText(line)
         self._written = watch.line_count

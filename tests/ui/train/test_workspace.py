@@ -16,6 +16,7 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
+from studio.training.client import Run
 from studio.training.recipe import load_recipe
 from studio.training.run_folder import CHECKPOINT, EVENTS, RECIPE, Checkpoint, Lock, is_running, write_checkpoints
 from studio.ui import tasks
@@ -326,6 +327,20 @@ def test_who_goes_back_in_a_run_that_another_program_goes_on_with_is_told(with_t
         ]
         lock.release()
         await until(lambda: not train.watch.active)
+
+    with_train(test)
+
+
+def test_the_log_is_that_of_the_run_that_is_shown(with_train: Any, tmp_path: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        for name, lines in (("first", ["one"]), ("second", ["two", "three"])):
+            (tmp_path / name).mkdir()
+            told = [{"event": "log", "message": line} for line in lines] + [{"event": "end", "step": 1}]
+            (tmp_path / name / EVENTS).write_text("".join(json.dumps(event) + "\n" for event in told))
+            train.watch.follow(Run(tmp_path / name))
+            await until(lambda: train.watch.lines[-1:] == ["stopped at step 1"])
+            train.run_panel.draw()
+        assert train.run_panel.log.toPlainText() == "two\nthree\nstopped at step 1"
 
     with_train(test)
 
