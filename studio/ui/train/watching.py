@@ -198,8 +198,9 @@ class Watch(QObject):
             self.start, self.message = event, ""
             self._note(f"{event.get('parameters', 0) / 1e6:.1f} M parameters on {event.get('device')}")
             self.diverged = self.early = False
-            if self.evaluation.get("step", 0) > event.get("step", 0):
-                self.evaluation = {}  # of steps that no longer count
+            begins = event.get("step", 0)  # what came after it no longer counts
+            self.last = {} if self.last.get("step", 0) > begins else self.last
+            self.evaluation = {} if self.evaluation.get("step", 0) > begins else self.evaluation
             self._set("running")
         elif kind == "preparing":
             part = (

@@ -307,6 +307,9 @@ def test_a_finished_run_that_went_back_can_be_resumed(with_train: Any, pictures:
         train.run_panel.back.click()
         assert resume.isEnabled()
         assert shown.item(0).text() == "Step 100 · 2.000 · goes on here"
+        train.watch._take({"event": "start", "step": 100, "steps": 200})
+        assert train.watch.status_line() == "Training · getting ready"
+        train.watch._take({"event": "end", "step": 100})
 
     with_train(test)
 
