@@ -43,8 +43,11 @@ class OnnxDenoiser:
         self._length, self._mask_id = manifest.length, manifest.base
         self._num_tokens, self._vocab_size = manifest.num_tokens, manifest.vocab_size
         self._any_length = manifest.modality == "text"
+        network = bundle.path / "denoiser.onnx"
+        if not network.is_file():  # removed by another program since the bundle was opened
+            raise StudioError(f"The model {self._name} is no longer there: choose another one, or import it again.")
         self.reason = None if device == "cpu" else cuda_problem()
-        self._session = self._start(str(bundle.path / "denoiser.onnx"), device, threads)
+        self._session = self._start(str(network), device, threads)
         reported = str(self._session.get_providers()[0])
         self.provider = _SHORT.get(reported, reported)
         if device != "cpu" and self.provider != "CUDA" and not self.reason:

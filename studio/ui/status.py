@@ -85,7 +85,7 @@ def making_status(lane: Lane, bundle: "Bundle", state: str) -> dict[str, str]:
     loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
     return {
         "model": bundle.name,
-        "provider": loaded.provider if loaded else "loading …",
+        "provider": loaded.provider if loaded else "not loaded yet",
         "reason": (loaded.reason or "") if loaded else "",
         "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",
         "queue": state or "idle",

@@ -142,6 +142,13 @@ def test_a_network_that_does_not_fit_its_manifest(make_folder: Callable[..., Any
         OnnxDenoiser(Bundle.open(make_folder(**fields).path), "cpu")
 
 
+def test_a_model_that_was_removed_since_it_was_opened(folder: Any) -> None:
+    bundle = Bundle.open(folder.path)
+    (folder.path / "denoiser.onnx").unlink()
+    with pytest.raises(StudioError, match=r"^The model tiny is no longer there: choose another one, or import it"):
+        OnnxDenoiser(bundle, "cpu")
+
+
 def test_failures_of_the_device_are_one_sentence(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
 
