@@ -91,7 +91,10 @@ def start(options: StartOptions) -> int:
         _show_why(error)
         raise
     finally:
-        lane.close()
+        if not lane.close():
+            log.warning("a network does not come back: the process ends without it")
+            sys.stderr.flush()
+            os._exit(0)  # Python would wait for its thread, unseen, for ever
         qInstallMessageHandler(None)
 
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEPT_NETWORKS = 3
+LAST_CALL = 5.0
+"""Seconds that a call which cannot be stopped may go on once the window is closed."""
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +90,7 @@ class Lane:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self._networks: dict[tuple[str, str], Loaded] = {}
         self._runs: list[Run] = []
+        self._last: Future[None] | None = None
 
     def submit(self, work: Callable[..., T], *args: Any) -> Future[T]:
         """Do `work` on the lane. What it raises is in the future alone."""
@@ -139,9 +142,16 @@ class Lane:
         """Those that are not over."""
         return [run for run in self._runs if not run.over]
 
-    def close(self) -> None:
-        """Stop every run and end the thread; nothing is called after that."""
+    def close(self, patience: float = LAST_CALL) -> bool:
+        """Stop every run and end the thread; nothing is called after that. False where, `patience` seconds later, the
+        network still does not come back."""
         for run in self.runs:
             run.stop()
-        self._executor.shutdown(wait=True, cancel_futures=False)
+        if self._last is None:
+            self._last = self._executor.submit(lambda: None)
+            self._executor.shutdown(wait=False)
+        if wait([self._last], patience).not_done:
+            return False
+        self._executor.shutdown(wait=True)
         self._networks.clear()
+        return True

@@ -161,6 +161,17 @@ def test_who_started_it_by_an_icon_is_told_why_it_cannot_start(own_home: Path, t
     assert ("Traceback" if bug else "prime-studio: Cannot write to ") in done.stderr
 
 
+def test_a_network_that_does_not_come_back_goes_with_the_window(own_home: Path) -> None:
+    code = (
+        "import time; from studio.ui import app\n"
+        "app._warm = lambda lane: time.sleep(3600)\n"
+        "app.start(app.StartOptions(ready=lambda window: window.leave()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONGEST, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "does not come back" in (own_home / "studio" / "logs" / "studio.log").read_text()
+
+
 def test_damaged_settings_and_session_do_not_keep_it_from_starting(children: Any, own_home: Path) -> None:
     folder = own_home / "studio"
     (folder / "session").mkdir(parents=True)

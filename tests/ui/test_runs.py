@@ -1,5 +1,6 @@
 """The lane and its runs give the very frames that `sample` gives, and obey at once."""
 
+from threading import Event
 from typing import Any, cast
 
 import numpy as np
@@ -127,6 +128,18 @@ def test_closing_the_lane_stops_what_runs(bundle: Bundle) -> None:
     until(lambda: gate.calls == 1)
     lane.close()
     assert run.state == "stopped"
+
+
+def test_a_call_that_does_not_come_back_does_not_hold_up_the_end() -> None:
+    lane, comes_back = Lane("cpu"), Event()
+    lane.submit(comes_back.wait)
+    try:
+        assert not lane.close(patience=0.01)
+    finally:
+        comes_back.set()
+    assert lane.close()
+    with pytest.raises(RuntimeError):  # nothing is called any more
+        lane.submit(print)
 
 
 def test_the_time_of_a_call_is_known_before_a_run(bundle: Bundle, lane: Lane) -> None:
