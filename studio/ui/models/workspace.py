@@ -123,8 +123,7 @@ class ModelsWorkspace(Workspace):
     def _on_chosen(self, *_: object) -> None:
         if self._filling:
             return
-        card = self.list.card
-        bundle = card.bundle if card else None
+        card, bundle = self.list.card, self.bundle
         for name in ("use", "export", "verify", "measure", "rename", "remove"):
             self._actions[name].setEnabled(bundle is not None)
         if bundle is not None and is_shipped(bundle):
@@ -139,8 +138,7 @@ class ModelsWorkspace(Workspace):
             self._measure_unasked(bundle)
 
     def _describe(self) -> None:
-        card = self.list.card
-        bundle = card.bundle if card else None
+        card, bundle = self.list.card, self.bundle
         measuring = bundle is not None and self._measuring == bundle.digest
         self.details.show_card(card, self.speeds.text(bundle) if bundle else "", measuring)
 
@@ -304,12 +302,16 @@ class ModelsWorkspace(Workspace):
             return
         self._measuring = bundle.digest
         self._describe()
+        problem = None
         try:
             found = await asyncio.wrap_future(self.studio.lane.submit(measure_speed, self.studio.lane, bundle))
             self.speeds.keep(bundle, found)
-        finally:
-            self._measuring = ""
-            self._describe()
+        except Exception as error:  # not where it is cancelled: then there is nothing left to show it in
+            problem = error
+        self._measuring = ""
+        self._describe()
+        if problem is not None:
+            raise problem
 
     # -- one job at a time
 
