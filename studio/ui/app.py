@@ -173,7 +173,6 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         await window.left.wait()
     finally:
         await window.close_down()
-        await tasks.cancel_all()
         tasks.report_to(None)
         studio.close_down()
         instance.release()

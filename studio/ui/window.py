@@ -17,7 +17,7 @@ from studio.ui.notices import Notice, NoticeBar
 from studio.ui.rail import Rail
 from studio.ui.session import Session
 from studio.ui.status import StatusBar
-from studio.ui.tasks import spawn
+from studio.ui.tasks import cancel_all, spawn
 from studio.ui.workspace import Workspace, files_of
 from studio.ui.workspaces import make_workspaces
 
@@ -243,6 +243,7 @@ class Window(QMainWindow):
             workspace.close_down()
         self.status.close_down()
         self.hide()
+        await cancel_all()  # what goes on in it still needs its widgets to clear away
         self.deleteLater()
 
     def _restore_geometry(self) -> None:

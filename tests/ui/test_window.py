@@ -60,7 +60,6 @@ def with_window(qapp: QApplication, qrun: Any) -> Callable[[Test], None]:
             await test(window)
         finally:
             await window.close_down()
-            await tasks.cancel_all()
             tasks.report_to(None)
             studio.close_down()
 
@@ -264,6 +263,23 @@ def test_the_pictures_under_the_pointer_leave_drops_to_the_window(with_window: A
             assert not view.acceptDrops() and not view.viewport().acceptDrops()
 
     with_window(test)
+
+
+def test_what_goes_on_is_ended_before_its_widgets_are(with_window: Any) -> None:
+    told = []
+
+    async def test(window: Window) -> None:
+        async def work() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                told.append(window.status.isVisible())
+
+        tasks.spawn(work())
+        await asyncio.sleep(0)
+
+    with_window(test)
+    assert told == [False]
 
 
 def test_what_is_copied_is_what_is_pasted(with_window: Any) -> None:

@@ -302,16 +302,12 @@ class ModelsWorkspace(Workspace):
             return
         self._measuring = bundle.digest
         self._describe()
-        problem = None
         try:
             found = await asyncio.wrap_future(self.studio.lane.submit(measure_speed, self.studio.lane, bundle))
             self.speeds.keep(bundle, found)
-        except Exception as error:  # not where it is cancelled: then there is nothing left to show it in
-            problem = error
-        self._measuring = ""
-        self._describe()
-        if problem is not None:
-            raise problem
+        finally:
+            self._measuring = ""
+            self._describe()
 
     # -- one job at a time
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from studio.ui.context import Studio
 
 DATA, RUN = "data", "run"
+MEASURING = "Measuring a few steps …"
 
 
 class TrainWorkspace(Workspace):
@@ -239,12 +240,19 @@ class TrainWorkspace(Workspace):
             return
         folder = self.runs_folder / ".estimate"
         write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
-        self.form.set_estimate("Measuring a few steps …")
+        self.form.set_estimate(MEASURING)
+        estimate = self.studio.actions["train.estimate"]
+        estimate.setEnabled(False)
         try:
             told = await ask_worker(str(folder / RECIPE), "-o", str(folder), "--estimate")
         except BaseException:
             self.form.set_estimate("")
             raise
+        finally:
+            estimate.setEnabled(True)
+        if self.form.estimate.text() != MEASURING:
+            self.form.set_estimate("The settings have changed meanwhile: estimate again.")
+            return
         parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
         self.form.set_estimate(
             f"{told['parameters'] / 1e6:.1f} M parameters, up to {told['memory'] / 2**30:.1f} GB. "

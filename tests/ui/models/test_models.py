@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from studio.errors import StudioError
 from studio.generation import free_request
 from studio.runtime import catalog
 from studio.runtime.bundle import Bundle
-from studio.ui import dialogs, tasks
+from studio.ui import dialogs
 from studio.ui.models import facts, jobs
 from studio.ui.models.workspace import ModelsWorkspace
 from studio.ui.status import StatusBar
@@ -127,23 +126,6 @@ class TestShowing:
             await settled()
 
         qrun(main())
-
-    def test_a_window_that_closes_while_it_measures_shows_nothing_more(
-        self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        comes_back = threading.Event()
-
-        async def main() -> None:
-            studio.lane.submit(comes_back.wait)
-            models.measure()
-            await until(lambda: models._measuring != "")
-            monkeypatch.setattr(models, "_describe", lambda: pytest.fail("there is nothing left to show it in"))
-            await tasks.cancel_all()
-
-        try:
-            qrun(main())
-        finally:
-            comes_back.set()
 
     def test_nonsense_in_the_settings(self, models: ModelsWorkspace, studio: FakeStudio) -> None:
         for nonsense in (3, {"x": 1}, {models.speeds.key(models.bundle): {"ms1": "fast"}}):  # pyright: ignore

@@ -64,7 +64,6 @@ def with_train(qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytes
             if train.watch.active:
                 await train.watch.stop()
             await window.close_down()
-            await tasks.cancel_all()
             tasks.report_to(None)
             studio.close_down()
 
@@ -193,6 +192,19 @@ def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Pa
         assert "5 min" in train.form.estimate.text()
         train.form.set_name("other")
         assert not train.form.estimate.text()  # it is of another run
+
+    with_train(test)
+
+
+def test_one_estimate_is_made_at_a_time_and_of_the_settings_as_they_are(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        estimate = window.studio.actions["train.estimate"]
+        estimate.trigger()
+        await until(lambda: not estimate.isEnabled())
+        train.form.set_name("other")
+        await until(estimate.isEnabled)
+        assert train.form.estimate.text() == "The settings have changed meanwhile: estimate again."
 
     with_train(test)
 
