@@ -219,6 +219,8 @@ class Watch(QObject):
         elif kind == "end":
             if self.last:  # the last steps need not have been told
                 self.last = self.last | {"step": event.get("step", self.last["step"])}
+            else:
+                self.start = self.start | {"step": event.get("step", 0)}  # not one was: it stands there now
             words = {"finished": "finished", "early": "ended early: no better figure", "time": "its time is up"}
             self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}")
             self.early = event.get("reason") == "early"

@@ -114,7 +114,7 @@ class TrainWorkspace(Workspace):
         """List the runs; the first time, find one that goes on and show it."""
         runs = find_runs(self.runs_folder)
         if self.watch.run is not None and not self.watch.active and self.watch.run.running:
-            self.watch.follow(self.watch.run)  # another program went on with it
+            self.watch.follow(Run(self.watch.run.folder))  # another program went on with it
         if self.watch.run is None and runs:
             running = next((run for run in runs if run.running), None)
             self.watch.follow(running or runs[0])

@@ -321,7 +321,9 @@ def test_a_finished_run_that_went_back_can_be_resumed(with_train: Any, pictures:
         assert shown.item(0).text() == "Step 100 · 2.000 · goes on here"
         train.watch._take({"event": "start", "step": 100, "steps": 200})
         assert train.watch.status_line() == "Training · getting ready"
-        train.watch._take({"event": "end", "step": 100})
+        train.watch._take({"event": "end", "step": 200})
+        train.run_panel.draw()
+        assert train.run_panel.bar.value() == train.run_panel.bar.maximum() == 200  # though not one step was told
 
     with_train(test)
 
@@ -337,9 +339,14 @@ def test_who_goes_back_in_a_run_that_another_program_goes_on_with_is_told(with_t
         train._roll_back(Checkpoint("checkpoints/step-00000005.pt", 5, 1.25, 0.0))
         assert any("stop it before you go back" in notice.text for notice in window.studio.notices.at("train"))
         await train.resume()
-        assert train.watch.live and not [
-            note for note in window.studio.notices.at("train") if "stop it first" in note.text
-        ]
+        assert train.watch.live
+        assert not any("stop it first" in notice.text for notice in window.studio.notices.at("train"))
+        lock.release()
+        await until(lambda: not train.watch.active)
+        lock = Lock(folder)
+        train.activated()
+        assert train.watch.live
+        await until(lambda: bool(train.watch.last))  # all that it has told is there
         lock.release()
         await until(lambda: not train.watch.active)
 
