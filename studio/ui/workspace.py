@@ -79,6 +79,6 @@ class Workspace(QWidget):
         """Stop timers and runs; the window is about to close."""
 
 
-def files_of(data: QMimeData) -> list[Path]:
-    """The files on this machine that were dropped, or copied in a file manager."""
-    return [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+def files_of(data: QMimeData | None) -> list[Path]:
+    """The files on this machine that were dropped, or copied in a file manager; an empty clipboard may give None."""
+    return [] if data is None else [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]

@@ -282,6 +282,16 @@ def test_what_goes_on_is_ended_before_its_widgets_are(with_window: Any) -> None:
     assert told == [False]
 
 
+def test_pasting_from_an_empty_clipboard_says_so(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        QApplication.clipboard().clear()
+        window.studio.actions["image.paste"].trigger()
+        told = [notice.text for notice in window.studio.notices.at("image")]
+        assert told == ["There is no picture on the clipboard: copy one first."]
+
+    with_window(test)
+
+
 def test_what_is_copied_is_what_is_pasted(with_window: Any) -> None:
     async def test(window: Window) -> None:
         image, act = image_of(window), window.studio.actions
