@@ -7,6 +7,7 @@ import locale
 import logging
 import os
 import signal
+import stat
 import sys
 import threading
 import time
@@ -108,11 +109,21 @@ def _show_why(error: Exception) -> None:
     if not isinstance(error, StudioError):
         log.error("the window ended", exc_info=error)
         text = f"Something went wrong inside Prime Studio; the log file {log_file()} tells what."
-    if sys.stderr.isatty() or QGuiApplication.platformName() in ("offscreen", "minimal"):
+    if _is_read_at_stderr() or QGuiApplication.platformName() in ("offscreen", "minimal"):
         return
     box = QMessageBox(QMessageBox.Icon.Critical, "Prime Studio", text)
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.exec()
+
+
+def _is_read_at_stderr() -> bool:
+    """Whether what is written there is for somebody: in a terminal, or for a program that started this one and must not
+    be kept waiting by a box. A desktop gives it to its log, a socket, or to nobody."""
+    try:
+        kind = os.fstat(sys.stderr.fileno()).st_mode
+    except (AttributeError, OSError, ValueError):  # there is none
+        return False
+    return sys.stderr.isatty() or stat.S_ISFIFO(kind) or stat.S_ISREG(kind)
 
 
 def _give_up(why: str) -> NoReturn:
