@@ -87,33 +87,13 @@ def start(options: StartOptions) -> int:
 
     application.setWindowIcon(app_icon())
     try:
-        return qasync.run(_live(application, lane, options, crash))
-    except Exception as error:
-        _show_why(error)
-        raise
+        return qasync.run(_live_or_tell(application, lane, options, crash))
     finally:
         if not lane.close():
             log.warning("a network does not come back: the process ends without it")
             sys.stderr.flush()
             os._exit(0)  # Python would wait for its thread, unseen, for ever
         qInstallMessageHandler(None)
-
-
-def _show_why(error: Exception) -> None:
-    """Who started it by an icon has no terminal to read: the reason is in a box too, there and then."""
-    from PySide6.QtCore import Qt
-    from PySide6.QtGui import QGuiApplication
-    from PySide6.QtWidgets import QMessageBox
-
-    text = str(error)
-    if not isinstance(error, StudioError):
-        log.error("the window ended", exc_info=error)
-        text = f"Something went wrong inside Prime Studio; the log file {log_file()} tells what."
-    if _is_read_at_stderr() or QGuiApplication.platformName() in ("offscreen", "minimal"):
-        return
-    box = QMessageBox(QMessageBox.Icon.Critical, "Prime Studio", text)
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.exec()
 
 
 def _is_read_at_stderr() -> bool:
@@ -143,6 +123,22 @@ def _warm(lane: "Lane") -> None:
 
     with suppress(StudioError):
         lane.load(default_bundle("image"))
+
+
+async def _live_or_tell(application: "QApplication", lane: "Lane", options: StartOptions, crash: "_CrashLog") -> int:
+    """Who started it by an icon has no terminal to read: why it cannot go on is in a box too."""
+    from studio.ui import dialogs
+
+    try:
+        return await _live(application, lane, options, crash)
+    except Exception as error:
+        text = str(error)
+        if not isinstance(error, StudioError):
+            log.error("the window ended", exc_info=error)
+            text = f"Something went wrong inside Prime Studio; the log file {log_file()} tells what."
+        if not _is_read_at_stderr() and application.platformName() not in ("offscreen", "minimal"):
+            await dialogs.tell(text)
+        raise
 
 
 async def _live(application: "QApplication", lane: "Lane", options: StartOptions, crash: "_CrashLog") -> int:

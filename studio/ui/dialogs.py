@@ -115,11 +115,11 @@ def _take_suffix(dialog: QFileDialog, chosen: str) -> None:
 
 
 class _Question(QDialog):
-    """A sentence, perhaps a field, and two buttons that say what they do."""
+    """A sentence, perhaps a field, and two buttons that say what they do, or one where `no` is empty."""
 
-    def __init__(self, parent: QWidget, text: str, details: str, yes: str, no: str, danger: bool) -> None:
+    def __init__(self, parent: QWidget | None, text: str, details: str, yes: str, no: str, danger: bool) -> None:
         super().__init__(parent)
-        self.setWindowTitle(parent.window().windowTitle() or "Prime Studio")
+        self.setWindowTitle((parent and parent.window().windowTitle()) or "Prime Studio")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(400)
         self.setAccessibleName(text)
@@ -154,6 +154,8 @@ class _Question(QDialog):
         buttons.setSpacing(8)
         buttons.addStretch()
         buttons.addWidget(self.no)
+        if not no:
+            self.no.hide()
         buttons.addWidget(self.yes)
         layout.addLayout(buttons)
 
@@ -163,6 +165,11 @@ async def confirm(
 ) -> bool:
     """Ask for one of two things; the buttons name them. With `danger`, Return does not do it."""
     return await finished(_Question(parent, text, details, yes, no, danger))
+
+
+async def tell(text: str) -> None:
+    """Say why there is no window to say it in."""
+    await finished(_Question(None, text, "", "Close", "", danger=False))
 
 
 async def ask_text(

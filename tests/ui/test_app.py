@@ -146,8 +146,10 @@ def test_no_display_is_one_line_and_no_crash(children: Any, own_home: Path) -> N
 def test_who_started_it_by_an_icon_is_told_why_it_cannot_start(own_home: Path, read: bool, bug: bool) -> None:
     (own_home / "file").touch()
     code = (
-        "import sys; from PySide6.QtGui import QGuiApplication; from PySide6.QtWidgets import QMessageBox\n"
-        "QGuiApplication.platformName = lambda: 'xcb'; QMessageBox.exec = lambda box: print('box:', box.text())\n"
+        "import sys; from PySide6.QtWidgets import QApplication; from studio.ui import dialogs\n"
+        "QApplication.platformName = lambda self: 'xcb'\n"
+        "async def told(dialog): print('box:', dialog.accessibleName())\n"
+        "dialogs.finished = told\n"
         f"import studio.ui.context; studio.ui.context.Studio = None if {bug} else studio.ui.context.Studio\n"
         "from studio.cli import main; sys.exit(main(['window']))"
     )
