@@ -7,7 +7,6 @@ found again are watched and asked in the same way.
 
 import asyncio
 import atexit
-import json
 import os
 import signal
 import subprocess
@@ -161,8 +160,7 @@ async def ask_worker(*arguments: str) -> dict[str, Any]:
         assert process.stderr
         errors = asyncio.ensure_future(process.stderr.read())
         async for line in process.stdout:
-            with suppress(ValueError):
-                last = _event(line) or last
+            last = run_folder.event_of(line) or last
         tail = (await errors).decode("utf-8", errors="replace").strip().splitlines()[-1:]
         await process.wait()
     if last.get("event") == "error":
@@ -185,11 +183,6 @@ def _environment() -> dict[str, str]:
     """
     threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) - 1)), "OMP_WAIT_POLICY": "passive"}
     return threads | environment(STUDIO_NICE="10")
-
-
-def _event(line: bytes) -> dict[str, Any] | None:
-    event = json.loads(line)
-    return event if isinstance(event, dict) else None
 
 
 def find_runs(runs: Path) -> list[Run]:

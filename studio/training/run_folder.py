@@ -254,14 +254,14 @@ class EventReader:
                     if not line.endswith(b"\n") and len(line) < _MOST_LINE:
                         break
                     self.offset += len(line)
-                    if event := _event(line):
+                    if event := event_of(line):
                         events.append(event)
         except OSError:
             pass  # nothing told yet
         return events
 
 
-def _event(line: bytes) -> dict[str, Any] | None:
+def event_of(line: bytes) -> dict[str, Any] | None:
     """What a line tells; None where it is damaged, or its figures are none."""
     try:
         event = json.loads(line)

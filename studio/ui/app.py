@@ -87,13 +87,15 @@ def start(options: StartOptions) -> int:
 
     application.setWindowIcon(app_icon())
     try:
-        return qasync.run(_live_or_tell(application, lane, options, crash))
+        code = qasync.run(_live_or_tell(application, lane, options, crash))
     finally:
-        if not lane.close():
-            log.warning("a network does not come back: the process ends without it")
-            sys.stderr.flush()
-            os._exit(0)  # Python would wait for its thread, unseen, for ever
+        came_back = lane.close()
         qInstallMessageHandler(None)
+    if not came_back:
+        log.warning("a network does not come back: the process ends without it")
+        sys.stderr.flush()
+        os._exit(code)  # Python would wait for its thread, unseen, for ever
+    return code
 
 
 def _is_read_at_stderr() -> bool:

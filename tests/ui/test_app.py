@@ -167,6 +167,19 @@ def test_who_started_it_by_an_icon_is_told_why_it_cannot_start(own_home: Path, r
         assert done.stdout.startswith(told)
 
 
+def test_why_it_cannot_start_is_told_whatever_the_network_does(own_home: Path) -> None:
+    (own_home / "file").touch()
+    code = (
+        "import sys, time; from studio.ui import app\n"
+        "app._warm = lambda lane: time.sleep(8)\n"
+        "from studio.cli import main; sys.exit(main(['window']))"
+    )
+    environment = os.environ | {"PRIME_STUDIO_HOME": str(own_home / "file")}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST, check=False)
+    assert done.returncode == 2 and "prime-studio: Cannot write to " in done.stderr
+
+
 def test_a_network_that_does_not_come_back_goes_with_the_window(own_home: Path) -> None:
     code = (
         "import time; from studio.ui import app\n"

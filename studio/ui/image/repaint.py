@@ -86,6 +86,7 @@ def touched_job(
         )
         mask &= ~painted
     here = inside(WorkingFrame(*job.source.frame), job.source.width, job.source.height)
-    erased = document.erased[here] != 0 if again is None else (document.erased[here] != 0) | again[here]
-    mask[here] |= erased & ~document.pins[here]
+    mask[here] |= (document.erased[here] != 0) & ~document.pins[here]
+    if again is not None:
+        mask |= again & ~document.pins
     return job, mask

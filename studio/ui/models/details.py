@@ -109,12 +109,18 @@ class Details(QScrollArea):
 
 def label(words: str, role: str = "") -> QLabel:
     """Text that wraps and can be copied."""
-    made = QLabel(words)
-    made.setTextFormat(Qt.TextFormat.PlainText)
+    made = _plain(words, role)
     made.setWordWrap(True)
-    made.setMinimumWidth(1)  # a word longer than the line is cut, or everything else would be
     made.setTextInteractionFlags(_SELECTABLE)
     made.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+    return made
+
+
+def _plain(words: str, role: str = "") -> QLabel:
+    """A label for a stranger's words: no markup, and a word longer than the line is cut, or all else would be."""
+    made = QLabel(words)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setMinimumWidth(1)
     if role:
         made.setProperty("role", role)
     return made
@@ -133,10 +139,7 @@ def form(rows: Sequence[tuple[str, str]]) -> QFormLayout:
     layout.setVerticalSpacing(6)
     layout.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
     for name, value in rows:
-        title = QLabel(name)
-        title.setTextFormat(Qt.TextFormat.PlainText)
-        title.setMinimumWidth(1)
-        title.setProperty("role", "muted")
+        title = _plain(name, "muted")
         title.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
         layout.addRow(title, label(value))
     return layout
@@ -148,17 +151,12 @@ def grid(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> QGridLayout:
     layout.setHorizontalSpacing(12)
     layout.setVerticalSpacing(4)
     for place, name in enumerate(columns):
-        title = QLabel(name.replace(" per ", "\nper ").replace(" % ", " %\n"))
-        title.setTextFormat(Qt.TextFormat.PlainText)
-        title.setMinimumWidth(1)
-        title.setProperty("role", "muted")
+        title = _plain(name.replace(" per ", "\nper ").replace(" % ", " %\n"), "muted")
         title.setAlignment(Qt.AlignmentFlag.AlignRight)
         layout.addWidget(title, 0, place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignBottom)
     for number, row in enumerate(rows, start=1):
         for place, value in enumerate(row):
-            figure = QLabel(value)
-            figure.setTextFormat(Qt.TextFormat.PlainText)
-            figure.setMinimumWidth(1)
+            figure = _plain(value)
             figure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             layout.addWidget(figure, number, place, Qt.AlignmentFlag.AlignRight)
     layout.setColumnStretch(0, 0)

@@ -127,6 +127,13 @@ class Watch(QObject):
         self.state_changed.emit()
         self.previewed.emit()
 
+    def rejoin(self) -> bool:
+        """Follow the run again if another program went on with it; whether one did."""
+        if self.run is None or self.active or not self.run.running:
+            return False
+        self.follow(Run(self.run.folder))
+        return True
+
     async def begin(self, recipe: Recipe, folder: Path, resume: bool = False) -> None:
         """Start a worker and follow it. StudioError where it cannot start."""
         self.close()

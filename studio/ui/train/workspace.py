@@ -113,8 +113,7 @@ class TrainWorkspace(Workspace):
     def activated(self) -> None:
         """List the runs; the first time, find one that goes on and show it."""
         runs = find_runs(self.runs_folder)
-        if self.watch.run is not None and not self.watch.active and self.watch.run.running:
-            self.watch.follow(Run(self.watch.run.folder))  # another program went on with it
+        self.watch.rejoin()
         if self.watch.run is None and runs:
             running = next((run for run in runs if run.running), None)
             self.watch.follow(running or runs[0])
@@ -268,9 +267,7 @@ class TrainWorkspace(Workspace):
         folder = self.watch.folder
         if self.watch.state == "paused":
             self.watch.ask("resume")
-        elif folder is not None and not self.watch.active and run_folder.is_running(folder):
-            self.watch.follow(Run(folder))  # another program went on with it
-        elif folder is not None and not self.watch.active:
+        elif folder is not None and not self.watch.active and not self.watch.rejoin():
             recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
             self.studio.notices.clear(self.name)
             if self.watch.diverged:  # the same steps again would end in the same way
