@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import signal
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from studio.errors import StudioError
 from studio.files import is_utf8
 from studio.training.control import Control
 from studio.training.recipe import DataSettings, Recipe, check_recipe, load_recipe
-from studio.training.run_folder import Lock, run_of
+from studio.training.run_folder import run_of
+from studio.training.sitting import Teller, sit
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,8 +71,6 @@ def train(args: argparse.Namespace) -> int:
     """Train with a progress bar. Ctrl+C writes a checkpoint, then stops; a second one stops at once."""
     from rich.console import Console
 
-    from studio.training import trainer
-
     recipe, folder = recipe_from(args)
     console = Console(stderr=True)
     control = Control()
@@ -81,24 +81,14 @@ def train(args: argparse.Namespace) -> int:
         console.print("Stopping after this step; a checkpoint is written.")
 
     previous = signal.signal(signal.SIGINT, interrupt)
-    lock = Lock(folder)
-    control.listen(folder, lambda line: console.print(f"No such command: {line}", highlight=False))
     try:
-        with _ProgressLine(console, args.max_minutes) as line:
-            checkpoint = trainer.train(
-                recipe,
-                folder,
-                resume=args.resume,
-                max_minutes=args.max_minutes,
-                report=line.show,
-                control=control,
-            )
-    except StudioError:
-        lock.refused()
-        raise
+        with _ProgressLine(console, args.max_minutes) as line, closing(Teller(line.show)) as teller:
+            try:
+                checkpoint = sit(recipe, folder, teller, control, resume=args.resume, max_minutes=args.max_minutes)
+            except StudioError as error:
+                teller.tell_failure(error)
+                raise
     finally:
-        control.closed.set()
-        lock.release()
         signal.signal(signal.SIGINT, previous)
     print(checkpoint)
     return 0

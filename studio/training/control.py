@@ -4,6 +4,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from studio.errors import StudioError
@@ -51,8 +52,8 @@ class Control:
             threading.Thread(target=target, args=arguments, daemon=True).start()
 
     def _read_stdin(self, unknown: Callable[[str], None]) -> None:
-        if sys.stdin is not None:
-            for line in sys.stdin:
+        with suppress(OSError, ValueError):  # closed, or nothing to be read from
+            for line in sys.stdin or ():
                 self._line(line, unknown)
 
     def _read_file(self, file: Path, offset: int, unknown: Callable[[str], None]) -> None:

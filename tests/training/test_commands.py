@@ -10,8 +10,11 @@ from rich.console import Console
 from studio import cli
 from studio.errors import StudioError
 from studio.training import export as export_module
+from studio.training import trainer
 from studio.training.commands import _data_in, _ProgressLine
-from studio.training.recipe import DataSettings
+from studio.training.control import Diverged
+from studio.training.recipe import DataSettings, Recipe, recipe_toml
+from studio.training.run_folder import EventReader
 
 
 def told(*events: dict, width: int = 80) -> list[str]:
@@ -40,6 +43,38 @@ def test_the_end_is_told_and_no_line_wraps():
     lines = told(start, EVALUATION, STEP | {"seconds_left": 12345}, checkpoint, end)
     assert lines[-1] == "step 600: finished"
     assert len(lines) == 5 and all(len(line) <= 80 for line in lines)
+
+
+def test_a_run_from_the_shell_can_be_followed_like_any_other(
+    text_recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_bytes(recipe_toml(text_recipe).encode())
+    assert cli.main(["train", str(recipe), "-o", str(folder)]) == 0
+    told = EventReader(folder).read()
+    assert [told[0]["event"], told[-1]["event"]] == ["hello", "end"]
+    assert {"start", "step", "checkpoint"} <= {event["event"] for event in told}
+    # A second one is refused, and the first keeps what it told.
+    assert cli.main(["train", str(recipe), "-o", str(folder)]) == 2
+    assert "already holds a run" in capsys.readouterr().err
+    assert EventReader(folder).read() == told
+
+
+@pytest.mark.parametrize("error, diverged", [(Diverged("It is no number."), True), (StudioError("No data."), None)])
+def test_a_run_from_the_shell_says_why_it_broke_off(
+    error: StudioError, diverged: bool | None, text_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fails(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(trainer, "train", fails)
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_bytes(recipe_toml(text_recipe).encode())
+    folder.mkdir()
+    (folder / "recipe.toml").write_bytes(recipe.read_bytes())  # it had begun
+    assert cli.main(["train", str(recipe), "-o", str(folder)]) == 2
+    end = EventReader(folder).read()[-1]
+    assert (end["event"], end["message"], end.get("diverged")) == ("error", str(error), diverged)
 
 
 @pytest.mark.parametrize("run", ["run", "run/checkpoint.pt", "run/checkpoints/best.pt"])

@@ -11,7 +11,7 @@ import torch
 from studio.training.recipe import Recipe, recipe_table
 from studio.training.run_folder import EVENTS, EventReader, checkpoints, is_running
 from studio.training.saving import load_checkpoint
-from studio.training.worker import Teller
+from studio.training.sitting import Teller
 
 
 def toml(table: dict[str, Any], prefix: str = "") -> str:
@@ -111,8 +111,20 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path, text_recipe: Reci
 
 def test_what_a_worker_tells_after_a_line_that_was_cut_short_is_a_line(tmp_path: Path):
     (tmp_path / EVENTS).write_text('{"event": "log"}\n{"event": "st')
-    teller = Teller(quiet=False)
+    teller = Teller(lambda event: None)
     teller.record(tmp_path, fresh=False)
     teller.tell({"event": "hello"})
     teller.close()
     assert [event["event"] for event in EventReader(tmp_path).read()] == ["log", "hello"]
+
+
+def test_an_export_that_fails_is_no_end_of_the_run(text_recipe: Recipe, tmp_path: Path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(toml(recipe_table(text_recipe)))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / EVENTS).write_text('{"event": "end", "step": 3}\n')
+    with start(recipe, tmp_path / "run", "--export", str(tmp_path / "bundle")) as worker:
+        output, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 2
+    assert json.loads(output)["event"] == "error"
+    assert [event["event"] for event in EventReader(tmp_path / "run").read()] == ["end"]
