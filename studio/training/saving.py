@@ -63,7 +63,7 @@ def load_newest(folder: Path) -> tuple[dict[str, Any], str | None]:
         else:
             note = f"{first} The one of step {state['step']} stands in for it." if first else None
             return state, note
-    raise first or StudioError(f"There is no checkpoint in {folder} to resume: start without --resume.")
+    raise first or StudioError(f"There is no checkpoint in {folder} to go on from: start a new run.")
 
 
 def _newest_first(folder: Path) -> Iterator[Path]:

@@ -86,7 +86,7 @@ def train(
     settings, control = recipe.training, control or Control()
     checkpoint = folder / CHECKPOINT
     if not resume and checkpoint.exists():
-        raise StudioError(f"{folder} already holds a run: go on with --resume, or choose another folder.")
+        raise StudioError(f"{folder} already holds a run: resume it (--resume), or choose another folder.")
     old, note = load_newest(folder) if resume else (None, None)
     if note:
         report({"event": "log", "level": "warning", "message": note})

@@ -258,9 +258,12 @@ class Watch(QObject):
 
     def finished(self) -> bool:
         """It has made all its steps, and was not taken back to an older checkpoint since."""
+        return self.state == "done" and self._stands_at() == self.start.get("steps")
+
+    def _stands_at(self) -> int | None:
+        """The step from which the run would go on: that of its newest checkpoint."""
         entries = self.checkpoints()
-        stands = entries[-1].step if entries else self.last.get("step")
-        return self.state == "done" and stands == self.start.get("steps")
+        return entries[-1].step if entries else self.last.get("step")
 
     def status_line(self) -> str:
         """State, step, figures and time left, in one line."""
@@ -273,6 +276,10 @@ class Watch(QObject):
             "stopping": "Stopping …",
         }
         words |= {"starting": "Starting …", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
+        if self.last and self.state in ("done", "stopped"):
+            stands = self._stands_at()
+            if stands is not None and stands < self.last["step"]:
+                return f"Back at step {stands:,} of {self.last['steps']:,}"
         parts = [words[self.state]]
         if self.state in ("starting", "running") and not self.last:
             parts.append(self.message or "getting ready")

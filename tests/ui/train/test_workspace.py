@@ -316,8 +316,10 @@ def test_a_finished_run_that_went_back_can_be_resumed(with_train: Any, pictures:
             "Step 100 · 2.000",
         ]
         shown.setCurrentRow(1)
+        assert train.watch.status_line().startswith("Finished")
         train.run_panel.back.click()
         assert resume.isEnabled()
+        assert train.watch.status_line().startswith("Back at step 100 of ")
         assert shown.item(0).text() == "Step 100 · 2.000 · goes on here"
         train.watch._take({"event": "start", "step": 100, "steps": 200})
         assert train.watch.status_line() == "Training · getting ready"
