@@ -41,7 +41,7 @@ MENUS: dict[str, tuple[str, ...]] = {
         *("-", "*previous", "*next", "*accept", "*use", "*discard"),
     ),
     "&View": (
-        *("palette", "-", "*zoom-in", "*zoom-out", "*zoom-fit", "*zoom-one", "-"),
+        *("palette", "-", "*zoom-in", "*zoom-out", "*zoom-fit", "*zoom-one", "*marks", "-"),
         *("*picture", "*states", "*confidence", "*difference", "*surprise", "*windows", "-"),
         *(f"theme-{mode}" for mode in MODES),
     ),

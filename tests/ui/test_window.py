@@ -637,6 +637,23 @@ def test_the_menus_lead_to_the_mask(with_window: Any) -> None:
     with_window(test)
 
 
+def test_the_picture_stands_alone_until_the_next_stroke(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, marks = image_of(window), window.studio.actions["image.marks"]
+        before = image.canvas.grab().toImage()
+        marks.trigger()
+        assert image.canvas.grab().toImage() != before and not marks.isChecked()
+        image.settings.set(steps=8)
+        window.studio.actions["image.generate"].trigger()
+        await until(lambda: image.playhead.run is not None)
+        await finished(image)
+        assert not marks.isChecked()  # making is no stroke
+        masking.invert_mask(image.document)
+        assert marks.isChecked() and image.canvas.frame_mark.isVisible()
+
+    with_window(test)
+
+
 def test_the_keys_go_to_the_canvas_when_it_comes_to_the_front(with_window: Any) -> None:
     async def test(window: Window) -> None:
         image = image_of(window)

@@ -369,9 +369,9 @@ class Canvas(PictureView):
     def overlay(self) -> str:
         return self.live.overlay
 
-    def set_mask_shown(self, shown: bool) -> None:
-        self.item.show_mask = shown
-        self.item.update()
+    def set_marks_shown(self, shown: bool) -> None:
+        self.item.set_marks_shown(shown)
+        self.frame_mark.setVisible(shown)
 
     # What a run makes
 

@@ -23,7 +23,6 @@ class CanvasColors:
     pin_stripe: QColor
     dark: QColor
     light: QColor
-    accent: QColor
 
 
 def colors_of(theme: Theme) -> CanvasColors:
@@ -40,7 +39,6 @@ def colors_of(theme: Theme) -> CanvasColors:
         pin_stripe=_faint(theme.color("pin"), 230),
         dark=QColor(20, 22, 28, 235),
         light=QColor(255, 255, 255, 235),
-        accent=theme.color("focus"),
     )
 
 

@@ -113,6 +113,18 @@ class Commands:
         add("zoom-out", "Zoom out", lambda: of.view.zoom_out(), "Ctrl+-", "zoom-out")
         add("zoom-fit", "Fit in view", lambda: of.view.fit(), "Ctrl+0", "zoom-fit")
         add("zoom-one", "Actual size", lambda: of.view.actual_size(), "Ctrl+1", "original")
+        add(
+            "marks",
+            "Show mask, frame and grid",
+            canvas.set_marks_shown,
+            "Ctrl+H",
+            "grid",
+            "Without them the picture stands alone, until the next stroke.",
+            checkable=True,
+        )
+        self["marks"].setChecked(True)
+        for changed in (document.mask_changed, document.pins_changed, document.state_edits_changed, document.replaced):
+            changed.connect(self._show_marks)
         for number, (name, title, icon, text) in enumerate(OVERLAYS, start=1):
             add(name, title, self._overlay(name), str(number), icon, text, group="overlay")
         self["picture"].setChecked(True)
@@ -166,6 +178,11 @@ class Commands:
 
     def _overlay(self, name: str):
         return lambda: self._of.canvas.set_overlay(name)
+
+    def _show_marks(self) -> None:
+        """Nobody draws what cannot be seen."""
+        if not self["marks"].isChecked():
+            self["marks"].trigger()
 
     def _planes(self, name: str):
         return lambda: self._of.document.set_planes(name)

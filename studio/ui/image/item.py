@@ -95,12 +95,17 @@ class PictureItem(QGraphicsItem):
         self.map: tuple[WorkingFrame, QImage] | None = None
         """Something about the picture itself that is shown over it."""
         self.show_original = False
-        self.show_mask = True
+        self.show_marks = True
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemUsesExtendedStyleOption)
         self.margin = 4.0
         """How far, in pixels of the picture, an outline reaches beyond what changed."""
         self.set_colors(colors)
         self.rebuild()
+
+    def set_marks_shown(self, shown: bool) -> None:
+        """Whether mask, pins and what is to be made again are drawn."""
+        self.show_marks = shown
+        self.update()
 
     def set_colors(self, colors: CanvasColors) -> None:
         self.colors = colors
@@ -203,7 +208,7 @@ class PictureItem(QGraphicsItem):
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
             frame, image = self.map
             painter.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), image)
-        elif self.show_mask:
+        elif self.show_marks:
             self._mask_pattern.draw(painter, screen, self._mask, hatch=self.made is None)
             self._erased_pattern.draw(painter, screen, self._erased)
             self._pin_pattern.draw(painter, screen, self._pins)

@@ -26,8 +26,7 @@ def run(canvas: Canvas) -> Canvas:
     given = SUBTOKENS.encode(np.zeros(GRID * GRID, dtype=np.int64))
     given.reshape(GRID, GRID, 8)[2:5, 2:5] = SUBTOKENS.mask_id
     canvas.begin_made(FRAME, canvas.document.mask, given, SUBTOKENS)
-    canvas.frame_mark.setVisible(False)
-    canvas.set_mask_shown(False)
+    canvas.set_marks_shown(False)
     return canvas
 
 
@@ -117,8 +116,7 @@ def test_a_run_in_another_frame_leaves_nothing_of_the_last(run: Canvas) -> None:
 def test_a_large_frame_is_enlarged_as_the_result_will_be(canvas: Canvas) -> None:
     rng = np.random.default_rng(1)
     canvas.document.load(Picture(np.full((300, 400, 3), 200, dtype=np.uint8)))
-    canvas.set_mask_shown(False)
-    canvas.frame_mark.setVisible(False)
+    canvas.set_marks_shown(False)
     frame, mask = WorkingFrame(50, 20, 160), np.zeros((300, 400), dtype=bool)
     mask[60:140, 70:180] = True
     made = np.repeat(np.repeat(rng.integers(60, 140, (4, 4, 3)), 2, axis=0), 2, axis=1).astype(np.uint8)
