@@ -125,9 +125,9 @@ def sample(
             revealed = np.zeros_like(editable)
 
             if len(tokens):
-                # Only the samples with work in this step are shown to the network, and only their candidates asked.
-                active, local, counts = np.unique(samples, return_inverse=True, return_counts=True)
-                logits = denoise(y[active], local * y.shape[1] + tokens)
+                active, counts = np.unique(samples, return_counts=True)
+                # A copy: what the network was shown stays as it was.
+                logits = denoise(y.copy(), samples * y.shape[1] + tokens)
                 calls += 1
                 wanted = candidates[samples, tokens] if draw == "marginal" else None
                 shape = () if wanted is None else (groups + 1,)

@@ -112,6 +112,7 @@ class OnnxDenoiser:
         y, rows = self._checked(np.asarray(y), np.asarray(rows))
         if not len(rows):
             return np.empty((0, self._vocab_size), dtype=np.float32)
+        y, rows = asked_samples(y, rows)
         try:
             (logits,) = self._session.run(["logits"], {"y": y, "rows": rows}, options)
         except Exception as error:
@@ -148,6 +149,17 @@ class OnnxDenoiser:
 
     def _misfit(self, what: str) -> NoReturn:
         raise StudioError(f"The network of the model {self._name} does not fit its manifest: {what}; export it again.")
+
+
+def asked_samples(y: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The samples of y (B, L, ℓ) that `rows` (n,) ask for, and the same rows within them.
+
+    No sample depends on another, so the rest would only cost time; in most steps of a long run few have work.
+    """
+    asked, places = np.unique(rows // y.shape[1], return_inverse=True)
+    if len(asked) == len(y):
+        return y, rows
+    return y[asked], places * y.shape[1] + rows % y.shape[1]
 
 
 class StoppableDenoiser:

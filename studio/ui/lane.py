@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from studio.errors import OutOfMemory
 from studio.generation import GenerationRequest
+from studio.runtime.denoiser import asked_samples
 from studio.ui.runs import Run
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class TimedDenoiser:
 
     def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]:
         loaded = self._loaded
+        y, rows = asked_samples(y, rows)  # so that those count that are computed
         while loaded.most is None or len(y) <= loaded.most or not len(rows):
             try:
                 started = time.perf_counter()

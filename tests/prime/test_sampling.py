@@ -238,6 +238,20 @@ def test_nothing_is_drawn_or_asked_when_all_is_given():
     assert not denoise.asked
 
 
+def test_rows_index_the_batch_as_it_was_given():
+    # A network may know the samples by their place, such as one that plays back what each of them is to be.
+    wanted = np.random.default_rng(0).integers(0, S.vocab_size, (3, 5))
+
+    def denoise(y: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        assert y.shape == (3, 5, S.length)
+        return np.where(np.arange(S.vocab_size) == wanted.ravel()[rows][:, None], np.float32(0), np.float32(-50))
+
+    for policy in POLICIES:
+        start = np.full((3, 5, S.length), S.mask_id)
+        *_, last = sample(denoise, S, start, steps=30, seeds=[0, 1, 2], policy=policy)
+        np.testing.assert_array_equal(S.decode(last.y), wanted)
+
+
 def test_frames_and_inputs_are_nobody_else_s():
     start = np.full((1, 10, 4), S.mask_id)
 

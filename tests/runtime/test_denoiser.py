@@ -149,6 +149,26 @@ def test_a_model_that_was_removed_since_it_was_opened(folder: Any) -> None:
         OnnxDenoiser(bundle, "cpu")
 
 
+def test_only_the_samples_that_are_asked_for_are_computed(
+    folder: Any, table: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
+    computed = []
+    run = denoise._session.run
+
+    def noted(names: Any, inputs: Any, options: Any) -> Any:
+        computed.append(len(inputs["y"]))
+        return run(names, inputs, options)
+
+    monkeypatch.setattr(denoise, "_session", SimpleNamespace(run=noted))
+    y = np.random.default_rng(0).integers(0, 3, size=(5, 4, 2))
+    for rows, samples in (([6], 1), ([19, 4, 5], 2), (range(20), 5)):
+        digits = y.reshape(-1, 2)[np.asarray(rows)]
+        logits = denoise(y, np.asarray(rows))
+        np.testing.assert_allclose(logits, table[digits[:, 0]] + table[digits[:, 1] + 3], rtol=1e-6)
+        assert computed.pop() == samples
+
+
 def test_failures_of_the_device_are_one_sentence(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
 

@@ -257,6 +257,15 @@ def test_a_batch_that_does_not_fit_is_halved_and_gives_the_same(bundle: Bundle, 
     assert network.asked.count(5) == 1 and max(network.asked[2:]) <= 2
 
 
+def test_the_time_of_a_call_is_that_of_the_samples_computed(bundle: Bundle) -> None:
+    network = Cramped(OnnxDenoiser(bundle, "cpu"), 1)
+    loaded = Loaded(cast(OnnxDenoiser, network))
+    y = np.full((5, bundle.num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
+    rows = np.arange(3) + 2 * bundle.num_tokens
+    assert (TimedDenoiser(loaded)(y, rows) == OnnxDenoiser(bundle, "cpu")(y[2:3], np.arange(3))).all()
+    assert network.asked == [1] and list(loaded.seconds) == [1] and loaded.most is None
+
+
 def test_one_sample_that_does_not_fit_fails_with_what_to_do(bundle: Bundle, lane: Lane) -> None:
     network, run = cramped(bundle, lane, 0)
     assert run.state == "failed" and isinstance(run.error, OutOfMemory)
