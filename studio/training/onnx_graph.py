@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
 from studio.errors import StudioError
+from studio.runtime.devices import import_onnxruntime
 from studio.training.networks import Network
 
 GRAPH, WEIGHTS = "denoiser.onnx", "weights.safetensors"
@@ -131,10 +132,8 @@ def verify_graph(network: Network, folder: Path, num_tokens: int, seed: int = 0)
 
     Raises StudioError where it exceeds 2e-4.
     """
-    import onnxruntime
-
     config = network.config
-    session = onnxruntime.InferenceSession(str(folder / GRAPH), providers=["CPUExecutionProvider"])
+    session = import_onnxruntime().InferenceSession(str(folder / GRAPH), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(seed)
     worst = 0.0
     for batch, rows in ((1, num_tokens), (3, 7)):
