@@ -390,6 +390,10 @@ class TestModels:
         code, out, _ = run("models", "verify", "emoji-32", "storybook")
         assert code == 1 and "palette.json has 2 bytes" in out and "storybook         whole" in out
         assert "palette.json" in run("models", "list")[1]
+        for name, what in (("emoji-32", "palette.json has 2 bytes"), ("nowhere", "There is no model nowhere")):
+            answer = run("models", "verify", name)
+            assert_refused(answer, what)
+            assert answer[2].count("\n") == 1
 
     def test_export_remove_import(self, run: Run) -> None:
         assert run("models", "export", "emoji-32")[1] == "emoji-32.primebundle\n"

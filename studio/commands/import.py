@@ -45,7 +45,6 @@ def run(args: argparse.Namespace) -> int:
 
     if args.name is not None:
         check_name(args.name)
-    common.say(args, f"reading {args.checkpoint}")
     published = read_published(
         args.checkpoint, ema=args.ema, heads=args.heads, context=args.context, schedule=args.schedule
     )
@@ -61,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.tokenizer:
         raise StudioError("--tokenizer is for texts: a picture model needs none.")
     report = partial(common.say, args)
+    report(f"reading {args.checkpoint}")  # its weights, which are only mapped so far: a refused file is one line
     # Who is asked to end, as the window's Stop does, clears away what is half done.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

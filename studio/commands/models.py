@@ -84,17 +84,20 @@ def _info(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    """0 if all are whole, 1 if one is not, with a line for each."""
+    """0 if all are whole, 1 if one is not, with a line for each; what is wrong with the only one is an error as any."""
     from studio.runtime.catalog import list_bundles, verify_bundle
 
     names = args.model or [path.name for path, _ in list_bundles()]
     problems: dict[str, str | None] = {}
     for name in names:
-        common.say(args, f"checking {name}")
+        if len(names) > 1:
+            common.say(args, f"checking {name}")
         try:
             verify_bundle(name)
             problems[name] = None
         except StudioError as error:
+            if len(args.model) == 1:
+                raise
             problems[name] = str(error)
     lines = [f"{name:16}  {problem or 'whole, and runs'}" for name, problem in problems.items()]
     common.answer(args, {"problems": problems}, "\n".join(lines) or "No model is installed.")

@@ -272,6 +272,8 @@ def test_the_command_line_refuses_in_one_line(tmp_path: Path, capsys: pytest.Cap
         code, out, err = run(capsys, "import", path, "-q", *more)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert word in err
+    code, out, err = run(capsys, "import", tmp_path / "none.pth")  # where progress is told, too
+    assert (code, out, err.count("\n")) == (2, "", 1) and "No such file" in err
 
 
 @needs_fixtures

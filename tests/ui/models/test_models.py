@@ -435,7 +435,7 @@ class TestCheckpoints:
         said: list[str] = []
         with pytest.raises(StudioError, match=r"net\.pth"):
             qrun(jobs.convert_checkpoint(tmp_path / "net.pth", said.append), timeout=60)
-        assert said[0].startswith("reading")
+        assert said == []  # what it says of the file is its only line
 
 
 class TestFacts:
