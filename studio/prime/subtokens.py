@@ -34,6 +34,8 @@ class Subtokens:
         self.base = smallest_base(vocab_size, length) if base is None else base
         if self.base < 2 or self.base**length < vocab_size:
             raise ValueError(f"base {self.base} cannot write {vocab_size} classes in {length} digits")
+        if int(self.base) ** int(length) > 1 << 63:
+            raise ValueError(f"{length} digits in base {self.base} are codes of more than 63 bits")
         self.mask_id = self.base
         self._place_values = self.base ** np.arange(length - 1, -1, -1, dtype=np.int64)
         self.digits = self.encode(np.arange(vocab_size))
@@ -63,8 +65,13 @@ class Subtokens:
         return tokens
 
     def compatible(self, y: ArrayLike) -> NDArray[np.bool_]:
-        """Digits (..., ℓ) to bool (..., C): the classes that agree with every known digit."""
+        """Digits (..., ℓ) to bool (..., C): the classes that agree with every known digit.
+
+        ValueError for what is neither a digit nor the mask.
+        """
         y = np.asarray(y, dtype=np.int64)
+        if y.size and (y.min() < 0 or y.max() > self.mask_id):
+            raise ValueError(f"digits must lie in 0 … {self.mask_id}")
         if self.length == 1:
             return (y == np.arange(self.vocab_size)) | (y == self.mask_id)
         bits = self._agrees[0, y[..., 0]]

@@ -87,7 +87,17 @@ def test_masked_digits_and_foreign_tokens_are_refused():
             s.encode([token])
 
 
-@pytest.mark.parametrize(("vocab_size", "length", "base"), [(1, 2, None), (4, 0, None), (256, 2, 15), (2, 3, 1)])
+def test_what_is_no_digit_is_no_unknown_one():
+    for s in (Subtokens(256, 1), Subtokens(256, 4)):
+        for digit in (-1, s.mask_id + 1):
+            with pytest.raises(ValueError, match=f"0 … {s.mask_id}"):
+                s.compatible(np.full((2, s.length), digit))
+
+
+@pytest.mark.parametrize(
+    ("vocab_size", "length", "base"),
+    [(1, 2, None), (4, 0, None), (256, 2, 15), (2, 3, 1), (2, 64, None), (256, 8, 1000)],
+)
 def test_impossible_systems_are_refused(vocab_size: int, length: int, base: int | None):
     with pytest.raises(ValueError):
         Subtokens(vocab_size, length, base)
