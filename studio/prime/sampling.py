@@ -78,9 +78,12 @@ def sample(
         raise ValueError("some given digits agree with no class")
     if len(seeds) != len(y):
         raise ValueError(f"{len(y)} samples need as many seeds, not {len(seeds)}")
+    groups = length if granularity is None else granularity
+    for number in (steps, groups, top_k, *seeds):
+        if not isinstance(number, int | np.integer):
+            raise ValueError(f"steps, granularity, top_k and seeds are whole numbers, not {number!r}")
     if not all(0 <= seed < 2**64 for seed in seeds):
         raise ValueError("seeds must lie in 0 … 2**64 - 1")
-    groups = length if granularity is None else granularity
     if groups < 1 or length % groups:
         raise ValueError(f"granularity must divide {length}, not be {granularity}")
     if not 0 <= temperature < np.inf:
