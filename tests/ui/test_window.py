@@ -15,6 +15,7 @@ from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractScrollArea,
     QAbstractSpinBox,
     QApplication,
@@ -545,6 +546,11 @@ def test_surprise_is_what_evaluate_finds(with_window: Any) -> None:
         await image.generate()
         await finished(image)
         assert image.canvas.item.map is None and not image.commands["surprise"].isChecked()
+        window.studio.actions["image.surprise"].trigger()
+        await until(lambda: image.canvas.item.map is not None)
+        window.studio.actions["image.picture"].trigger()  # which is chosen already, below the map
+        assert image.canvas.item.map is None and image.canvas.overlay == "picture"
+        assert image.commands["picture"].isChecked() and not image.commands["surprise"].isChecked()
 
     with_window(test)
 
@@ -881,5 +887,31 @@ def test_results_that_go_give_the_keys_to_the_canvas(with_window: Any) -> None:
         window.studio.actions["image.discard"].trigger()
         await until(lambda: not view.isVisible())
         assert window.focusWidget() is image.canvas
+
+    with_window(test)
+
+
+@pytest.mark.parametrize("forward", [True, False])
+def test_tab_comes_to_every_control_and_round_again(with_window: Any, forward: bool) -> None:
+    async def test(window: Window) -> None:
+        for workspace in window.workspaces:
+            window.bring_to_front(workspace.name)
+            await asyncio.sleep(0)
+            # Of buttons that exclude each other one has the keys, and the arrows go on from there.
+            controls = {
+                control
+                for control in window.findChildren(QWidget)
+                if control.isVisible() and control.isEnabled() and control.window() is window
+                if not isinstance(control, QAbstractButton) or control.group() is None
+                if control.focusPolicy() & Qt.FocusPolicy.TabFocus and control.focusProxy() is None
+            }
+            came_to = set()
+            next(button for button in window.rail.findChildren(QAbstractButton) if button.isChecked()).setFocus()
+            while (control := window.focusWidget()) not in came_to:
+                came_to.add(control)
+                assert window.focusNextPrevChild(forward)
+            missed = [control.accessibleName() or type(control).__name__ for control in controls - came_to]
+            assert not missed, f"in {workspace.title}"
+            assert len(controls) > 5, f"in {workspace.title}"
 
     with_window(test)

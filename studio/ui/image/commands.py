@@ -177,7 +177,11 @@ class Commands:
     # ---- handlers that ask
 
     def _overlay(self, name: str):
-        return lambda: self._of.canvas.set_overlay(name)
+        def look() -> None:
+            self._of.surprise.clear()  # it would lie over what was asked for
+            self._of.canvas.set_overlay(name)
+
+        return look
 
     def _show_marks(self) -> None:
         """Nobody draws what cannot be seen."""

@@ -106,6 +106,9 @@ class ImageWorkspace(Workspace):
         self.opening.sample()
 
     def _lay_out(self) -> None:
+        # First of all: Tab comes to a focus proxy where the workspace is, and would pass over the tools before it.
+        middle = QWidget(self)
+        self.canvas.setParent(middle)
         action = self.studio.actions.__getitem__
         overlays = [ActionButton(action(f"image.{name}")) for name in (*(name for name, *_ in OVERLAYS), "surprise")]
         self._zoom, self._pixel, self._which = QLabel(), QLabel(), QLabel()
@@ -136,7 +139,6 @@ class ImageWorkspace(Workspace):
                 buttons["zoom-fit"],
             )
         )
-        middle = QWidget()
         row = QHBoxLayout(middle)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)

@@ -23,7 +23,8 @@ class GapTools(QObject):
         super().__init__(workspace)
         self._of = workspace
         self.document, self.editor, self.filling = workspace.document, workspace.editor, workspace.filling
-        self.popover = Popover(workspace)
+        # Not of the workspace: Qt would put that into the popup's ring of Tab and take it out of the window's.
+        self.popover = Popover(workspace.editor)
         self.editor.token_pressed.connect(self._ask)
         self.editor.menu_asked.connect(self._menu)
         self.popover.chosen.connect(self._choose)

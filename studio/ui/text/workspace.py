@@ -102,6 +102,8 @@ class TextWorkspace(Workspace):
         self._stop_judging.setProperty("kind", "quiet")
         self._stop_judging.clicked.connect(self.judging.stop)
         self._stop_judging.hide()
+        # First of all: Tab comes to a focus proxy where the workspace is, and would pass over the tools before it.
+        self.editor.setParent(self)
         of = self.studio.actions.__getitem__
 
         def button(name: str, text: bool = False) -> ActionButton:
