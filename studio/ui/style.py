@@ -191,6 +191,7 @@ QMenuBar::item:selected { background: @hover; }
 QMenu { background: @raised; border: 1px solid @border; padding: 4px; }
 QMenu::item { padding: 5px 28px 5px 10px; border-radius: 4px; }
 QMenu::icon { padding-left: 8px; }
+QMenu::icon:checked { background: @selection; border: 1px solid @focus; border-radius: 4px; }
 QMenu::item:selected { background: @selection; color: @text; }
 QMenu::item:disabled { color: @disabled; }
 QMenu::separator { height: 1px; background: @border; margin: 4px 6px; }

@@ -4,12 +4,13 @@ import re
 
 import pytest
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QFontInfo, QFontMetrics, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton, QSlider, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QColor, QFontInfo, QFontMetrics, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QMenu, QPushButton, QSlider, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.ui import theme
 from studio.ui.fonts import MONO, SANS, font
+from studio.ui.icons import icon
 from studio.ui.style import SHEET
 from studio.ui.theme import BACKGROUNDS, DARK, LIGHT
 
@@ -174,3 +175,28 @@ def test_controls_are_seen(qtbot: QtBot, mode: theme.Mode) -> None:
     side = range(18)
     white = sum(marked.pixelColor(x, y).lightness() > 230 for x in side for y in range(marked.height()))
     assert white > 8, "the mark is drawn"
+
+
+@both
+def test_what_is_chosen_in_a_menu_is_told_by_more_than_colour(qtbot: QtBot, mode: theme.Mode) -> None:
+    """The sign of an action that is on has a frame, which is seen without colours."""
+    theme.current().set_mode(mode)
+    menu = QMenu()
+    qtbot.addWidget(menu)
+    rows = []
+    for on in (False, True):
+        action = menu.addAction(icon("eye"), "Picture")
+        action.setCheckable(True)
+        action.setChecked(on)
+        rows.append(action)
+    menu.ensurePolished()
+    menu.resize(menu.sizeHint())
+    image = menu.grab().toImage()
+
+    def seen(row: QAction) -> int:
+        area = menu.actionGeometry(row)
+        places = [(x, y) for x in range(area.left(), area.left() + 36) for y in range(area.top(), area.bottom())]
+        return sum(contrast(image.pixelColor(*place), THEMES[mode]["raised"]) >= 3 for place in places)
+
+    off, on = (seen(row) for row in rows)
+    assert off > 20 and on > off + 50
