@@ -1,7 +1,7 @@
 """The Gallery workspace: search, grid, inspector, and what can be done with what is selected."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,12 @@ from studio.library import Change, Filter, Item, Library, export_item, export_it
 from studio.ui import dialogs
 from studio.ui.gallery import reading
 from studio.ui.gallery.cell import CELL, CellDelegate
+from studio.ui.gallery.changes import Changes
 from studio.ui.gallery.details import Details
 from studio.ui.gallery.filters import FilterBar
 from studio.ui.gallery.grid import GridView
 from studio.ui.gallery.model import KEY, PLACE, GalleryModel, loop_runs
-from studio.ui.notices import NoticeBar
+from studio.ui.notices import Notice, NoticeBar
 from studio.ui.tasks import spawn
 from studio.ui.widgets.icon_button import IconLabel
 from studio.ui.workspace import Workspace
@@ -65,13 +66,16 @@ class GalleryWorkspace(Workspace):
         self._querying = self._tidied = False
         self._facets_wanted = True
         self._goal: str | None = None
+        self._deletion: Notice | None = None
         self._newest = 0
         if self.library is None:
             self.bar.setEnabled(False)
             self.empty.say("warning", "The library cannot be opened.", "What is made now is not kept.")
             self.stack.setCurrentWidget(self.empty)
             return
-        self.model = GalleryModel(self.library, self)
+        self.model, self.changes = GalleryModel(self.library, self), Changes(self.library, self)
+        self.undo_stack = self.changes.stack
+        self.undo_stack.indexChanged.connect(self._steps_taken)
         self.grid.setModel(self.model)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -246,9 +250,7 @@ class GalleryWorkspace(Workspace):
 
     async def star_selected(self) -> None:
         """Star them all, or take the stars away if all have one."""
-        items = await self._items()
-        on = not all(item.star for item in items)
-        await self._do(lambda library: library.star([item.key for item in items], on))
+        await self.changes.star(await self._items())
 
     async def delete_selected(self) -> None:
         """Put them among the deleted, with a way back; from among those, delete them for good."""
@@ -259,24 +261,28 @@ class GalleryWorkspace(Workspace):
         if self.bar.deleted.isChecked():
             question = f"Delete {what.lower()} for good?"
             if await dialogs.confirm(self, question, yes="Delete", no="Keep", danger=True):
-                await self._do(lambda library: library.purge(keys))
+                await self.changes.purge(keys)
             return
         row = self.model.row(keys[-1]) or 0
-        await self._do(lambda library: library.delete(keys))
+        await self.changes.delete(keys)
         self.model.take([key for key in self.model.keys if key not in set(keys)])
         left = self.model.rowCount()
         if left:  # the keyboard goes on from where it was
             self.grid.setCurrentIndex(self.model.index(min(max(0, row - len(keys) + 1), left - 1)))
-        self.studio.notices.show(
+        self._deletion = self.studio.notices.show(
             f"{what} {'was' if len(keys) == 1 else 'were'} deleted.",
             place=PLACE,
             action="Undo",
-            on_action=lambda: spawn(self._do(lambda library: library.restore(keys)), PLACE),
+            on_action=self.changes.stack.undo,
         )
 
+    def _steps_taken(self) -> None:
+        """The offer to undo a deletion holds until something else is done or undone."""
+        if self._deletion is not None:
+            self.studio.notices.dismiss(self._deletion)
+
     async def restore_selected(self) -> None:
-        keys = self.selected
-        await self._do(lambda library: library.restore(keys))
+        await self.changes.restore(self.selected)
 
     async def export_selected(self, how: str) -> None:
         """Ask where to, and write what is selected there."""
@@ -308,18 +314,12 @@ class GalleryWorkspace(Workspace):
     def _rename(self, title: str) -> None:
         shown = self.details.shown
         if shown is not None:
-            key = shown.item.key
-            spawn(self._do(lambda library: library.rename(key, title)), PLACE)
+            spawn(self.changes.rename(shown.item, title), PLACE)
 
     def _set_tags(self, tags: list[str]) -> None:
         shown = self.details.shown
         if shown is not None:
-            key = shown.item.key
-            spawn(self._do(lambda library: library.set_tags(key, tags)), PLACE)
-
-    async def _do(self, change: Callable[[Library], None]) -> None:
-        assert self.library is not None
-        await asyncio.to_thread(change, self.library)
+            spawn(self.changes.set_tags(shown.item, tags), PLACE)
 
     # -- as a workspace
 

@@ -245,6 +245,43 @@ class TestDoing:
 
         self.run(gallery, qrun, steps)
 
+    def test_everything_done_has_a_way_back(
+        self, gallery: GalleryWorkspace, library: Library, studio: FakeStudio, qrun: Any
+    ) -> None:
+        def state() -> list[Any]:
+            items = library.items(library.ids())
+            return [(item.id, item.title, item.star, item.tags) for item in items]
+
+        async def steps() -> None:
+            stack = gallery.undo_stack
+            assert stack is not None
+            await asyncio.to_thread(library.star, library.ids()[:1])
+            before = state()
+            gallery.grid.selectAll()
+            gallery._actions["star"].trigger()  # those that have none
+            await until(lambda: stack.count() == 1)
+            await choose(gallery, 0)
+            await until(lambda: gallery.details.shown and gallery.details.shown.item.key == gallery.selected[0])
+            gallery.details.renamed.emit("A better name")
+            await until(lambda: stack.count() == 2)
+            gallery.details.tagged.emit(["new"])
+            await until(lambda: stack.count() == 3)
+            gallery._actions["delete"].trigger()
+            await until(lambda: studio.told("gallery"))
+            after = state()
+            assert len(after) == 3 and [stack.text(at) for at in range(4)] == ["star", "rename", "tags", "delete"]
+            stack.undo()
+            assert not studio.told("gallery"), "what is undone is not offered to be undone"
+            await until(lambda: len(state()) == 4)
+            for _ in range(3):  # faster than the library
+                stack.undo()
+            await until(lambda: state() == before)
+            for _ in range(4):
+                stack.redo()
+            await until(lambda: state() == after)
+
+        self.run(gallery, qrun, steps)
+
     def test_the_deleted_ones_can_be_seen_restored_and_purged(
         self, gallery: GalleryWorkspace, library: Library, qrun: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -271,6 +308,7 @@ class TestDoing:
             assert library.count(Filter(deleted=True)) == 1
             gallery._actions["delete"].trigger()
             await until(lambda: library.count(Filter(deleted=True)) == 0)
+            assert gallery.undo_stack is not None and gallery.undo_stack.count() == 0
             await until(lambda: gallery.empty.heading.text() == "Nothing is deleted.")
 
         self.run(gallery, qrun, steps)
