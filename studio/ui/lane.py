@@ -125,6 +125,11 @@ class Lane:
         """The bundle's network if it is there already, from any thread."""
         return self._networks.get((bundle.digest, self.device))
 
+    @property
+    def latest(self) -> Loaded | None:
+        """The network that was used last, from any thread; None before the first."""
+        return next(reversed(list(self._networks.values())), None)
+
     def call_seconds(self, bundle: "Bundle", batch: int) -> float | None:
         """Seconds to expect of one call, from any thread; None until the network was called."""
         loaded = self.loaded(bundle)

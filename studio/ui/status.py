@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
 MEMORY_MS = 2000
+"""Nobody tells of memory, nor of a run that goes on behind the workspace in front."""
 MODEL_WIDTH = 280
 """Pixels of a model's title, which is a stranger's; the window would grow with it."""
 
 
 class StatusBar(QStatusBar):
-    """What the workspace in front says, and how much memory the program takes."""
+    """What the workspace in front says, where networks run in any case, and how much memory the program takes."""
 
     def __init__(self, studio: Studio):
         super().__init__()
@@ -42,6 +43,7 @@ class StatusBar(QStatusBar):
         self._timer = QTimer(self)
         self._timer.setInterval(MEMORY_MS)
         self._timer.timeout.connect(self._tell_memory)
+        self._timer.timeout.connect(self._tell)
         self._timer.start()
         self._tell_memory()
 
@@ -62,7 +64,8 @@ class StatusBar(QStatusBar):
         self._tell()
 
     def _tell(self) -> None:
-        status = self._workspace.status() if self._workspace else {}
+        said = self._workspace.status() if self._workspace else {}
+        status = {**_at_large(self._studio.lane), **{name: text for name, text in said.items() if text}}
         for name, label in self._labels.items():
             text = status.get(name, "")
             if name == "model":
@@ -78,6 +81,13 @@ class StatusBar(QStatusBar):
 
     def close_down(self) -> None:
         self._timer.stop()
+
+
+def _at_large(lane: Lane) -> dict[str, str]:
+    """What is so whatever is looked at: where networks run, and whether one makes something."""
+    loaded = lane.latest
+    where = {"provider": loaded.provider, "reason": loaded.reason or ""} if loaded else {}
+    return {**where, "queue": "running" if any(run.active for run in lane.runs) else ""}
 
 
 def making_status(lane: Lane, bundle: "Bundle", state: str) -> dict[str, str]:

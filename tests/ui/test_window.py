@@ -918,3 +918,20 @@ def test_tab_comes_to_every_control_and_round_again(with_window: Any, forward: b
             assert len(controls) > 5, f"in {workspace.title}"
 
     with_window(test)
+
+
+def test_where_networks_run_is_on_screen_whatever_is_looked_at(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, labels = image_of(window), window.status._labels
+        image.settings.set(steps=200, policy="even")
+        await image.generate()
+        await until(lambda: image.playhead.index > 0)
+        for name in ("train", "gallery", "models"):
+            window.bring_to_front(name)
+            assert labels["provider"].text() == "CPU" and labels["provider"].isVisible(), name
+            assert labels["queue"].text() == "running", name
+        image.transport.stop()
+        await finished(image)
+        await until(lambda: not labels["queue"].isVisible())  # without anything being pressed
+
+    with_window(test)

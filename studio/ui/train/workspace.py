@@ -122,7 +122,11 @@ class TrainWorkspace(Workspace):
         self.run_panel.set_runs([run.folder.name for run in runs])
 
     def status(self) -> dict[str, str]:
-        return {"model": f"Run {self.watch.name}" if self.watch.name else "", "queue": self.watch.status_line()}
+        return {
+            "model": f"Run {self.watch.name}" if self.watch.name else "",
+            "provider": str(self.watch.start.get("device", "")),
+            "queue": self.watch.status_line(),
+        }
 
     def open_paths(self, paths: list[Path]) -> bool:
         path = sources_of(paths)
