@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
     QFileDialog,
+    QFileSystemModel,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QLineEdit,
+    QListView,
     QPushButton,
+    QTreeView,
     QVBoxLayout,
     QWidget,
 )
@@ -23,6 +27,7 @@ from studio.ui.widgets.icon_button import IconLabel
 
 PICTURES = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
 TEXTS = "Texts (*.txt *.md)"
+SELECT = QItemSelectionModel.SelectionFlag
 
 _last_folder: Path | None = None
 
@@ -93,6 +98,13 @@ async def _ask_path(
         dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
         dialog.selectFile(name)
         dialog.filterSelected.connect(lambda chosen: _take_suffix(dialog, chosen))
+    # Not so in a dialog of the system's own.
+    if table := dialog.findChild(QTreeView, "treeView"):
+        for column in range(1, table.header().count()):  # Qt leaves no room for the padding: sizes and dates are cut
+            table.header().setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+        dialog.resize(760, 480)
+    if field := dialog.findChild(QLineEdit, "fileNameEdit"):
+        field.textChanged.connect(lambda text: _select_no_folder_above(dialog, text))
     # Read while it lives: it may be gone with its parent when the wait is over.
     chosen: list[Path] = []
     dialog.filesSelected.connect(lambda files: chosen.extend(Path(file) for file in files))
@@ -101,6 +113,16 @@ async def _ask_path(
         return None
     _last_folder = chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent
     return chosen[0]
+
+
+def _select_no_folder_above(dialog: QFileDialog, text: str) -> None:
+    """Of a path that is typed Qt may keep a folder selected that it goes through, and enter that one in the end."""
+    view = dialog.findChild(QListView, "listView")
+    if view is None:
+        return
+    for row in view.selectionModel().selectedRows():
+        if text.startswith(row.data(QFileSystemModel.Roles.FilePathRole) + "/"):
+            view.selectionModel().select(row, SELECT.Deselect | SELECT.Rows)
 
 
 def _take_suffix(dialog: QFileDialog, chosen: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QPushButton, QTreeView, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.ui import dialogs
@@ -194,3 +194,43 @@ def test_nobody_else_stops_the_loop() -> None:
             elif isinstance(node, ast.Name) and node.id in ("QMessageBox", "QInputDialog"):
                 found.append(f"{path.name}:{node.lineno} {node.id}")
     assert found == []
+
+
+def test_a_path_can_be_typed(qrun, window: QWidget, tmp_path: Path) -> None:
+    """Qt may keep a folder selected that the path goes through, and go there instead of opening the file."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"")
+
+    async def main() -> Path | None:
+        asked = asyncio.ensure_future(ask_open(window, "Open", (), tmp_path))
+        dialog = await shown(QFileDialog)
+        await asyncio.sleep(0.2)  # the folder is listed
+        field = dialog.findChild(QLineEdit, "fileNameEdit")
+        assert isinstance(field, QLineEdit)
+        field.clearFocus()  # so it is always kept
+        for text in (str(tmp_path), str(path)):
+            field.setText(text)
+        dialog.accept()
+        return await asyncio.wait_for(asked, 5)
+
+    assert qrun(main(), timeout=20) == path
+
+
+def test_sizes_and_dates_of_files_are_not_cut(qrun, window: QWidget, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(bytes(100_000))
+
+    async def main() -> None:
+        asked = asyncio.ensure_future(ask_open(window, "Open", (), tmp_path))
+        dialog = await shown(QFileDialog)
+        table = dialog.findChild(QTreeView, "treeView")
+        assert isinstance(table, QTreeView)
+        await asyncio.sleep(0.2)  # the folder is listed
+        file = table.model().index(0, 0, table.rootIndex())
+        assert file.data() == "a.png"
+        for column in (1, 2, 3):
+            needed = table.sizeHintForIndex(file.siblingAtColumn(column)).width()
+            assert table.columnWidth(column) >= needed > 20, table.model().headerData(column, Qt.Orientation.Horizontal)
+        dialog.reject()
+        await asked
+
+    qrun(main())
