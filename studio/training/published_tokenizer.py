@@ -33,9 +33,10 @@ def find_tokenizer(vocab_size: int, given: str | Path | None = None, embedded: b
     for data in _candidates(embedded):
         if _byte_level(data) and _size(data) == vocab_size:
             return data
+    inside = "" if embedded is None else "; the one inside the checkpoint does not keep every text as it is"
     raise StudioError(
-        f"The model's tokenizer.json is missing ({vocab_size} tokens; GPT-2's for the published models) and is not in "
-        f"{hub_cache()} either: get it from huggingface.co/openai-community/gpt2 and add --tokenizer FILE."
+        f"The model's tokenizer.json is missing ({vocab_size} tokens; GPT-2's for the published models{inside}) and is "
+        f"not in {hub_cache()} either: get it from huggingface.co/openai-community/gpt2 and add --tokenizer FILE."
     )
 
 

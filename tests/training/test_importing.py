@@ -250,7 +250,7 @@ def test_tokenizers(tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_tokenizer_inside_the_checkpoint_is_used_if_it_is_byte_level(tokenizer_file: Path):
     assert find_tokenizer(1000, embedded=tokenizer_file.read_bytes()) == tokenizer_file.read_bytes()
     words = json.dumps({"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}).encode()
-    with pytest.raises(StudioError, match="missing"):
+    with pytest.raises(StudioError, match="the one inside the checkpoint does not keep"):
         find_tokenizer(1, embedded=words)
 
 
