@@ -35,8 +35,6 @@ class Studio(QObject):
         self.models = Models(self)
         self.undo = QUndoGroup(self)
         self.library = self._open_library()
-        for text in self.settings.dropped:
-            self.notices.show(text, kind="warning")
         self.settings.changed.connect(self._settings_changed)
 
     def _open_library(self) -> Library | None:

@@ -1,6 +1,6 @@
 """What the window has to tell: shown beside what caused it, never in a box that stops the work."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,6 +68,13 @@ class Notices(QObject):
         self._notices.append(notice)
         self.shown.emit(notice)
         return notice
+
+    def show_all(self, texts: Sequence[str], heading: str, kind: Kind = "warning", place: str = "window") -> None:
+        """Tell one thing as it is, several under a heading with all of them as details: a place shows a few at once."""
+        if len(texts) == 1:
+            self.show(texts[0], kind, place)
+        elif texts:
+            self.show(heading, kind, place, details="\n".join(texts))
 
     def dismiss(self, notice: Notice) -> None:
         if notice in self._notices:

@@ -52,8 +52,8 @@ class Window(QMainWindow):
         self.setStatusBar(self.status)
         menus.add_actions(self)
         studio.actions.check_shortcuts()
-        for text in studio.actions.dropped:
-            studio.notices.show(text, kind="warning", place=PLACE)
+        dropped = [*studio.settings.dropped, *studio.actions.dropped]
+        studio.notices.show_all(dropped, f"{len(dropped)} stored settings could not be used: their defaults are.")
         self.rail.chosen.connect(self.bring_to_front)
 
         self.session = Session(studio, self.workspaces, studio.folder / "session")

@@ -130,3 +130,11 @@ def test_kinds_differ_in_sign_and_colour(
     assert image.pixelColor(image.width() // 2, 3).name() == theme.color(soft).name()
     assert row.accessibleName() == f"{kind.capitalize()}: A sentence."
     notices.clear("image")
+
+
+def test_of_many_things_told_at_once_none_is_lost(notices: Notices, bar: NoticeBar) -> None:
+    notices.show_all(["One was dropped."], "1 was dropped.", place="image")
+    assert texts(bar) == ["One was dropped."]
+    notices.show_all([f"{number} was dropped." for number in range(5)], "5 were dropped.", place="image")
+    assert texts(bar) == ["One was dropped.", "5 were dropped."]
+    assert notices.at("image")[-1].details.splitlines() == [f"{number} was dropped." for number in range(5)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -30,7 +31,7 @@ from studio.evaluation import picture_surprise
 from studio.media.export import PARAMETERS_KEY, save_png
 from studio.media.frames import crop
 from studio.media.images import Picture, load_picture
-from studio.runtime.catalog import user_models
+from studio.runtime.catalog import data_folder, user_models
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
@@ -933,5 +934,17 @@ def test_where_networks_run_is_on_screen_whatever_is_looked_at(with_window: Any)
         image.transport.stop()
         await finished(image)
         await until(lambda: not labels["queue"].isVisible())  # without anything being pressed
+
+    with_window(test)
+
+
+def test_of_every_stored_value_that_is_dropped_it_is_said(with_window: Any) -> None:
+    values = {"theme": "purple", "geometry": 12, "zzz": 1, "shortcuts": {"image.generate": "Ctrl+A", "text.gap": 5}}
+    data_folder().mkdir(parents=True)
+    (data_folder() / "settings.json").write_text(json.dumps(values))
+
+    async def test(window: Window) -> None:
+        (notice,) = window.studio.notices.at("window")
+        assert notice.text.startswith("5 stored settings") and len(notice.details.splitlines()) == 5
 
     with_window(test)
