@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import json
+import os
+import shutil
 import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -946,5 +948,34 @@ def test_of_every_stored_value_that_is_dropped_it_is_said(with_window: Any) -> N
     async def test(window: Window) -> None:
         (notice,) = window.studio.notices.at("window")
         assert notice.text.startswith("5 stored settings") and len(notice.details.splitlines()) == 5
+
+    with_window(test)
+
+
+def test_a_folder_of_pictures_is_still_beside_the_picture_at_the_next_start(with_window: Any, tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        Image.new("RGB", (20, 10), "navy").save(tmp_path / f"{name}.png")
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.open_paths([tmp_path])
+        await until(lambda: image.opening.title == "a")
+        image.strip.step(1)
+        await until(lambda: image.opening.title == "b")
+        masking.fill_rect(image.document, QRect(1, 1, 3, 3))
+        state = image.session()
+        window.studio.actions["image.close-folder"].trigger()
+        assert not image.strip.isVisible()
+        image.restore(state)  # as the next start does
+        await until(image.strip.isVisible)
+        assert len(image.strip.paths) == 3 and image.strip.view.current == 1 and image.opening.title == "b"
+        assert not image.document.mask_bounds().isEmpty(), "it is not opened anew"
+        image.opening._path = Path(os.fsdecode(b"\xff.png"))
+        assert image.session()["beside"] == {"folder": str(tmp_path), "file": ""}, "what cannot be stored is left out"
+        shutil.rmtree(tmp_path)
+        window.studio.actions["image.close-folder"].trigger()
+        image.restore(state)
+        await asyncio.sleep(0.2)
+        assert not image.strip.isVisible() and not window.studio.notices.at("image") and image.opening.title == "b"
 
     with_window(test)

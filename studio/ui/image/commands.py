@@ -204,6 +204,7 @@ class Commands:
     def _close_folder(self) -> None:
         leave_focus(self._of.strip, self._of)
         self._of.strip.close_folder()
+        self._of.dirty.emit()
         self.refresh()
 
     def _paste(self) -> None:

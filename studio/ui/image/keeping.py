@@ -63,6 +63,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
     frame = document.frame
     state: dict[str, Any] = {
         "title": workspace.opening.title,
+        "beside": workspace.opening.beside,
         "stored": picture.stored,
         "alpha": picture.alpha,
         "mask": workspace.copies.of("mask"),
@@ -103,6 +104,7 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
         bundle = workspace.studio.models.default("image", str(state["model"]))
         settings, tools = dict(state["settings"]), dict(state["tools"])
         title, chosen = str(state["title"])[:200], str(state["planes"])
+        beside = {name: str(dict(state.get("beside", {})).get(name, "")) for name in ("folder", "file")}
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"the stored picture is damaged ({error}).") from error
     document.load(picture)
@@ -115,6 +117,7 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
     with suppress(StudioError):  # of a model with more digits
         document.set_planes(chosen)
     workspace.opening.title = title
+    workspace.opening.bring_back(**beside)
     color = QColor(str(tools.pop("color", "")))
     workspace.tools.set(color=color, **{name: tools[name] for name in ("tool", "size", "tolerance") if name in tools})
     workspace.canvas.set_overlay(str(state.get("overlay", "picture")))

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QImage
 
 from studio.errors import StudioError
+from studio.files import is_utf8
 from studio.generation import GenerationRequest, PictureSource, picture_tokenizer, read_request
 from studio.generation.request import inside
 from studio.media.export import read_parameters
@@ -42,6 +43,7 @@ class Opening(QObject):
         self._of = workspace
         self.title = "picture"
         self._path: Path | None = None
+        self._returning = False  # whether the folder that is listed was open before
         strip = workspace.strip
         strip.hide()
         strip.listed.connect(self._listed)
@@ -133,7 +135,23 @@ class Opening(QObject):
 
     def folder(self, path: Path) -> None:
         """Show the pictures of a folder as a strip and open the first one."""
+        self._returning = False
         self._of.strip.open_folder(path)
+
+    @property
+    def beside(self) -> dict[str, str]:
+        """The folder that is shown as a strip, and the file that is open, for `bring_back`."""
+        paths = self._of.strip.paths
+        beside = {"folder": str(paths[0].parent) if paths else "", "file": str(self._path or "")}
+        # A name that is no text cannot be stored, and must not keep everything else from being stored.
+        return {name: path if is_utf8(path) else "" for name, path in beside.items()}
+
+    def bring_back(self, folder: str, file: str) -> None:
+        """Show a folder again as it was. What is on the canvas stays; of a folder that is gone nothing is told."""
+        self._path = Path(file) if file else None
+        if folder:
+            self._returning = True
+            self._of.strip.open_folder(Path(folder))
 
     def request(
         self, request: GenerationRequest, picture: object, title: str, variation: int, path: Path | None = None
@@ -178,10 +196,15 @@ class Opening(QObject):
 
     def _listed(self) -> None:
         self._of.commands.refresh()
-        self._of.strip.step(1)
+        self._of.dirty.emit()
+        if self._returning:
+            self._of.strip.mark(self._path)
+        else:
+            self._of.strip.step(1)
 
     def _failed(self, text: str) -> None:
-        self._of.studio.notices.show(text, kind="error", place=self._of.name)
+        if not self._returning:
+            self._of.studio.notices.show(text, kind="error", place=self._of.name)
 
     def _chosen(self, path: Path) -> None:
         spawn(self.file(path), place=self._of.name)
