@@ -36,7 +36,7 @@ class Window(QMainWindow):
         self._refused: Notice | None = None
         self.setWindowTitle("Prime Studio")
         self.setAcceptDrops(True)
-        self.setMinimumSize(880, 600)
+        self.setMinimumSize(880, 480)
 
         self.workspaces: list[Workspace] = make_workspaces(studio)
         self.rail = Rail(self.workspaces)

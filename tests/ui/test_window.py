@@ -22,9 +22,11 @@ from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QAbstractSpinBox,
     QApplication,
+    QLabel,
     QLineEdit,
     QMenu,
     QMessageBox,
+    QPushButton,
     QWidget,
 )
 
@@ -977,5 +979,41 @@ def test_a_folder_of_pictures_is_still_beside_the_picture_at_the_next_start(with
         image.restore(state)
         await asyncio.sleep(0.2)
         assert not image.strip.isVisible() and not window.studio.notices.at("image") and image.opening.title == "b"
+
+    with_window(test)
+
+
+def test_it_fits_on_a_small_screen_that_is_scaled(with_window: Any) -> None:
+    """1366 × 768 at 125 % without bar and title leaves 540; nothing that starts a run is cut off there."""
+
+    async def test(window: Window) -> None:
+        window.resize(1092, 540)
+        await asyncio.sleep(0.05)
+        assert window.height() == 540
+        for workspace, name in (("image", "Generate"), ("text", "Generate"), ("train", "Start training")):
+            window.bring_to_front(workspace)
+            await asyncio.sleep(0)
+            (button,) = (b for b in window.findChildren(QPushButton) if b.isVisible() and b.text() == name)
+            inside = QRect(button.mapTo(window, QPoint(0, 0)), button.size())
+            assert window.rect().contains(inside) and button.height() >= 26, workspace
+
+    with_window(test)
+
+
+def test_no_words_are_cut_at_the_smallest_size(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        window.resize(window.minimumSize())
+        for workspace in window.workspaces:
+            window.bring_to_front(workspace.name)
+            await asyncio.sleep(0.3)
+            cut = []
+            for words in [*window.findChildren(QLabel), *window.findChildren(QPushButton)]:
+                right = words.mapTo(window, words.rect().bottomRight()).x()
+                wraps = isinstance(words, QLabel) and words.wordWrap()
+                if words.isVisible() and words.text() and not wraps:
+                    fits = words.width() >= min(words.minimumSizeHint().width(), words.sizeHint().width())
+                    if not fits or right >= window.width():
+                        cut.append(words.text())
+            assert not cut, workspace.title
 
     with_window(test)

@@ -62,6 +62,7 @@ class ModelsWorkspace(Workspace):
         column.addWidget(self.list, 1)
         hint = QLabel("A .primebundle file, or a published MDM-Prime checkpoint, can also be dropped here.")
         hint.setProperty("role", "muted")
+        hint.setWordWrap(True)
         hint.setContentsMargins(16, 8, 16, 12)
         column.addWidget(hint)
         self.list.selectionModel().currentChanged.connect(self._on_chosen)

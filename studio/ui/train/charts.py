@@ -6,11 +6,13 @@ from collections.abc import Mapping
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from studio.ui import theme
 from studio.ui.timeline.curves import thinned
 from studio.ui.train.watching import Series
+from studio.ui.widgets.layout import ElidedLabel
 
 PLOTS: tuple[tuple[str, tuple[str, ...], float], ...] = (  # title, curves, factor
     ("Loss in bits, held out dashed", ("loss", "held_out"), 1),
@@ -22,6 +24,8 @@ PLOTS: tuple[tuple[str, tuple[str, ...], float], ...] = (  # title, curves, fact
 POINTS = 400
 OVER = 14
 """Pixels that the last number below a plot may reach over its edge."""
+LOW = 100
+"""Pixels of height below which a plot has two numbers at its left: pyqtgraph's three would touch."""
 MARK_WIDTH = 60
 """Pixels that a number below a plot has."""
 
@@ -69,13 +73,13 @@ class Plot(QWidget):
     def __init__(self, title: str, names: tuple[str, ...], factor: float) -> None:
         super().__init__()
         self._factor = factor
-        self._title = QLabel(title)
-        self._title.setProperty("role", "muted")
+        self._ends: tuple[float, float] | None = None
+        self._title = ElidedLabel(title, "muted")
         self._title.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._view = pg.GraphicsView()
         self._view.setAccessibleName(title)
         self._view.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._view.setMinimumSize(100, 70)
+        self._view.setMinimumSize(70, 60)
         parts = pg.GraphicsLayout()
         parts.setContentsMargins(0, 0, OVER, 0)
         self._view.setCentralItem(parts)
@@ -108,12 +112,31 @@ class Plot(QWidget):
                 steps, values = steps + np.array([-0.5, 0.5]), values.repeat(2)
             curve.setData(steps, values)
         known = [series[name].steps for name in self.curves if series[name].count]
-        if known:  # pyqtgraph's own numbers touch where the plots are small
-            ends = min(steps[0] for steps in known), max(steps[-1] for steps in known)
-            most = max(2, self._view.width() // MARK_WIDTH)
-            self._axes["bottom"].setTicks([[(mark, f"{mark:.0f}") for mark in marks(*ends, most)]])
+        self._ends = (min(steps[0] for steps in known), max(steps[-1] for steps in known)) if known else None
+        self._mark()
         for axis in self._axes.values():  # numbers without a curve would be noise
             axis.setVisible(any(series[name].count for name in self.curves))
+
+    def _mark(self) -> None:
+        """Numbers for the room there is: pyqtgraph's own touch where the plots are small."""
+        if self._ends is None:
+            return
+        most = max(2, self._view.width() // MARK_WIDTH)
+        self._axes["bottom"].setTicks([[(mark, f"{mark:.0f}") for mark in marks(*self._ends, most)]])
+        left, height = self._axes["left"], self._view.height()
+        drawn = [curve.getData()[1] for curve in self.curves.values()]
+        values = np.concatenate([values for values in drawn if values is not None])
+        values = values[np.isfinite(values)]
+        if height >= LOW or not len(values) or values.min() == values.max():
+            left.setTicks(None)
+            return
+        distance, found = left.tickValues(float(values.min()), float(values.max()), height)[0]
+        outer = [found[0], found[-1]]
+        left.setTicks([list(zip(outer, left.tickStrings(outer, 1, distance), strict=True))])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._mark()
 
     def points(self, name: str) -> int:
         data = self.curves[name].getData()[0]

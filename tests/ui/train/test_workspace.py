@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -407,6 +408,32 @@ def test_a_young_run_has_numbers_at_both_ends(qapp: QApplication, qtbot: Any) ->
     with QPainter(image) as painter:
         specs = axis.generateDrawSpecs(painter)
     assert specs is not None and [text for *_, text in specs[2]] == ["1", "2"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(260, 210), (800, 500)])
+def test_numbers_and_titles_of_small_curves_can_be_read(qtbot: Any, width: int, height: int) -> None:
+    names = ("loss", "held_out", "bound", "gradient_norm", "learning_rate", "samples_per_second")
+    series = {name: Series() for name in names}
+    for step in range(1, 8):
+        for name in names:
+            value = 2.7 + 0.15 * step if step < 7 else float("nan")
+            series[name].add(step, value / 1000 if name == "learning_rate" else value)
+    charts = Charts()
+    qtbot.addWidget(charts)
+    charts.resize(500, 300)
+    charts.show()
+    charts.draw(series)
+    charts.resize(width, height)  # the numbers follow, though nothing new is drawn
+    charts.grab()
+    for plot in charts.plots:
+        title, axis = plot._title, plot._axes["left"]
+        assert title.fontMetrics().horizontalAdvance(title.text()) <= title.width() and title.whole()
+        image = QImage(width, height, QImage.Format.Format_RGB32)
+        with QPainter(image) as painter:
+            specs = axis.generateDrawSpecs(painter)
+        assert specs is not None
+        rows = sorted((rect.top(), rect.bottom()) for rect, *_ in specs[2])
+        assert rows and all(above[1] <= below[0] for above, below in pairwise(rows)), title.whole()
 
 
 def test_thumbnails_are_found_under_the_pointer(with_train: Any, pictures: Path) -> None:
