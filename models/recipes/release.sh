@@ -7,7 +7,7 @@
 #   START    the model that the run went on from (train --init), whose training counts too
 #   OPTIONS  for every evaluate, such as --batches 2 for a first look
 #
-# RUN may be "-": the model stays as it is and is measured again.
+# RUN may be "-": the model stays as it is and is measured again. The variable RECIPE names another recipe.
 set -eu
 
 ROOT=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -22,7 +22,7 @@ if [ $# -gt 0 ] && [ "$1" != -- ]; then
 fi
 [ $# = 0 ] || shift # the --
 
-RECIPE=$ROOT/models/recipes/$MODEL.toml
+RECIPE=${RECIPE:-$ROOT/models/recipes/$MODEL.toml}
 BUNDLE=$ROOT/models/$MODEL
 DATA=$(cd "$ROOT" && sed -n 's/^valid = "\(.*\)"/\1/p' "$RECIPE")
 case $DATA in /*) ;; *) DATA=$ROOT/$DATA ;; esac
