@@ -15,7 +15,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 SIZE = (1360, 850)
-SEED = 6
+SEED = 1
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
