@@ -25,7 +25,7 @@ from PIL import Image
 SIZE, LARGE = 32, 128
 SETS = ("noto", "noto-v1", "fluent-emoji-flat", "fxemoji")
 NEAR = 10  # mean difference, of 255, below which a picture counts as one of those held out
-_TONE = re.compile(r"-(light|medium-light|medium|medium-dark|dark)(-skin-tone.*)?$|-(medium-)?(light|dark)-skin-tone.*")
+_TONE = re.compile(r"-(light|medium-light|medium|medium-dark|dark)(-skin-tone.*)?$")
 
 
 class HeldOut:

@@ -33,7 +33,7 @@ from PySide6.QtWidgets import (
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
 from studio.media.export import PARAMETERS_KEY, save_png
-from studio.media.frames import crop
+from studio.media.frames import WorkingFrame, crop
 from studio.media.images import Picture, load_picture
 from studio.runtime.catalog import data_folder, user_models
 from studio.runtime.denoiser import OnnxDenoiser
@@ -664,6 +664,9 @@ def test_the_picture_stands_alone_until_the_next_stroke(with_window: Any) -> Non
         assert not marks.isChecked()  # making is no stroke
         masking.invert_mask(image.document)
         assert marks.isChecked() and image.canvas.frame_mark.isVisible()
+        marks.trigger()
+        image.document.set_frame(WorkingFrame(0, 0, 32))
+        assert marks.isChecked(), "nor drags an unseen frame"
 
     with_window(test)
 

@@ -123,8 +123,10 @@ class Commands:
             checkable=True,
         )
         self["marks"].setChecked(True)
-        for changed in (document.mask_changed, document.pins_changed, document.state_edits_changed, document.replaced):
+        for changed in (document.mask_changed, document.pins_changed, document.state_edits_changed):
             changed.connect(self._show_marks)
+        document.frame_changed.connect(self._show_marks)
+        document.replaced.connect(self._show_marks)
         for number, (name, title, icon, text) in enumerate(OVERLAYS, start=1):
             add(name, title, self._overlay(name), str(number), icon, text, group="overlay")
         self["picture"].setChecked(True)
