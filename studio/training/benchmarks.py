@@ -6,19 +6,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from studio.datasets.store import DatasetWriter
 from studio.figures import Figure
 from studio.training.data import PictureData, batch_indices
 from studio.training.learner import Learner
-from studio.training.machine import device_name
+from studio.training.machine import accelerator_for, device_name, precision_name
 from studio.training.networks import build_network
 from studio.training.networks.digits import Compatibility
 from studio.training.objective import backward
@@ -76,7 +75,7 @@ class _Loop:
 
     def __init__(self, recipe: Recipe, prepared: Prepared):
         self.recipe, self.prepared, self.done = recipe, prepared, 0
-        self.learner = Learner(Accelerator(mixed_precision=recipe.training.precision), recipe, prepared.network)
+        self.learner = Learner(accelerator_for(recipe.training), recipe, prepared.network)
         self.device = self.learner.device
 
     def load(self) -> Tensor:
@@ -94,10 +93,15 @@ class _Loop:
 
 
 def _plain_loop(loop: _Loop) -> Callable[[], None]:
-    """The same network and optimiser as one would write it down first: float32, eager, nothing else."""
+    """The same network as one would write it down first: float32, eager, PyTorch's own optimisers, nothing else."""
     recipe, sizes, mask_id = loop.recipe, loop.recipe.tokens, loop.learner.mask_id
     network = build_network(recipe.network_settings()).to(loop.device)
     optimizers = Optimizers(network, recipe.training)
+    assert optimizers.muon is not None
+    hidden: list[nn.Parameter] = optimizers.muon.param_groups[0]["params"]
+    optimizers.muon = None
+    matrices = [nn.Parameter(weight.detach().flatten(1)) for weight in hidden]  # all that torch.optim.Muon takes
+    muon = torch.optim.Muon(matrices, lr=recipe.training.learning_rate, adjust_lr_fn="match_rms_adamw")
     compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(loop.device)
 
     def step() -> None:
@@ -107,6 +111,9 @@ def _plain_loop(loop: _Loop) -> Callable[[], None]:
         logits = network(y, rows).masked_fill(~compatible(y.flatten(0, 1)[rows]), float("-inf"))
         F.cross_entropy(logits, tokens.flatten()[rows]).backward()
         nn.utils.clip_grad_norm_(network.parameters(), recipe.training.clip)
+        for weight, matrix in zip(hidden, matrices, strict=True):
+            matrix.grad, weight.grad = cast(Tensor, weight.grad).flatten(1), None
+        muon.step()
         optimizers.step(loop.done)
 
     return step
@@ -136,7 +143,8 @@ def _over_plain(loop: _Loop, repeats: int) -> Figure:
         if turn:  # the first turn warms up
             ratios.append(seconds[0] / seconds[1])
             ours.append(loop.recipe.training.batch / seconds[1])
-    note = f"{statistics.median(ours):.1f} samples/s in bf16, {device_name(loop.device)}"
+    precision = precision_name(loop.learner.accelerator)
+    note = f"{statistics.median(ours):.1f} samples/s in {precision}, {device_name(loop.device)}"
     name = f"training over a plain float32 loop of the same network, {KINDS[loop.recipe.modality]}"
     return Figure(name, statistics.median(ratios), 2, "×", note, True)
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 
 from studio.training.learner import Learner
-from studio.training.machine import bound_memory, device_name, memory, peak_memory, pick_device
+from studio.training.machine import accelerator_for, bound_memory, device_name, memory, peak_memory, precision_name
 from studio.training.networks import build_network
 from studio.training.recipe import Recipe, check_recipe
 
@@ -27,13 +26,14 @@ def estimate(
     """Measure steps of the recipe's network on random tokens, as the trainer takes them.
 
     Returns parameters, memory (bytes of the process, or of the GPU, at the most in a long run), seconds_per_step,
-    samples_per_second, seconds (for all steps), parts (pieces of a batch that memory allows at once), device, batch,
-    steps and measured_steps. StudioError for a wrong recipe, and where a single sample is too much for the memory.
+    samples_per_second, seconds (for all steps), parts (pieces of a batch that memory allows at once), device,
+    precision, batch, steps and measured_steps. StudioError for a wrong recipe, and where a single sample is too much
+    for the memory.
     """
     check_recipe(recipe)
     settings, sizes = recipe.training, recipe.tokens
     bound_memory()
-    accelerator = Accelerator(mixed_precision=settings.precision, cpu=pick_device(settings.device))
+    accelerator = accelerator_for(settings)
     device = accelerator.device
     torch.manual_seed(settings.seed)
     network = build_network(recipe.network_settings())
@@ -62,6 +62,7 @@ def estimate(
         "seconds": step * settings.steps,
         "parts": learner.parts,
         "device": device_name(device),
+        "precision": precision_name(accelerator),
         "batch": settings.batch,
         "steps": settings.steps,
         "measured_steps": len(seconds) - 1,

@@ -14,33 +14,58 @@ from studio.training.recipe import TrainingSettings
 _NOT_HIDDEN = ("embed", "out.2", "output_layer", "sigma_map", "adaLN", "emb_layers", "class_")
 
 
-class FlatMuon:
-    """Muon (Jordan et al. 2024) for convolutions too: they are seen as matrices (out, everything else).
+class Muon(Optimizer):
+    """Muon (Jordan et al. 2024) for hidden weights of any shape, each seen as a matrix (out, everything else).
 
-    torch.optim.Muon takes matrices only. The views share memory with the weights.
+    The update, its momentum and its size are those of torch.optim.Muon with adjust_lr_fn="match_rms_adamw". That one
+    takes matrices only, and multiplies them in bf16, seventy times slower on a CPU that has no units for it.
     """
 
     def __init__(self, weights: list[nn.Parameter], settings: TrainingSettings):
-        self.weights = weights
-        self.views = [nn.Parameter(_as_matrix(weight.detach())) for weight in weights]
-        self.optimizer = torch.optim.Muon(
-            self.views,
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        )
+        defaults = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay, "momentum": 0.95}
+        super().__init__(weights, defaults)
 
-    def step(self) -> None:
-        for weight, view in zip(self.weights, self.views, strict=True):
-            view.grad = None if weight.grad is None else _as_matrix(weight.grad)
-        self.optimizer.step()
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        for group in self.param_groups:
+            rate, momentum = group["lr"], group["momentum"]
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum_buffer"] = torch.zeros_like(weight)
+                average = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
+                matrix = weight.grad.lerp(average, momentum).flatten(1)
+                size = 0.2 * math.sqrt(max(matrix.shape))
+                weight.mul_(1 - rate * group["weight_decay"])
+                weight.add_(orthogonalize(matrix).reshape(weight.shape), alpha=-rate * size)
 
 
-def _as_matrix(weight: Tensor) -> Tensor:
-    """(out, everything else), sharing memory for contiguous and for channels-last convolutions."""
-    if weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last):
-        weight = weight.permute(0, 2, 3, 1)
-    return weight.flatten(1)
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # steepest at zero; leaves singular values between about 0.7 and 1.2
+_ROUNDS = 5
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """The matrix (m, n) with all of its singular values brought near to 1, in float32.
+
+    The Newton-Schulz rounds X <- (a + b XXᵀ + c (XXᵀ)²) X are done on the Gram matrix XXᵀ of the smaller side, and
+    their product is applied once: for a convolution, nine times as wide as high, two fifths of the work. In float32 it
+    is as near to the exact rounds as the rounds themselves, for all that matters; in bf16 it would not be stable.
+    """
+    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    wide = wide.float()
+    wide = wide / wide.norm().clamp(min=1e-7)
+    a, b, c = _QUINTIC
+    gram, factors = wide @ wide.T, []
+    for _ in range(_ROUNDS):
+        if factors:
+            gram = factors[-1] @ gram @ factors[-1]
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        factors.append(factor)
+    wide = torch.linalg.multi_dot([*reversed(factors), wide])
+    return wide.T if matrix.shape[0] > matrix.shape[1] else wide
 
 
 class Optimizers:
@@ -55,10 +80,10 @@ class Optimizers:
         self.adamw = torch.optim.AdamW(
             rest, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
         )
-        self.muon = FlatMuon(hidden, settings) if hidden else None
+        self.muon = Muon(hidden, settings) if hidden else None
 
     def _all(self) -> list[Optimizer]:
-        return [self.adamw] if self.muon is None else [self.adamw, self.muon.optimizer]
+        return [self.adamw] if self.muon is None else [self.adamw, self.muon]
 
     def step(self, step: int) -> float:
         """Update the weights from their gradients and clear these. Returns the learning rate used."""
@@ -66,17 +91,14 @@ class Optimizers:
         for optimizer in self._all():
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        self.adamw.step()
-        if self.muon is not None:
-            self.muon.step()
+            optimizer.step()
         self.clear()
         return rate
 
     def clear(self) -> None:
         """Forget the gradients."""
-        self.adamw.zero_grad()
-        for weight in self.muon.weights if self.muon is not None else ():
-            weight.grad = None
+        for optimizer in self._all():
+            optimizer.zero_grad()
 
     def state_dict(self) -> list[dict]:
         return [optimizer.state_dict() for optimizer in self._all()]

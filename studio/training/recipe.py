@@ -47,7 +47,7 @@ class TrainingSettings:
     weight_decay: float = 0.0
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.999
-    precision: str = "bf16"  # "bf16" or "no"
+    precision: str = "auto"  # "bf16", "no" (float32) or "auto": bf16 where the device has units for it
     compile: bool = False
     device: str = "auto"  # "auto", "cpu" or "cuda"; `accelerate launch` takes more than one
     seed: int = 0

@@ -23,7 +23,7 @@ from studio.training.control import Control, Diverged
 from studio.training.data import batch_indices
 from studio.training.evaluation import cross_entropy_table, held_out_bound
 from studio.training.learner import Learner, Step
-from studio.training.machine import bound_memory, device_name, memory, pick_device
+from studio.training.machine import accelerator_for, bound_memory, computes_in_bf16, device_name, memory, precision_name
 from studio.training.prepare import prepare, take_tokenizer, take_weights
 from studio.training.previews import Previews
 from studio.training.recipe import Recipe, check_recipe, recipe_table, recipe_toml
@@ -93,7 +93,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
 
     bound_memory()
-    accelerator = Accelerator(mixed_precision=settings.precision, cpu=pick_device(settings.device))
+    accelerator = accelerator_for(settings)
     device, main = accelerator.device, accelerator.is_main_process
     with accelerator.main_process_first():
         if recipe.init and not old and main:
@@ -110,6 +110,9 @@ def train(
         progress = Progress(**{name: old[name] for name in names if name in old})
         if settings.patience and progress.worse >= settings.patience:
             progress.worse = 0  # resumed after it ended early: as patient as before
+    if accelerator.mixed_precision == "bf16" and not computes_in_bf16(device.type):
+        message = "There are no units for bf16 here, so that steps take many times as long as in float32: choose the "
+        report({"event": "log", "level": "warning", "message": message + "precision auto."})
     if main:
         write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
     board = Board(folder, report) if main else None
@@ -220,6 +223,7 @@ def train(
             "held_out_samples": len(prepared.valid),
             "parameters": parameters,
             "device": device_name(device),
+            "precision": precision_name(accelerator),
             "processes": accelerator.num_processes,
             "name": recipe.name,
             "modality": recipe.modality,

@@ -20,7 +20,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "tokens.tokenizer": ("palette", "rgb", "bpe"),
     "training.optimizer": ("adamw", "muon"),
     "training.schedule": ("linear", "cosine"),
-    "training.precision": ("bf16", "no"),
+    "training.precision": ("auto", "bf16", "no"),
     "training.device": ("auto", "cpu", "cuda"),
 }
 _RANGES: dict[str, tuple[float, float]] = {  # both ends are allowed

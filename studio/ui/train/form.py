@@ -89,7 +89,11 @@ FLOATS = {
 CHOICES: dict[str, tuple[str, str, list[tuple[Any, str]]]] = {
     "training.schedule": ("Schedule", "How the rate falls.", [("linear", "Linear"), ("cosine", "Cosine")]),
     "training.optimizer": ("Optimiser", "Muon learns in fewer steps.", [("muon", "Muon"), ("adamw", "AdamW")]),
-    "training.precision": ("Precision", "bf16 is about twice as fast.", [("bf16", "bf16"), ("no", "float32")]),
+    "training.precision": (
+        "Precision",
+        "bf16 is about twice as fast where the processor or GPU has units for it, far slower where not. Auto knows.",
+        [("auto", "Auto"), ("bf16", "bf16"), ("no", "float32")],
+    ),
     "training.device": (
         "Device",
         "Several GPUs are for the command line: accelerate launch.",

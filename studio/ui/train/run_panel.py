@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 from studio.training.run_folder import CHECKPOINT, Checkpoint
 from studio.ui.fonts import font
 from studio.ui.train.film import Film
-from studio.ui.train.watching import Watch
+from studio.ui.train.watching import Watch, network_line
 from studio.ui.widgets.choices import Choice
 from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.widgets.layout import ElidedLabel, Section
@@ -224,7 +224,7 @@ class RunPanel(QWidget):
             within = f" ± {error:.3f}" if math.isfinite(error) else ""
             parts.append(f"held-out bound {watch.evaluation['bound']:.3f}{within} bits a token")
         if watch.start:
-            parts.append(f"{watch.start.get('parameters', 0) / 1e6:.1f} M parameters on {watch.start.get('device')}")
+            parts.append(network_line(watch.start))
         return " · ".join(parts)
 
     def _list_checkpoints(self) -> None:

@@ -203,7 +203,7 @@ class Watch(QObject):
             for series in self.series.values():
                 series.cut(int(event.get("step", 0)))
             self.start, self.message = event, ""
-            self._note(f"{event.get('parameters', 0) / 1e6:.1f} M parameters on {event.get('device')}")
+            self._note(network_line(event))
             self.diverged = self.early = False
             begins = event.get("step", 0)  # what came after it no longer counts
             self.last = {} if self.last.get("step", 0) > begins else self.last
@@ -290,6 +290,12 @@ class Watch(QObject):
                 parts.append(f"{duration(self.last['seconds_left'])} left")
             parts.append(f"{self.last.get('memory', 0) / 2**20:,.0f} MB")
         return " · ".join(parts)
+
+
+def network_line(start: dict[str, Any]) -> str:
+    """Size of the network, device and precision, from the event `start`."""
+    precision = f" in {start['precision']}" if "precision" in start else ""  # not told by older runs
+    return f"{start.get('parameters', 0) / 1e6:.1f} M parameters on {start.get('device')}{precision}"
 
 
 def duration(seconds: float) -> str:

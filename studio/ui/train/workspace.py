@@ -259,8 +259,8 @@ class TrainWorkspace(Workspace):
         parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
         self.form.set_estimate(
             f"{told['parameters'] / 1e6:.1f} M parameters, up to {told['memory'] / 2**30:.1f} GB. "
-            f"{told['seconds_per_step']:.2f} s a step of {count(told['batch'], 'sample')}{parts} on {told['device']}: "
-            f"about {duration(told['seconds'])} for {told['steps']:,} steps."
+            f"{told['seconds_per_step']:.2f} s a step of {count(told['batch'], 'sample')}{parts} on {told['device']} "
+            f"in {told['precision']}: about {duration(told['seconds'])} for {told['steps']:,} steps."
         )
 
     def pause(self) -> None:
