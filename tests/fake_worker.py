@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
             print(json.dumps({"event": "error", "message": "It does not fit."}))
             return 2
         told = {"parameters": 2_500_000, "memory": 3 << 30, "seconds_per_step": 0.5, "samples_per_second": 32.0}
-        told |= {"seconds": 300.0, "parts": 1, "device": "CPU", "batch": 16, "steps": 600}
+        told |= {"seconds": 300.0, "parts": 1, "device": "CPU", "precision": "float32", "batch": 16, "steps": 600}
         print(json.dumps({"event": "estimate", **told}))
         return 0
     if "--export" in arguments:

@@ -9,9 +9,9 @@ import torch
 from accelerate.state import AcceleratorState
 
 from studio.errors import StudioError
+from studio.training import trainer
 from studio.training.machine import accelerator_for, computes_in_bf16, precision_name
 from studio.training.recipe import Recipe, TrainingSettings
-from studio.training.trainer import train
 
 CPU = TrainingSettings(device="cpu")
 
@@ -71,10 +71,10 @@ def test_a_missing_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("units", [False, True])
 def test_slow_bf16_is_told(units: bool, text_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("studio.training.trainer.computes_in_bf16", lambda device: units)
+    monkeypatch.setattr(trainer, "computes_in_bf16", lambda device: units)
     settings = replace(text_recipe.training, precision="bf16", steps=1, device="cpu")
     events = []
-    train(replace(text_recipe, training=settings), tmp_path / "run", report=events.append)
+    trainer.train(replace(text_recipe, training=settings), tmp_path / "run", report=events.append)
     warnings = [event["message"] for event in events if event["event"] == "log" and event["level"] == "warning"]
     assert len(warnings) == (0 if units else 1) and all("choose the precision auto" in told for told in warnings)
     assert next(event for event in events if event["event"] == "start")["precision"] == "bf16"

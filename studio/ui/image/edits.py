@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakMethod
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -115,7 +116,11 @@ class Edit:
 
 
 class Command(QUndoCommand):
-    """One action that can be undone. `size` is what it keeps, in bytes; `drop` gives that up for good."""
+    """One action that can be undone. `size` is what it keeps, in bytes; `drop` gives that up for good.
+
+    It does not hold the document whose method it calls: the document holds the stack, and would go with it while the
+    stack is still busy freeing its commands.
+    """
 
     size = 0
 
@@ -153,10 +158,11 @@ class PatchCommand(Command):
         super().__init__(text)
         self.patches, self.places = patches, places
         self.size = sum(patch.change.nbytes for patch in patches)
-        self._apply = apply_patches
+        self._apply = WeakMethod(apply_patches)
 
     def apply(self, forward: bool) -> None:
-        self._apply(self.patches, self.places[forward])
+        if apply_patches := self._apply():
+            apply_patches(self.patches, self.places[forward])
 
     def drop(self) -> None:
         super().drop()
@@ -171,10 +177,11 @@ class SwapCommand(Command):
         self.before, self.after = before, after
         # Layers that stay blank take no memory: the system gives none to zeros that are never written.
         self.size = sum(side[name].nbytes for side in (before, after) for name in ("stored", "mask") if name in side)
-        self._swap = swap
+        self._swap = WeakMethod(swap)
 
     def apply(self, forward: bool) -> None:
-        self._swap(self.after if forward else self.before)
+        if swap := self._swap():
+            swap(self.after if forward else self.before)
 
     def drop(self) -> None:
         super().drop()
