@@ -55,7 +55,7 @@ class Studio(QObject):
             self.theme.set_mode(self.settings.values.theme)
 
     def close_down(self) -> None:
-        """Save the settings and end the lane; a run that goes on is stopped."""
+        """Save the settings, end the lane and free the actions; a run that goes on is stopped."""
         self.lane.close()
         if self.library is not None:
             self.library.close()
@@ -63,3 +63,4 @@ class Studio(QObject):
             self.settings.save()
         except StudioError as error:
             self.notices.show(str(error), kind="error")
+        self.actions.deleteLater()  # what they do leads to everything, and Qt holds it where Python sees no cycle

@@ -49,6 +49,14 @@ def qapp(qapp: QApplication) -> QApplication:
     return qapp
 
 
+@pytest.fixture(scope="module", autouse=True)
+def little_to_collect() -> None:
+    """What is there by now, such as a million objects of the libraries for training, is not looked through again each
+    time that a test collects garbage."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def dark(qapp: QApplication) -> None:
     """Every test begins in the dark."""
