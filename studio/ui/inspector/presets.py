@@ -20,7 +20,8 @@ from studio.ui.widgets.icon_button import IconButton
 if TYPE_CHECKING:
     from studio.ui.context import Studio
 
-OWN = "Own settings"
+DEFAULTS, OWN = "The model's defaults", "Own settings"
+_DEFAULTS = ""  # a name that no preset can have
 FILES = "Presets (*.json)"
 LONGEST = 60
 
@@ -58,7 +59,7 @@ class PresetRow(QWidget):
         super().__init__()
         self._studio, self._settings, self._place, self._modality = studio, settings, place, modality
         self._last: str | None = None
-        self.choice = Choice("Preset", ((None, OWN),), segmented=False)
+        self.choice = Choice("Preset", ((_DEFAULTS, DEFAULTS), (None, OWN)), segmented=False)
         self.choice.changed.connect(self.apply)
         self.more = IconButton("more", "Save, share and manage presets")
         self.more.setPopupMode(IconButton.ToolButtonPopupMode.InstantPopup)
@@ -85,11 +86,15 @@ class PresetRow(QWidget):
 
     @property
     def current(self) -> str | None:
-        """The name of the preset that is chosen; None for settings of one's own."""
-        return self.choice.value()
+        """The name of the preset that is chosen; None for the model's defaults and for settings of one's own."""
+        return self.choice.value() or None
 
     def apply(self, name: str | None) -> None:
-        """Take over what the preset says; the seed stays."""
+        """Take over what the preset says, or the model's defaults; the seed stays."""
+        if name == _DEFAULTS:
+            self._last = None
+            self._settings.load(self._settings.defaults())
+            return
         preset = self._presets.get(name or "")
         if preset is None:
             self.refresh()
@@ -115,10 +120,11 @@ class PresetRow(QWidget):
     def refresh(self) -> None:
         """Choose the preset that the settings fit, the one applied last before others."""
         fitting = [name for name, preset in self._presets.items() if fits(preset, self._settings)]
-        chosen = self._last if self._last in fitting else next(iter(fitting), None)
-        self.choice.set_value(chosen)
+        if self._settings.are_default():
+            fitting.append(_DEFAULTS)
+        self.choice.set_value(self._last if self._last in fitting else next(iter(fitting), None))
         for action in (self.rename, self.delete, self.share):
-            action.setEnabled(chosen is not None)
+            action.setEnabled(self.current is not None)
 
     @property
     def _presets(self) -> dict[str, Preset]:
@@ -136,7 +142,7 @@ class PresetRow(QWidget):
 
     def _list(self) -> None:
         names = sorted(self._presets, key=str.casefold)
-        self.choice.set_options([(None, OWN), *((name, name) for name in names)])
+        self.choice.set_options([(_DEFAULTS, DEFAULTS), (None, OWN), *((name, name) for name in names)])
         self.refresh()
 
     def _save(self) -> None:

@@ -51,6 +51,19 @@ def test_save_change_and_apply(
     assert again.values.presets["Soft"] == preset_of(panel.settings)
 
 
+def test_the_models_defaults_are_told_and_brought_back(panel: InspectorPanel, row: PresetRow, studio: Any) -> None:
+    defaults, seed = panel.settings.defaults(), panel.settings.get("seed")
+    assert row.choice.words(row.choice.value()) == "The model's defaults"
+    assert row.current is None and not row.delete.isEnabled(), "no preset that could be deleted"
+    panel.settings.set(steps=defaults["steps"] + 1, temperature=2.0)
+    assert row.choice.words(row.choice.value()) == "Own settings"
+    row.choice.changed.emit("")
+    assert {name: panel.settings.get(name) for name in defaults} == defaults
+    assert panel.settings.get("seed") == seed and row.choice.words(row.choice.value()) == "The model's defaults"
+    studio.settings.set_preset("Same", Preset(steps=defaults["steps"]))
+    assert row.current == "Same", "a preset of one's own comes before"
+
+
 def test_rename_and_delete(
     panel: InspectorPanel, row: PresetRow, studio: Any, qrun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +150,7 @@ def test_presets_of_models_for_texts_stay_with_these(
     studio.settings.set_preset("Tale", Preset(model="storybook", steps=5))
     studio.settings.set_preset("Any", Preset(steps=5))
     assert [row.choice.words(name) for name in (None, "Any")] == ["Own settings", "Any"]
-    assert row.choice.findChild(QComboBox).count() == 2  # pyright: ignore[reportOptionalMemberAccess]
+    assert row.choice.findChild(QComboBox).count() == 3  # pyright: ignore[reportOptionalMemberAccess]
     file = tmp_path / "Tale.json"
     Preset(model="storybook", steps=7).write(file)
     row.add_file(file)
