@@ -2,6 +2,8 @@
 
 import gc
 import weakref
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,27 +17,35 @@ from studio.ui.text.document import TextDocument
 pytestmark = pytest.mark.usefixtures("qapp")
 
 
-def forgotten_picture() -> weakref.ref[ImageDocument]:
+def picture() -> ImageDocument:
     document = ImageDocument()
     document.load(Picture(np.zeros((2048, 2048, 3), dtype=np.uint8)))
-    with document.action("Stroke") as edit:
-        document.stroke(edit, (500, 500), (510, 500), 64, "mask")
-    masking.mask_whole(document)
-    return weakref.ref(document)
+    for place in range(500, 540, 10):
+        with document.action("Stroke") as edit:
+            document.stroke(edit, (place, 500), (510, 500), 64, "mask")
+        masking.mask_whole(document)
+    return document
 
 
-def forgotten_text() -> weakref.ref[TextDocument]:
+def text() -> TextDocument:
     document = TextDocument()
     document.load(GappedText(["one two"]))
     for place in range(3):
-        document.insert(place, place, "x")
+        document.insert(place, place, "xy")
     document.undo_stack.undo()
-    return weakref.ref(document)
+    return document
 
 
-@pytest.mark.parametrize("make", [forgotten_picture, forgotten_text])
-def test_forgotten_documents_are_freed(make):
-    for _ in range(5):
+@pytest.mark.parametrize("make", [picture, text])
+@pytest.mark.parametrize("garbage", [False, True])
+def test_forgotten_documents_are_freed(make: Callable[[], Any], garbage: bool):
+    def forget() -> weakref.ref:
         document = make()
+        if garbage:  # only the collector finds what refers to itself
+            document.itself, document.its_stack = document, document.undo_stack
+        return weakref.ref(document)
+
+    for _ in range(10):
+        document = forget()
         gc.collect()
         assert document() is None

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoCommand
 
 from studio.library import Item, Library
 from studio.ui.gallery.model import PLACE
 from studio.ui.tasks import spawn
+from studio.ui.undo import UndoStack
 
 Work = Callable[[Library], None]
 
@@ -18,7 +19,7 @@ class Changes:
     the other."""
 
     def __init__(self, library: Library, parent: QObject):
-        self.stack = QUndoStack(parent)
+        self.stack = UndoStack(parent)
         self._library = library
         self._turn = asyncio.Lock()
 

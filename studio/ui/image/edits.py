@@ -8,9 +8,10 @@ from weakref import WeakMethod
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PySide6.QtCore import QObject, QRect
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoCommand
 
 from studio.media.images import put
+from studio.ui.undo import UndoStack
 
 TILE = 128
 """Side of a tile in pixels: small enough that a dab copies little, large enough that a picture has few."""
@@ -118,8 +119,7 @@ class Edit:
 class Command(QUndoCommand):
     """One action that can be undone. `size` is what it keeps, in bytes; `drop` gives that up for good.
 
-    It does not hold the document whose method it calls: the document holds the stack, and would go with it while the
-    stack is still busy freeing its commands.
+    It does not hold the document whose method it calls, and which holds the stack.
     """
 
     size = 0
@@ -188,7 +188,7 @@ class SwapCommand(Command):
         self.before, self.after = {}, {}
 
 
-class BoundedUndo(QUndoStack):
+class BoundedUndo(UndoStack):
     """An undo stack that forgets its oldest actions once all together keep more than `limit` bytes."""
 
     def __init__(self, parent: QObject | None = None, limit: int = UNDO_BYTES):

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 from weakref import ref
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtGui import QUndoCommand
 
 from studio.errors import StudioError
 from studio.media.gapped import Edit, Fill, Gap, GappedText, size
 from studio.media.texts import TextTokenizer
+from studio.ui.undo import UndoStack
 
 UNDO_LIMIT = 1000
 PAUSE_S = 2.0
@@ -84,7 +85,7 @@ class TextDocument(QObject):
         self.longest = 254
         """The longest gap that the model can fill."""
         self.tokenizer: TextTokenizer | None = None
-        self.undo_stack = QUndoStack(self)
+        self.undo_stack = UndoStack(self)
         self.undo_stack.setUndoLimit(UNDO_LIMIT)
         self.revision = 0
         self._typing: _Step | None = None
@@ -105,12 +106,6 @@ class TextDocument(QObject):
         self.revision += 1
         self._typing = self._last = None
         self.reset.emit()
-
-    def close_down(self) -> None:
-        """Let go of the steps while everything they belong to is there: found as garbage with it, Python may free a
-        command before the stack that owns it."""
-        self.undo_stack.clear()
-        self._typing = self._last = None
 
     def set_model(self, tokenizer: TextTokenizer | None, num_tokens: int) -> None:
         self.tokenizer, self.longest = tokenizer, max(num_tokens - 2, 1)

@@ -379,4 +379,3 @@ class TextWorkspace(Workspace):
         self.filling.stop()
         self.cards.close_down()
         self.playhead.close_down()
-        self.document.close_down()

@@ -14,8 +14,7 @@ def document(qapp, tokenizer):
     document = TextDocument()
     document.set_model(tokenizer, 48)
     document.load(GappedText([TEXT]))
-    yield document
-    document.close_down()
+    return document
 
 
 def fill_of(gap, word="x"):

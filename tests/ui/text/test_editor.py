@@ -24,8 +24,7 @@ HARD = "one \r\ntwo\u00a0two 👩‍👩‍👧 e\u0301\u2029 שלום\u2028\rx\
 def document(qapp, tokenizer):
     document = TextDocument()
     document.set_model(tokenizer, 48)
-    yield document
-    document.close_down()
+    return document
 
 
 @pytest.fixture
