@@ -256,6 +256,7 @@ class Filling(QObject):
         if self.job is not None and not self.job.made.isdisjoint(found):
             self.job.run.stop()
         self.document.accept(found, caret)
+        self.playhead.watch()  # of a run that was paused, nobody else would see the end
 
     def pin(self, gap_id: int, index: int, pinned: bool) -> None:
         """Keep a word, as it is shown, or not, when the rest is made again. StudioError where none is known."""

@@ -211,6 +211,8 @@ def test_what_is_settled_is_accepted_and_the_rest_stays_a_gap(with_window: Any) 
         assert run is not None and text.commands["use"].text() == "Accept what is settled"
         shown = text.filling.settled(text.document.text.gaps[0])
         assert shown is not None and sorted(shown.known) == places
+        await until(lambda: not run.active)
+        await asyncio.sleep(0.1)  # paused for so long that nobody looks any more whether it goes on
         await press(text, "use")
         pieces = text.document.text.pieces
         words = "".join(piece if isinstance(piece, str) else "" for piece in pieces)
@@ -220,6 +222,7 @@ def test_what_is_settled_is_accepted_and_the_rest_stays_a_gap(with_window: Any) 
         assert text.document.text.pieces == pieces and not text.commands["branch"].isEnabled()
         assert not text.track.to_branch.isEnabled() and "are text now" in text.track.to_branch.toolTip()
         # What is left of it can be filled, by what stands there now.
+        text.settings.set(steps=8)
         await generated(text)
         assert all(gap.filled for gap in text.document.text.gaps) and given(text) == [
             p for p in pieces if isinstance(p, str)
