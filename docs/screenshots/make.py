@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from studio.ui.window import Window
 
 
-async def shots(window: "Window") -> AsyncIterator[str]:
-    """Bring the window into one state after the other; each is named once it is there to be taken."""
+async def shots(window: "Window", training: bool) -> AsyncIterator[str]:
+    """Bring the window into one state after the other; each is named once it is there to be taken.
+
+    training: whether those of Train are wanted, for which it really trains, some minutes.
+    """
     workspace = window.workspace_named("image")
     assert workspace is not None
     image: ImageWorkspace = workspace  # pyright: ignore[reportAssignmentType]
@@ -70,8 +73,9 @@ async def shots(window: "Window") -> AsyncIterator[str]:
 
     async for name in text_shots(window):
         yield name
-    async for name in train_shots(window):
-        yield name
+    if training:
+        async for name in train_shots(window):
+            yield name
     for name in ("gallery", "models"):
         window.bring_to_front(name)
         await asyncio.sleep(1.5)
@@ -188,7 +192,7 @@ def main() -> int:
         async def run() -> None:
             try:
                 window.studio.settings.set("theme", "dark")
-                async for name in shots(window):
+                async for name in shots(window, training=not wanted or bool(wanted & {"train-data", "train"})):
                     await asyncio.sleep(0.4)
                     if not wanted or name in wanted:
                         take(window, name)
