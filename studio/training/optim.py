@@ -36,7 +36,8 @@ class Muon(Optimizer):
                 state = self.state[weight]
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(weight)
-                average = state["momentum_buffer"].lerp_(weight.grad, 1 - momentum)
+                average = state["momentum_buffer"].view_as(weight)  # a matrix in older checkpoints
+                average.lerp_(weight.grad, 1 - momentum)
                 matrix = weight.grad.lerp(average, momentum).flatten(1)
                 size = 0.2 * math.sqrt(max(matrix.shape))
                 weight.mul_(1 - rate * group["weight_decay"])

@@ -90,7 +90,8 @@ def test_a_convolution_is_a_matrix_in_any_memory_format():
     torch.testing.assert_close(results[2], results[0])
 
 
-def test_its_momentum_is_kept_in_a_checkpoint():
+@pytest.mark.parametrize("old", [False, True])
+def test_its_momentum_is_kept_in_a_checkpoint(old: bool):
     weights = [nn.Parameter(torch.ones(4, 2, 3, 3)) for _ in range(2)]
     first, second = (Muon([weight], TrainingSettings()) for weight in weights)
     torch.manual_seed(0)
@@ -100,7 +101,10 @@ def test_its_momentum_is_kept_in_a_checkpoint():
     first.step()
     second.step()
     again = Muon([weights[1]], TrainingSettings())
-    again.load_state_dict(second.state_dict())
+    kept = second.state_dict()
+    if old:  # as torch.optim.Muon kept it, of a view of the weight
+        kept["state"][0]["momentum_buffer"] = kept["state"][0]["momentum_buffer"].flatten(1)
+    again.load_state_dict(kept)
     for weight in weights:
         weight.grad = gradients[1].clone()
     first.step()
