@@ -101,7 +101,8 @@ def _plain_loop(loop: _Loop) -> Callable[[], None]:
     hidden: list[nn.Parameter] = optimizers.muon.param_groups[0]["params"]
     optimizers.muon = None
     matrices = [nn.Parameter(weight.detach().flatten(1)) for weight in hidden]  # all that torch.optim.Muon takes
-    muon = torch.optim.Muon(matrices, lr=recipe.training.learning_rate, adjust_lr_fn="match_rms_adamw")
+    rate, decay = recipe.training.learning_rate, recipe.training.weight_decay
+    muon = torch.optim.Muon(matrices, lr=rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw")
     compatible = Compatibility(sizes.vocab_size, sizes.length, sizes.base).to(loop.device)
 
     def step() -> None:
