@@ -29,6 +29,7 @@ case "$*" in
     if [ -e kill-at-pip ]; then kill -9 $PPID; fi
     if [ -e slow-pip ]; then sleep 1; fi
     [ ! -e fail-pip ] ;;
+  "-m compileall "*) : >compiled ;;
   "-m studio.preflight") [ ! -e fail-preflight ] || { echo "libGL is missing" >&2; echo libgl1; exit 1; } ;;
   *) echo "$*" >>calls.txt; echo "$*" ;;
 esac
@@ -84,6 +85,7 @@ def test_the_first_start_installs_and_the_second_does_not(project: Path, run: Ru
     result = run("doctor", "--json")
     assert (result.returncode, result.stdout) == (0, "-m studio doctor --json\n")
     assert calls(project) == ["venv", "pip --no-deps -r requirements.lock", "-m studio doctor --json"]
+    assert (project / "compiled").exists()
     result = run("a b", "*")
     assert result.stderr == ""
     assert calls(project) == ["-m studio a b *"]

@@ -101,6 +101,7 @@ class Theme(QObject):
         self._app = app
         self._mode: Mode = mode
         self._dark = True
+        self._dressed = bool(app.styleSheet())
         load_fonts()
         app.setStyle(QStyleFactory.create("Fusion"))
         app.setFont(font())
@@ -135,8 +136,19 @@ class Theme(QObject):
         system_light = self._app.styleHints().colorScheme() == Qt.ColorScheme.Light
         self._dark = not system_light if self._mode == "system" else self._mode == "dark"
         self._app.setPalette(self._palette())
-        self._app.setStyleSheet(style_sheet(self._colors))
+        if self._dressed:
+            self._app.setStyleSheet(style_sheet(self._colors))
         self.changed.emit()
+
+    def dress(self) -> None:
+        """Put the style sheet on, for good; called when the widgets that begin are made.
+
+        Under a style sheet Qt styles a widget anew, with all that it contains, each time it is put into another: half
+        the time that making the window took. It must not be taken off again for that: of widgets that were measured
+        but never shown Qt would not see the end, and the next change of it would crash.
+        """
+        self._dressed = True
+        self._app.setStyleSheet(style_sheet(self._colors))
 
     @property
     def _colors(self) -> dict[str, str]:
@@ -184,7 +196,10 @@ _current: Theme | None = None
 
 
 def install(app: QApplication, mode: Mode = "system") -> Theme:
-    """Give the application its fonts, style and colours; call it once, before the first widget."""
+    """Give the application its fonts, style and colours; call it once, before the first widget.
+
+    The style sheet follows with `Theme.dress`.
+    """
     global _current
     _current = Theme(app, mode)
     return _current

@@ -50,6 +50,7 @@ class Window(QMainWindow):
         self._lay_out()
         self.status = StatusBar(studio)
         self.setStatusBar(self.status)
+        studio.theme.dress()
         menus.add_actions(self)
         studio.actions.check_shortcuts()
         dropped = [*studio.settings.dropped, *studio.actions.dropped]

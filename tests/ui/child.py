@@ -101,6 +101,22 @@ async def tell(window: Window, image: Any) -> None:
     window.leave()
 
 
+async def switch(window: Window, image: Any) -> None:
+    """Other colours, again and again, while much of the window was never shown and some of it is replaced."""
+    from PySide6.QtWidgets import QApplication
+
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    sheets = []
+    for mode in ("light", "dark", "light"):
+        window.studio.theme.set_mode(mode)
+        sheets.append(application.styleSheet())
+        window.studio.models.load()  # makes what Models shows anew
+        await asyncio.sleep(0.05)
+    say(sheets=sheets)
+    window.leave()
+
+
 async def gaps(window: Window, image: Any) -> None:
     from studio.ui.bench.measures import probed, run_once
 
@@ -120,6 +136,7 @@ PLAYS: dict[str, Callable[[Window, Any], Coroutine[Any, Any, None]]] = {
     "make": make,
     "paint": paint,
     "tell": tell,
+    "switch": switch,
     "gaps": gaps,
 }
 

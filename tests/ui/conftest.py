@@ -45,7 +45,7 @@ def qapp(qapp: QApplication) -> QApplication:
     locale.setlocale(locale.LC_NUMERIC, "C")
     qapp.setCursorFlashTime(0)
     qapp.setQuitOnLastWindowClosed(False)
-    theme.install(qapp, "dark")
+    theme.install(qapp, "dark").dress()
     return qapp
 
 

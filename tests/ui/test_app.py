@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.ui.theme import DARK, LIGHT
+
 LONGEST = 60
 PROBLEM = ("Traceback", "QThread", "QObject::", "Destroyed", "never awaited", "never retrieved")
 """What a process must not say on its way out."""
@@ -227,6 +229,16 @@ def test_scales_and_a_comma_locale(children: Any, tmp_path: Path, scale: str) ->
     assert seen["pixels"] == [pytest.approx(size * float(scale), abs=1) for size in seen["window"]]
     assert "0.80" in seen["fields"] and not any("," in text for text in seen["fields"])
     assert seen["number"] == "1.5 ."
+
+
+def test_colours_can_be_switched_at_once(children: Any) -> None:
+    """The style sheet comes after the widgets; Qt must not be left with one that is gone, which freed memory full of
+    nonsense would show."""
+    child = children("switch", MALLOC_PERTURB_="165")
+    light, dark, again = child.line()["sheets"]
+    assert light == again != dark
+    assert LIGHT["accent"] in light and DARK["accent"] in dark
+    assert child.end()[0] == 0
 
 
 def test_the_main_thread_is_never_away_for_long(children: Any) -> None:

@@ -35,7 +35,7 @@ def _canvas() -> int:
     from studio.ui.bench.canvas import measure_all
 
     application = QApplication(["prime-studio"])
-    theme.install(application, "dark")
+    theme.install(application, "dark").dress()
     for name, times in measure_all().items():
         _tell(name, float(np.percentile(times, 99)), f"median {np.median(times):.1f} ms")
     return 0
