@@ -125,37 +125,42 @@ class CursorMark(Mark):
 
     def __init__(self, colors: CanvasColors):
         super().__init__(colors)
-        self.at: QPointF | None = None
         self.size = 0
         """Diameter in pixels of the picture; 0 draws no brush."""
         self.keyboard = False
         self.down = False
+        self.hide()
+        # A large smooth circle is slow to draw, and the same wherever it goes.
+        self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
 
     def move(self, at: QPointF | None, size: int, keyboard: bool, down: bool = False) -> None:
-        if (at, size, keyboard, down) != (self.at, self.size, self.keyboard, self.down):
+        """Show it at a place of the picture, or not at all."""
+        if (size, keyboard, down) != (self.size, self.keyboard, self.down):
             self.prepareGeometryChange()
-            self.at, self.size, self.keyboard, self.down = at, size, keyboard, down
+            self.size, self.keyboard, self.down = size, keyboard, down
+            self.update()
+        if at is not None:
+            self.setPos(at)
+        self.setVisible(at is not None)
 
     def boundingRect(self) -> QRectF:
-        if self.at is None or not (self.size or self.keyboard):
+        if not (self.size or self.keyboard):
             return QRectF()
         reach = max(self.size / 2, (22 if self.keyboard else 0) / self.scale_) + 3 / self.scale_
-        return QRectF(self.at.x() - reach, self.at.y() - reach, 2 * reach, 2 * reach)
+        return QRectF(-reach, -reach, 2 * reach, 2 * reach)
 
     def paint(self, painter: QPainter, option, widget=None) -> None:
-        if self.at is None:
-            return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         path = QPainterPath()
         if self.size and self.size * self.scale_ >= 4:
-            path.addEllipse(self.at, self.size / 2, self.size / 2)
+            path.addEllipse(QPointF(), self.size / 2, self.size / 2)
         if self.keyboard:
             gap, arm = 6 / self.scale_, 20 / self.scale_
             for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-                path.moveTo(self.at + QPointF(gap * dx, gap * dy))
-                path.lineTo(self.at + QPointF(arm * dx, arm * dy))
+                path.moveTo(QPointF(gap * dx, gap * dy))
+                path.lineTo(QPointF(arm * dx, arm * dy))
             if self.down:
-                path.addEllipse(self.at, 3 / self.scale_, 3 / self.scale_)
+                path.addEllipse(QPointF(), 3 / self.scale_, 3 / self.scale_)
         self.two_tone(painter, path)
 
 

@@ -1,5 +1,6 @@
 """Which pixels a brush, a polygon, a flood fill or a growing mask covers. NumPy, and Qt for polygons."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,15 +27,40 @@ def stroke(start: Point, end: Point, size: int, bounds: QRect) -> tuple[QRect, N
     rect = QRect(low, high).intersected(bounds)
     if rect.isEmpty():
         return QRect(), np.zeros((0, 0), dtype=bool)
-    x = np.arange(rect.left(), rect.right() + 1, dtype=np.float32) + np.float32(0.5 - ax)
-    y = (np.arange(rect.top(), rect.bottom() + 1, dtype=np.float32) + np.float32(0.5 - ay))[:, None]
-    dx, dy = np.float32(bx - ax), np.float32(by - ay)
+    y = np.arange(rect.top(), rect.bottom() + 1, dtype=np.float64) + float(0.5 - ay)
+    left, right = _span(y, bx - ax, by - ay, reach)
+    x = (np.arange(rect.left(), rect.right() + 1) + 0.5 - ax).astype(np.float32)
+    return rect, (x >= left[:, None].astype(np.float32)) & (x <= right[:, None].astype(np.float32))
+
+
+def _span(
+    y: NDArray[np.float64], dx: float, dy: float, reach: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where rows are at most `reach` from the line from (0, 0) to (dx, dy): the lowest and the highest x of each, float
+    (n,), NaN where a row is not.
+
+    What is near a line is a disc around either end and a rectangle between them, and has no gaps in a row.
+    """
+    reach = math.sqrt(reach * reach + 1e-3)  # a hair more: the middle of a pixel must not fall out by rounding
+    with np.errstate(invalid="ignore"):
+        first, second = np.sqrt(reach * reach - y * y), np.sqrt(reach * reach - (y - dy) ** 2)
+    lefts, rights = [-first, dx - second], [first, dx + second]
     length = dx * dx + dy * dy
     if length:
-        along = np.clip((x * dx + y * dy) / length, 0, 1)
-        x, y = x - along * dx, y - along * dy
-    # A hair more than the radius: the middle of a pixel must not fall out by rounding.
-    return rect, x * x + y * y <= np.float32(reach * reach + 1e-3)
+        wide = reach * math.sqrt(length)
+        left, right = np.full(len(y), -np.inf), np.full(len(y), np.inf)
+        # x · dx + y · dy lies between both ends; x · dy - y · dx says how far it is from the line.
+        for factor, low, high in ((dx, -y * dy, length - y * dy), (dy, y * dx - wide, y * dx + wide)):
+            if factor:
+                low, high = np.sort((low / factor, high / factor), axis=0)
+            else:
+                low, high = np.where((low <= 0) & (high >= 0), ((-np.inf,), (np.inf,)), ((np.inf,), (-np.inf,)))
+            left, right = np.maximum(left, low), np.minimum(right, high)
+        none = left > right
+        left[none] = right[none] = np.nan
+        lefts.append(left)
+        rights.append(right)
+    return np.fmin.reduce(lefts), np.fmax.reduce(rights)
 
 
 def polygon(points: Sequence[Point], bounds: QRect) -> tuple[QRect, NDArray[np.bool_]]:

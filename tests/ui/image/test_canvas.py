@@ -25,7 +25,7 @@ LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.
 
 def test_a_stroke_masks_what_is_under_it_and_is_seen(canvas: Canvas) -> None:
     canvas.frame_mark.setVisible(False)
-    canvas.cursor_mark.setVisible(False)
+    canvas.cursor_mark.setOpacity(0)
     assert not tinted(canvas).any()
     canvas.settings.set(size=3)
     drag(canvas, (5.5, 5.5), (12.5, 5.5), (12.5, 9.5))
@@ -61,7 +61,7 @@ def test_what_a_stroke_draws_is_what_a_whole_repaint_draws(canvas: Canvas) -> No
     rng = np.random.default_rng(3)
     canvas.document.load(Picture(rng.integers(0, 256, (700, 901, 3), dtype=np.uint8)))
     canvas.settings.set(size=40)
-    canvas.cursor_mark.setVisible(False)
+    canvas.cursor_mark.setOpacity(0)
     canvas.frame_mark.setVisible(False)
     for zoom in (1 / 3, 0.5, 1, 1.5, 4):
         canvas.set_zoom(zoom)
@@ -100,7 +100,7 @@ def test_pin_paint_and_picker(canvas: Canvas) -> None:
     canvas.settings.set(tool="paint")
     drag(canvas, (20.5, 10.5))
     assert canvas.document.stored[10, 20].tolist() == [1, 2, 3]
-    canvas.cursor_mark.setVisible(False)
+    canvas.cursor_mark.setOpacity(0)
     place = at(canvas, 20.5, 10.5)
     assert rendered(canvas)[place.y(), place.x()].tolist() == [1, 2, 3]
 
@@ -153,8 +153,8 @@ def test_a_mask_without_a_mouse(canvas: Canvas) -> None:
     canvas.setFocus()
     canvas.settings.set(size=1)
     QTest.keyClick(canvas, Qt.Key.Key_Right)  # shows the cursor in the middle
-    start = canvas.cursor_mark.at
-    assert start is not None and canvas.cursor_mark.keyboard
+    start = canvas.cursor_mark.pos()
+    assert canvas.cursor_mark.isVisible() and canvas.cursor_mark.keyboard
     QTest.keyClick(canvas, Qt.Key.Key_Space)
     assert np.argwhere(canvas.document.mask).tolist() == [[int(start.y()), int(start.x())]]
     QTest.keyClick(canvas, Qt.Key.Key_Return)
@@ -289,7 +289,7 @@ canvas.fit()
 ratio = canvas.devicePixelRatioF()
 assert ratio == float(sys.argv[1]), ratio
 canvas.frame_mark.setVisible(False)
-canvas.cursor_mark.setVisible(False)
+canvas.cursor_mark.setOpacity(0)
 
 def shown():
     image = canvas.viewport().grab().toImage().convertToFormat(QImage.Format.Format_RGB888)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QRect
 
 from studio.ui.image import shapes
+from studio.ui.image.edits import slices
 
 BOUNDS = QRect(0, 0, 40, 30)
 
@@ -33,6 +34,23 @@ def test_a_stroke_has_no_gaps_and_stays_in_the_picture(ends: tuple[float, float,
                 max(int(x) - 1 - rect.x(), 0) : int(x) + 2 - rect.x(),
             ]
             assert near.any()
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.tuples(*[st.integers(-20, 60)] * 4), st.integers(1, 33))
+@example((3, 5, 30, 5), 8)
+@example((7, 2, 7, 25), 3)
+def test_a_stroke_covers_what_is_near_its_line(ends: tuple[int, int, int, int], size: int) -> None:
+    rect, covered = shapes.stroke(ends[:2], ends[2:], size, BOUNDS)
+    (ax, ay), (bx, by) = shapes.snapped(ends[:2], size), shapes.snapped(ends[2:], size)
+    rows, columns = np.mgrid[: BOUNDS.height(), : BOUNDS.width()]
+    x, y, dx, dy = columns + 0.5 - ax, rows + 0.5 - ay, bx - ax, by - ay
+    along = np.clip((x * dx + y * dy) / max(dx * dx + dy * dy, 1), 0, 1)
+    expected = (x - along * dx) ** 2 + (y - along * dy) ** 2 <= size**2 / 4 + 1e-3
+    whole = np.zeros_like(expected)
+    if not rect.isEmpty():
+        whole[slices(rect)] = covered
+    assert (whole == expected).all()
 
 
 def plain_flood(rgb: np.ndarray, x: int, y: int, tolerance: int) -> np.ndarray:
