@@ -10,6 +10,7 @@ from studio import __version__
 from studio.ui.command_palette import CommandPalette
 from studio.ui.shortcuts import ShortcutsDialog
 from studio.ui.theme import MODES, Mode
+from studio.ui.tour import Tour
 
 if TYPE_CHECKING:
     from studio.ui.window import Window
@@ -43,7 +44,7 @@ MENUS: dict[str, tuple[str, ...]] = {
         *("*picture", "*states", "*confidence", "*difference", "*surprise", "*windows", "*wipe", "-"),
         *(f"theme-{mode}" for mode in MODES),
     ),
-    "&Help": ("log", "about"),
+    "&Help": ("tour", "log", "about"),
 }
 """Action ids; "*" stands for the workspace in front. What it does not have is left out."""
 
@@ -80,6 +81,7 @@ def add_actions(window: "Window") -> None:
         action = actions.add(f"window.theme-{mode}", title, _theming(window, mode), icon=name, group="theme")
         action.setChecked(studio.theme.mode == mode)
     actions.add("window.close", "Close", window.close, shortcut="Ctrl+Q")
+    actions.add("window.tour", "A tour of the studio", lambda: _show_tour(window), shortcut="F1", icon="info")
     actions.add("window.log", "Show the log file", _show_log)
     actions.add("window.about", "About Prime Studio", lambda: _about(window))
 
@@ -113,6 +115,13 @@ def _bringing(window: "Window", name: str):
 
 def _theming(window: "Window", mode: Mode):
     return lambda: window.studio.settings.set("theme", mode)
+
+
+def _show_tour(window: "Window") -> None:
+    tour = window.findChild(Tour) or Tour(window)
+    tour.show()
+    tour.raise_()
+    tour.activateWindow()
 
 
 def _show_log() -> None:
