@@ -131,8 +131,8 @@ def _fills(fills: dict[str, Any]) -> str:
             f"Hidden pieces, 15 % of windows spread over {fills['data']}, beside what their frequencies alone could do:"
         )
         return "\n".join([said, "", *_table(["figure", ""], [[name, str(value)] for name, value in figures.items()])])
-    header = ["hole", "mean absolute error of the mean of 8", "biharmonic", "root mean square", "biharmonic"]
-    names = ("model", "biharmonic", "model rms", "biharmonic rms")
+    header = ["hole", "CRPS of 8", "mean absolute error of their mean", "biharmonic", "root mean square", "biharmonic"]
+    names = ("crps", "model", "biharmonic", "model rms", "biharmonic rms")
     return "\n".join(
         [said, "", *_table(header, [[hole, *(str(row[name]) for name in names)] for hole, row in figures.items()])]
     )

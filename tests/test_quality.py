@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from studio.cli import main
-from studio.quality import biharmonic, picture_masks
+from studio.quality import biharmonic, crps, picture_masks
 from studio.runtime.bundle import Bundle
 from tests.helpers import picture_bundle, text_bundle
 
@@ -31,6 +31,27 @@ def test_masks_leave_something_to_go_by():
     assert shares["half"] == 0.5
     assert 0.1 < shares["middle"] < 0.2
     assert 0.1 < shares["strokes"] < 0.3
+
+
+def test_the_score_of_guesses_is_that_of_all_their_pairs():
+    rng = np.random.default_rng(0)
+    guesses = rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    truth = rng.integers(0, 256, (7, 3), dtype=np.uint8)
+    values = guesses.astype(float)
+    pairs = [np.abs(values[i] - values[j]).mean() for i in range(5) for j in range(i)]
+    assert crps(guesses, truth) == pytest.approx(np.abs(values - truth).mean() - np.mean(pairs) / 2)
+    same = np.repeat(guesses[:1], 5, axis=0)
+    assert crps(same, truth) == pytest.approx(np.abs(values[0] - truth).mean())
+
+
+def test_guesses_that_spread_as_the_truth_does_score_best():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(128, 20, 4000).clip(0, 255).astype(np.uint8)
+
+    def score(spread: float) -> float:
+        return crps(rng.normal(128, spread, (8, 4000)).clip(0, 255).astype(np.uint8), truth)
+
+    assert score(20) < score(5) and score(20) < score(60)
 
 
 def test_pictures_are_judged_and_shown(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):

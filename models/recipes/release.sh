@@ -39,7 +39,7 @@ studio evaluate --model "$BUNDLE" --data "$DATA" --granularity all --bound step 
 if [ "$MODEL" = emoji-32 ]; then
   # As the model believes, for the mean; then as people see it.
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality/plain" \
-    --policy even --temperature 1 --granularity 1 --remask 0 --schedule linear --steps 16
+    --policy even --temperature 1 --temperature-slope=0,1 --granularity 1 --remask 0 --schedule linear --steps 16
   studio quality --model "$BUNDLE" --data "$DATA" --write -o "$ROOT/out/quality" -n 8
   cp "$ROOT/out/quality/$MODEL-middle.png" "$ROOT/docs/images/$MODEL-middle.png"
   # The pictures of the README.

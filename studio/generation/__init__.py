@@ -1,6 +1,6 @@
 """The one way to make anything: a request that holds all a result depends on, its frames, its result."""
 
-from studio.generation.building import FROM_NOTHING, branch_request, check, free_request, picture_request, text_request
+from studio.generation.building import branch_request, check, free_request, picture_request, text_request
 from studio.generation.keeping import (
     filled_picture,
     parameters_of,
@@ -22,7 +22,6 @@ from studio.generation.tokenizers import picture_tokenizer, text_plan, text_toke
 from studio.prime.sampling import Denoiser
 
 __all__ = [
-    "FROM_NOTHING",
     "Alternative",
     "Denoiser",
     "FreeSource",

@@ -20,7 +20,7 @@ from studio.generation.request import (
 )
 from studio.generation.tokenizers import picture_tokenizer, text_plan
 from studio.media.frames import WorkingFrame, crop, crop_planes, frame_around, given_state
-from studio.prime.policies import FROM_NOTHING, NO_CORRECTOR, POLICIES
+from studio.prime.policies import NO_CORRECTOR, POLICIES, from_nothing
 from studio.prime.schedules import SCHEDULES, alpha_grid
 
 if TYPE_CHECKING:
@@ -149,12 +149,11 @@ def _request(
 def chosen_options(bundle: "Bundle", given: NDArray[np.int64], options: Options) -> dict[str, Any]:
     """Every sampling option of a run that starts from `given` (L, ℓ): those chosen, and the model's for the rest.
 
-    A picture with nothing given is not filled by confidence unless that was chosen: the surest class, the
-    background, would come first and beget more of itself.
+    What suits a hole does not suit a picture with nothing given: its defaults are `from_nothing`.
     """
     defaults = bundle.manifest.defaults.model_dump()
     if bundle.manifest.modality == "image" and (given == bundle.subtokens.mask_id).all():
-        defaults |= FROM_NOTHING if defaults["policy"] == "confidence" else {}
+        defaults |= from_nothing(defaults["policy"])
     chosen: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     # Of the two ways to mask again, the one that was chosen takes the place of the model's.
     if chosen.get("remask") and "corrector" not in chosen:

@@ -24,6 +24,9 @@ With little noise the commonest class, a white background, is revealed first and
 
 NO_CORRECTOR: Triple = (0.0, 0.0, 0.0)
 
+NEGLIGIBLE = 0.1
+"""Entropy in nats that tokens revealed together may have in any step."""
+
 FROM_NOTHING: dict[str, Any] = {
     "steps": 64,
     "schedule": "cosine",
@@ -34,8 +37,13 @@ FROM_NOTHING: dict[str, Any] = {
 }
 """For pictures made from nothing by a model whose defaults are for filling; chosen by looking at them."""
 
-NEGLIGIBLE = 0.1
-"""Entropy in nats that tokens revealed together may have in any step."""
+
+def from_nothing(policy: str) -> dict[str, Any]:
+    """What of a picture model's defaults changes where nothing of the picture is given; `policy` is that default.
+
+    The exact process makes from nothing as well as it fills.
+    """
+    return {} if policy == "ancestral" else FROM_NOTHING
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,12 @@ def new_model(
         settings["batch"] = max(8, settings["batch"] // 2)
     training = TrainingSettings(optimizer="muon", ema=0.998, decay=0.3, **settings)
     augmented = {"flip": True, "shift": 2} if picture else {}
-    defaults: dict[str, Any] = {"steps": 32, "schedule": "cosine" if picture else "linear", "policy": "confidence"}
-    defaults |= {"granularity": 1, "temperature": 0.8 if picture else 0.5} | ({} if picture else {"top_p": 0.9})
+    defaults: dict[str, Any] = {"steps": 32, "granularity": 1}
+    if picture:
+        defaults |= {"schedule": "cosine", "policy": "even", "remask": 0.3}
+        defaults |= {"temperature": 0.9, "temperature_slope": [-0.5, 1.0]}
+    else:
+        defaults |= {"schedule": "linear", "policy": "confidence", "temperature": 0.8, "top_p": 0.8}
     return Recipe(
         name=name,
         modality=modality,

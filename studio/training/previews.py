@@ -14,7 +14,7 @@ from torch import Generator, nn
 from studio.files import atomic_path, write_atomic
 from studio.media.images import image_tokenizer
 from studio.media.texts import TextTokenizer
-from studio.prime.policies import FROM_NOTHING
+from studio.prime.policies import from_nothing
 from studio.prime.sampling import sample
 from studio.training.evaluation import numpy_denoiser
 from studio.training.masks import picture_regions, text_regions
@@ -56,13 +56,12 @@ class Previews:
             "temperature": 0.8,
             "policy": "confidence",
         }
-        names = ("schedule", "policy", "granularity", "temperature", "top_p", "top_k")
+        names = ("schedule", "policy", "granularity", "temperature", "temperature_slope", "top_p", "top_k", "remask")
         options |= {name: defaults[name] for name in names if name in defaults}
         denoise, made = numpy_denoiser(network, device), self.tokens.copy()
         whole = self.holes.all(axis=1) & (self.recipe.modality == "image")
-        # As in the studio: by confidence a model that draws well would be shown with a blank.
-        from_nothing = FROM_NOTHING | {"steps": options["steps"]} if options["policy"] == "confidence" else {}
-        for some, more in ((~whole, {}), (whole, from_nothing)):
+        # As in the studio, but in as many steps.
+        for some, more in ((~whole, {}), (whole, from_nothing(options["policy"]) | {"steps": options["steps"]})):
             which = np.flatnonzero(some)
             if len(which):
                 seeds = which.tolist()

@@ -9,8 +9,9 @@ from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from studio.errors import StudioError
-from studio.generation import FROM_NOTHING, GenerationRequest, parameters_of
+from studio.generation import GenerationRequest, parameters_of
 from studio.media.images import Picture
+from studio.prime.policies import from_nothing
 from studio.ui import history
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
@@ -207,17 +208,16 @@ class ImageWorkspace(Workspace):
 
     async def generate(self) -> None:
         self.studio.notices.clear(self.name)
-        told = ""
-        if self.making.all_is_open() and self.settings.are_default():
-            # What suits holes fills a blank canvas with its commonest colour.
-            self.settings.set(**FROM_NOTHING)
+        told, defaults = "", self.settings.defaults()
+        other = from_nothing(defaults.get("policy", "ancestral"))
+        if other and self.making.all_is_open() and self.settings.are_default():
+            self.settings.set(**other)
             self.borrowed = True
             told = "Nothing of the picture is given, so the settings for making from nothing are in the inspector now."
         elif self.borrowed and not self.making.all_is_open():
             self.borrowed = False
-            if all(self.settings.get(name) == value for name, value in FROM_NOTHING.items()):
-                own = self.settings.defaults()
-                self.settings.set(**{name: own[name] for name in FROM_NOTHING})
+            if other and all(self.settings.get(name) == value for name, value in other.items()):
+                self.settings.set(**{name: defaults[name] for name in other})
                 told = "A part of the picture is given again, and so are the settings that suit that."
         if told:
             self.studio.notices.show(told, place=self.name)
