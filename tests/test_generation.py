@@ -139,6 +139,12 @@ class TestRequest:
         assert picture_request(images, picture, np.ones_like(mask)).policy == "even"
         assert picture_request(images, picture, np.ones_like(mask), planes=[0, 1]).policy == "confidence"
 
+    def test_the_exact_process_makes_from_nothing_as_it_fills(self, images: Bundle) -> None:
+        exact = images.manifest.defaults.model_copy(update={"policy": "ancestral"})
+        bundle = Bundle(images.path, images.manifest.model_copy(update={"defaults": exact}), images.digest)
+        request = free_request(bundle, [1])
+        assert (request.policy, request.steps, request.remask) == ("ancestral", exact.steps, exact.remask)
+
     def test_the_way_to_mask_again_that_was_chosen_counts(self, images: Bundle) -> None:
         request = free_request(images, [1], corrector=(2.0, 1.0, 1.0))
         assert (request.remask, request.corrector) == (0, (2, 1, 1))

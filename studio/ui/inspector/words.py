@@ -6,7 +6,7 @@ from studio.ui.timeline.words import count, duration
 POLICIES = {
     "confidence": (
         "Most certain first",
-        "The tokens that the network is surest of come first: few specks, less variety.",
+        "The tokens that the network is surest of come first: few specks, less variety, more background.",
     ),
     "ancestral": ("Random (exact)", "Digits appear at random times, as in the published process: the exact sampler."),
     "even": ("Even", "Digits appear at random places, equally many in every step: no step is idle."),
