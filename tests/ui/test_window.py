@@ -44,6 +44,7 @@ from studio.ui.image import masking
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.lane import Lane
+from studio.ui.tour import Tour
 from studio.ui.window import Window
 from tests.helpers import GRID, picture_bundle
 
@@ -556,6 +557,20 @@ def test_surprise_is_what_evaluate_finds(with_window: Any) -> None:
         window.studio.actions["image.picture"].trigger()  # which is chosen already, below the map
         assert image.canvas.item.map is None and image.canvas.overlay == "picture"
         assert image.commands["picture"].isChecked() and not image.commands["surprise"].isChecked()
+
+    with_window(test)
+
+
+def test_help_shows_the_tour_once(with_window: Any) -> None:
+    picture_bundle(user_models())
+
+    async def test(window: Window) -> None:
+        for _ in range(2):
+            window.studio.actions["window.tour"].trigger()
+        (tour,) = window.findChildren(Tour)
+        assert tour.isVisible() and not tour.isModal()
+        tour.close()
+        await until(lambda: not window.findChildren(Tour))
 
     with_window(test)
 
