@@ -227,7 +227,7 @@ def test_scales_and_a_comma_locale(children: Any, tmp_path: Path, scale: str) ->
     seen = told(children, QT_SCALE_FACTOR=scale, **comma)
     assert seen["ratio"] == float(scale)
     assert seen["pixels"] == [pytest.approx(size * float(scale), abs=1) for size in seen["window"]]
-    assert "0.80" in seen["fields"] and not any("," in text for text in seen["fields"])
+    assert "0.90" in seen["fields"] and not any("," in text for text in seen["fields"])
     assert seen["number"] == "1.5 ."
 
 
