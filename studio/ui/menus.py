@@ -10,7 +10,6 @@ from studio import __version__
 from studio.ui.command_palette import CommandPalette
 from studio.ui.shortcuts import ShortcutsDialog
 from studio.ui.theme import MODES, Mode
-from studio.ui.tour import Tour
 
 if TYPE_CHECKING:
     from studio.ui.window import Window
@@ -118,6 +117,8 @@ def _theming(window: "Window", mode: Mode):
 
 
 def _show_tour(window: "Window") -> None:
+    from studio.ui.tour import Tour
+
     tour = window.findChild(Tour) or Tour(window)
     tour.show()
     tour.raise_()

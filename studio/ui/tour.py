@@ -64,6 +64,11 @@ class Tour(QDialog):
         """Give the text room, and the pictures, which Qt shows at their own size, the width of the page or of their
         column of a table."""
         document = self.pages.document()
+        for table in document.rootFrame().childFrames():
+            frame = table.frameFormat()
+            frame.setBorderBrush(color("border"))
+            frame.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
+            table.setFrameFormat(frame)
         pictures = []
         block = document.begin()
         while block.isValid():
@@ -77,11 +82,6 @@ class Tour(QDialog):
                 if not shown:
                     place.setLineHeight(130, QTextBlockFormat.LineHeightTypes.ProportionalHeight.value)
                 cursor.setBlockFormat(place)
-            else:
-                frame = table.format()
-                frame.setBorderBrush(color("border"))
-                frame.setWidth(QTextLength(QTextLength.Type.PercentageLength, 100))
-                table.setFormat(frame)
             width = WIDTH if table is None else WIDTH // table.columns() - 2 * SPACE
             pictures += [(fragment, width) for fragment in shown]
             block = block.next()
