@@ -35,9 +35,10 @@ def union(rects: list[QRect]) -> QRect:
 
 def bounds_of(array: NDArray) -> QRect:
     """The smallest rectangle that holds everything but zero, (H, W); empty if all is zero."""
-    columns, rows = np.flatnonzero(array.any(axis=0)), np.flatnonzero(array.any(axis=1))
-    if not columns.size:
+    rows = np.flatnonzero(array.any(axis=1))
+    if not rows.size:
         return QRect()
+    columns = np.flatnonzero(array[rows[0] : rows[-1] + 1].any(axis=0))
     return QRect(int(columns[0]), int(rows[0]), int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1)
 
 
