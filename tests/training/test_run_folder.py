@@ -32,6 +32,14 @@ def test_one_worker_a_folder_and_the_lock_dies_with_it(tmp_path: Path):
     assert not run_folder.is_running(tmp_path / "nowhere")
 
 
+def test_who_looks_whether_a_run_is_at_work_refuses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    Lock(tmp_path).release()
+    look = (tmp_path / run_folder.LOCK).open("r+b")
+    assert run_folder._try_lock(look)
+    monkeypatch.setattr(run_folder.time, "sleep", lambda seconds: look.close())  # as `is_running` does at once
+    Lock(tmp_path).release()
+
+
 def test_events_are_read_once_and_whole(tmp_path: Path):
     reader = EventReader(tmp_path)
     assert reader.read() == []
