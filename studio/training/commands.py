@@ -32,7 +32,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--init", metavar="BUNDLE", type=Path, help="the bundle that the run was started from: its training counts too"
     )
-    parser.add_argument("--no-evaluation", action="store_true", help="leave out the figures on held-out data")
+    parser.add_argument(
+        "--no-evaluation", action="store_true", help="leave out the figures on held-out data, and need no data"
+    )
 
 
 def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:

@@ -15,14 +15,14 @@ from studio.errors import StudioError
 from studio.prime.subtokens import Subtokens
 from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
 from studio.training.evaluation import cross_entropy_table, fill_accuracy, held_out_bound
-from studio.training.networks import Network, network_settings
+from studio.training.networks import Network, build_network, network_settings
 from studio.training.networks.digits import Compatibility
 from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
 from studio.training.optim import MovingAverage
 from studio.training.prepare import TOKENIZER_FILES, prepare
 from studio.training.recipe import Recipe, check_recipe, parse_recipe
 from studio.training.run_folder import run_of
-from studio.training.saving import load_checkpoint
+from studio.training.saving import check_network, load_checkpoint
 
 
 def export(
@@ -36,9 +36,10 @@ def export(
     """Write a bundle made from `checkpoint`, a file in the run's folder or in checkpoints/, to the folder `output`.
 
     The averaged weights are used. What was at `output` is replaced. `recipe` overrides the one in the checkpoint
-    (texts, paths and defaults may have changed since), and `name` its name. `init` is the bundle whose weights the
-    run started from, if any: its steps, samples and minutes are added to those of the run. Raises StudioError where
-    `init` is no bundle, and where the graph and the network disagree by more than 2e-4.
+    (texts, paths and defaults may have changed since), and `name` its name. Without `evaluate` no data are needed.
+    `init` is the bundle whose weights the run started from, if any: its steps, samples and minutes are added to those
+    of the run. Raises StudioError where `init` is no bundle, where the checkpoint is another network's, and where the
+    graph and the network disagree by more than 2e-4.
     """
     check_replaceable(output)
     earlier = _training_of(init) if init else {}
@@ -47,9 +48,9 @@ def export(
     if name is not None:
         recipe = dataclasses.replace(recipe, name=name)
         check_recipe(recipe)
+    check_network(state, recipe)
     run = run_of(checkpoint)
-    prepared = prepare(recipe, run)
-    network = prepared.network
+    network, prepared = build_network(recipe.network_settings()), prepare(recipe, run) if evaluate else None
     network.load_state_dict(state["model"])
     average = MovingAverage(network, recipe.training.ema)
     average.load_state_dict(state["ema"])
@@ -61,14 +62,21 @@ def export(
         write_graph(network, folder, recipe.num_tokens, any_length=recipe.modality == "text")
         difference = verify_graph(network, folder, recipe.num_tokens)
         if tokenizer_file := TOKENIZER_FILES[recipe.tokens.tokenizer]:
-            shutil.copyfile(run / tokenizer_file, folder / tokenizer_file)
+            _take_tokenizer(run / tokenizer_file, folder)
         evaluation: dict[str, Any] = {"onnx_difference": float(f"{difference:.1e}")}
         likelihood = None
-        if evaluate:
+        if prepared:
             evaluation |= _evaluate(network, recipe, prepared.valid, prepared.subtokens)
             likelihood = _likelihood(network, recipe, prepared.valid, prepared.subtokens)
         write_manifest(folder, _manifest(recipe, network, state, earlier, evaluation) | {"likelihood": likelihood})
     return output
+
+
+def _take_tokenizer(file: Path, folder: Path) -> None:
+    try:
+        shutil.copyfile(file, folder / file.name)
+    except OSError as error:
+        raise StudioError(f"Cannot read {file}: {error.strerror}. The run wrote it there: put it back.") from error
 
 
 def _training_of(bundle: Path) -> dict[str, Any]:

@@ -80,18 +80,25 @@ class Learner:
             "torch_rng": torch.get_rng_state(),
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint. Only the first process writes those; the others go on with fresh draws."""
+    def load_state_dict(self, state: dict[str, Any]) -> bool:
+        """Go on from a checkpoint; False where the optimiser is another one since, and starts afresh.
+
+        Only the first process writes checkpoints; the others go on with fresh draws, as all do on another kind of
+        device.
+        """
         self.raw.load_state_dict(state["model"])
         self.ema.load_state_dict(state["ema"])
-        self.optimizers.load_state_dict(state["optimizers"])
+        same = self.optimizers.load_state_dict(state["optimizers"])
         self.parts = state.get("parts", 1)
-        if self.accelerator.is_main_process:
+        fits = state["generator"].shape == self.generator.get_state().shape
+        if self.accelerator.is_main_process and fits:
             self.generator.set_state(state["generator"])
-            torch.set_rng_state(state["torch_rng"])
         else:
             fresh = self.accelerator.process_index + state["step"] * self.accelerator.num_processes
             self.generator.manual_seed(self.settings.seed * 1000 + fresh)
+        if self.accelerator.is_main_process:
+            torch.set_rng_state(state["torch_rng"])
+        return same
 
 
 def corruption_of(recipe: Recipe) -> Corruption:

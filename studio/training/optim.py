@@ -117,9 +117,19 @@ class Optimizers:
     def state_dict(self) -> list[dict]:
         return [optimizer.state_dict() for optimizer in self._all()]
 
-    def load_state_dict(self, states: list[dict]) -> None:
-        for optimizer, state in zip(self._all(), states, strict=True):
-            optimizer.load_state_dict(state)
+    def load_state_dict(self, states: list[dict]) -> bool:
+        """Go on from a checkpoint's averages, at the recipe's settings; False, and afresh, for another optimiser's."""
+        own = self.state_dict()
+        if _weights(own) != _weights(states):
+            return False
+        for optimizer, mine, state in zip(self._all(), own, states, strict=True):
+            optimizer.load_state_dict({"state": state["state"], "param_groups": mine["param_groups"]})
+        return True
+
+
+def _weights(states: list[dict]) -> list[list[list[int]]]:
+    """Which weights each optimiser has, by their numbers."""
+    return [[group["params"] for group in state["param_groups"]] for state in states]
 
 
 def learning_rate(step: int, settings: TrainingSettings) -> float:

@@ -9,10 +9,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from studio.errors import StudioError
 from studio.files import write_atomic
+from studio.training.networks import build_network
+from studio.training.recipe import Recipe
 from studio.training.run_folder import BEST, CHECKPOINT, CHECKPOINTS, Checkpoint, checkpoints, copy, write_checkpoints
+
+_KINDS: dict[str, Any] = {  # what a run is taken up from, or a bundle made of
+    "recipe": str,
+    "device": str,
+    "model": dict,
+    "ema": dict,
+    "optimizers": list,
+    "generator": Tensor,
+    "torch_rng": Tensor,
+    "step": int,
+    "samples": int,
+    "seconds": int | float,
+}
 
 
 def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None, best: bool, keep: int) -> None:
@@ -43,13 +59,32 @@ def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None,
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint's contents; nothing in the file is executed. Raises StudioError if it cannot be read."""
+    """A checkpoint's contents; nothing in the file is executed. StudioError if it cannot be read or is none of ours."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise StudioError(f"There is no checkpoint at {path}.") from error
     except Exception as error:  # torch raises many kinds for damaged files
         raise StudioError(f"{path} is not a readable checkpoint: {error}".splitlines()[0]) from error
+    if not isinstance(state, dict) or not all(isinstance(state.get(key), kind) for key, kind in _KINDS.items()):
+        raise StudioError(f"{path} is not a checkpoint of a run: name one in a run's folder.")
+    return state
+
+
+def check_network(state: dict[str, Any], recipe: Recipe) -> None:
+    """StudioError where the weights in a checkpoint are not those of the recipe's network."""
+    with torch.device("meta"):  # its shapes alone
+        network = build_network(recipe.network_settings())
+    wanted = _shapes(network.state_dict()), _shapes(dict(network.named_parameters()))
+    if wanted != (_shapes(state["model"]), _shapes(state["ema"].get("shadow"))):
+        raise StudioError(
+            "The checkpoint holds another network than the recipe's: leave [network] and [tokens] as the run began."
+        )
+
+
+def _shapes(tensors: Any) -> dict[Any, Any]:
+    tensors = tensors if isinstance(tensors, dict) else {}
+    return {name: getattr(tensor, "shape", None) for name, tensor in tensors.items()}
 
 
 def load_newest(folder: Path) -> tuple[dict[str, Any], str | None]:

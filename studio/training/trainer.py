@@ -28,7 +28,7 @@ from studio.training.prepare import prepare, take_tokenizer, take_weights
 from studio.training.previews import Previews
 from studio.training.recipe import Recipe, check_recipe, recipe_table, recipe_toml
 from studio.training.run_folder import CHECKPOINT, COMMANDS, RECIPE, checkpoints
-from studio.training.saving import load_newest, save_checkpoint
+from studio.training.saving import check_network, load_newest, save_checkpoint
 
 REPORT_SECONDS = 5.0  # where steps are slow, the window hears of them sooner than the recipe says
 
@@ -77,10 +77,11 @@ def train(
     """Train until the recipe's steps are done, the time is up, or `control` says so. Returns the checkpoint.
 
     report: called with events, dicts with a key "event"; docs/training.md lists them. With `resume` the run goes on
-    from the folder's checkpoint; the recipe may have changed in anything but the network and the tokens.
-    Raises StudioError for a wrong recipe, when a checkpoint would be overwritten, when there is none to resume, and
-    when the run cannot go on: no number as loss, no room on the disk, no data or no memory. The last good
-    checkpoint stays then.
+    from the folder's checkpoint; the recipe may have changed in anything but the network and the tokens. Another
+    optimiser starts afresh, and so do the draws on another kind of device.
+    Raises StudioError for a wrong recipe, when a checkpoint would be overwritten, when there is none of this network
+    to resume, and when the run cannot go on: no number as loss, no room on the disk, no data or no memory. The last
+    good checkpoint stays then.
     """
     check_recipe(recipe)
     settings, control = recipe.training, control or Control()
@@ -90,6 +91,8 @@ def train(
     old, note = load_newest(folder) if resume else (None, None)
     if note:
         report({"event": "log", "level": "warning", "message": note})
+    if old:
+        check_network(old, recipe)
     folder.mkdir(parents=True, exist_ok=True)
 
     bound_memory()
@@ -105,7 +108,9 @@ def train(
     learner = Learner(accelerator, recipe, raw)
     progress = Progress()
     if old:
-        learner.load_state_dict(old)
+        if not learner.load_state_dict(old):
+            message = "The recipe names another optimiser than the checkpoint: it starts afresh."
+            report({"event": "log", "level": "warning", "message": message})
         names = asdict(progress).keys()
         progress = Progress(**{name: old[name] for name in names if name in old})
         if settings.patience and progress.worse >= settings.patience:

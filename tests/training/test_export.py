@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,18 @@ def test_a_run_starts_from_a_bundle(picture_recipe: Recipe, tmp_path: Path):
     other = dataclasses.replace(started, network=picture_recipe.network | {"blocks": [1, 2]})
     with pytest.raises(StudioError, match="another network"):
         train(other, tmp_path / "third")
+
+
+def test_without_evaluation_no_data_are_needed(picture_recipe: Recipe, tmp_path: Path):
+    checkpoint = train(picture_recipe, tmp_path / "run", max_minutes=0)
+    for folder in ("train", "valid", "run/data"):
+        shutil.rmtree(tmp_path / folder)
+    with pytest.raises(StudioError, match="no data"):
+        export(checkpoint, tmp_path / "bundle")
+    assert Bundle.open(export(checkpoint, tmp_path / "bundle", evaluate=False)).manifest.likelihood is None
+    (tmp_path / "run" / "palette.json").unlink()
+    with pytest.raises(StudioError, match="put it back"):
+        export(checkpoint, tmp_path / "bundle", evaluate=False)
 
 
 def test_a_graph_that_differs_is_not_kept(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -107,6 +107,24 @@ def test_a_checkpoint_goes_on_with_the_same_draws(picture_recipe: Recipe):
     assert torch.equal(weights(learner), weights(other)) and torch.equal(averages(learner), averages(other))
 
 
+def test_a_checkpoint_of_another_kind_of_device_goes_on_with_fresh_draws(picture_recipe: Recipe):
+    state = saved(learner_of(picture_recipe)) | {"generator": torch.zeros(16, dtype=torch.uint8)}  # as CUDA has it
+    tokens, drawn = tokens_of(picture_recipe), []
+    for step in (1, 2):
+        learner = learner_of(picture_recipe)
+        learner.load_state_dict(state | {"step": step})
+        drawn.append(learner.hide(tokens))
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_a_resumed_run_takes_the_settings_of_its_recipe(picture_recipe: Recipe):
+    state = saved(learner_of(picture_recipe))
+    learner = learner_of(picture_recipe, betas=(0.5, 0.6), weight_decay=0.25)
+    assert learner.load_state_dict(state)
+    (group,) = learner.optimizers.adamw.param_groups
+    assert (group["betas"], group["weight_decay"]) == ((0.5, 0.6), 0.25)
+
+
 def saved(learner: Learner) -> dict[str, Any]:
     """As a checkpoint on the disk: later steps do not change it."""
     buffer = io.BytesIO()

@@ -26,9 +26,16 @@ def quick(recipe: Recipe, **settings: Any) -> Recipe:
     return dataclasses.replace(recipe, training=dataclasses.replace(recipe.training, **settings))
 
 
+def state_of(step: int) -> dict[str, Any]:
+    """All that a checkpoint needs, with next to nothing in it."""
+    draws = torch.get_rng_state()
+    state = {"recipe": "{}", "device": "CPU", "model": {"weight": torch.full((3,), step)}, "ema": {}, "optimizers": []}
+    return state | {"generator": draws, "torch_rng": draws, "step": step, "samples": 4 * step, "seconds": 0.5}
+
+
 def test_a_few_are_kept_and_the_best_is_marked(tmp_path: Path):
     for step, figure, best in ((1, 3.0, True), (2, 2.0, True), (3, 2.5, False), (4, 2.6, False), (5, 2.7, False)):
-        save_checkpoint(tmp_path, {"step": step, "weights": torch.full((3,), step)}, figure, best, keep=2)
+        save_checkpoint(tmp_path, state_of(step), figure, best, keep=2)
     entries = run_folder.checkpoints(tmp_path)
     assert [(entry.step, entry.held_out, entry.best) for entry in entries] == [
         (2, 2.0, True),
@@ -61,7 +68,7 @@ def test_a_run_that_is_refused_leaves_nothing(command: list[str], picture_recipe
 
 def test_an_older_one_stands_in_for_a_damaged_one(tmp_path: Path):
     for step in (1, 2):
-        save_checkpoint(tmp_path, {"step": step}, None, False, keep=2)
+        save_checkpoint(tmp_path, state_of(step), None, False, keep=2)
     for file in (run_folder.CHECKPOINT, "checkpoints/step-00000002.pt"):
         (tmp_path / file).unlink()
         (tmp_path / file).write_bytes(b"PK nothing")
@@ -71,6 +78,13 @@ def test_an_older_one_stands_in_for_a_damaged_one(tmp_path: Path):
     assert "step 1 stands in" in note
     with pytest.raises(StudioError, match="no checkpoint"):
         load_newest(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("content", [{"hello": 1}, [1], {**state_of(1), "step": "one"}])
+def test_a_file_of_torch_that_is_no_checkpoint(content: Any, tmp_path: Path):
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(StudioError, match="not a checkpoint of a run"):
+        load_checkpoint(tmp_path / "checkpoint.pt")
 
 
 def test_rolling_back_and_going_on_gives_the_run_that_would_have_been(picture_recipe: Recipe, tmp_path: Path):

@@ -9,6 +9,7 @@ import torch
 from studio.errors import StudioError
 from studio.training import objective, optim, trainer
 from studio.training.control import Control
+from studio.training.export import export
 from studio.training.learner import Learner, Step
 from studio.training.optim import learning_rate
 from studio.training.recipe import Recipe, TrainingSettings, load_recipe, parse_recipe, recipe_table
@@ -39,6 +40,34 @@ def test_a_resumed_run_ends_with_the_same_weights(picture_recipe: Recipe, tmp_pa
         assert torch.equal(value, parts["model"][name]), name
     for name, value in whole["ema"]["shadow"].items():
         assert torch.equal(value, parts["ema"]["shadow"][name]), name
+
+
+def test_resumed_with_another_optimizer_it_starts_afresh(picture_recipe: Recipe, tmp_path: Path):
+    train(picture_recipe, tmp_path / "run", **stop_at(2))
+    settings = dataclasses.replace(picture_recipe.training, optimizer="adamw")
+    events: list[dict[str, Any]] = []
+    recipe = dataclasses.replace(picture_recipe, training=settings)
+    train(recipe, tmp_path / "run", resume=True, report=events.append)
+    assert ["another optimiser" in event["message"] for event in events if event["event"] == "log"] == [True]
+    assert events[-1]["finished"]
+
+
+@pytest.mark.parametrize("changed", ["network", "tokens"])
+def test_a_run_of_another_network_is_not_resumed(changed: str, picture_recipe: Recipe, tmp_path: Path):
+    train(picture_recipe, tmp_path / "run", **stop_at(2))
+    tokens = dataclasses.replace(picture_recipe.tokens, length=2, base=4, granularities=(1, 2))
+    other = {
+        "network": dataclasses.replace(picture_recipe, network=picture_recipe.network | {"widths": (32, 64)}),
+        "tokens": dataclasses.replace(
+            picture_recipe, tokens=tokens, network=picture_recipe.network | {"digit_width": 8}
+        ),
+    }[changed]
+    before = (tmp_path / "run" / "recipe.toml").read_bytes()
+    with pytest.raises(StudioError, match="another network"):
+        train(other, tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "recipe.toml").read_bytes() == before
+    with pytest.raises(StudioError, match="another network"):
+        export(tmp_path / "run" / "checkpoint.pt", tmp_path / "bundle", other)
 
 
 def test_events_tell_the_story_and_the_loss_falls(text_recipe: Recipe, tmp_path: Path):
