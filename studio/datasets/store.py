@@ -79,19 +79,18 @@ class DatasetWriter:
 
     def finish(self) -> "Dataset":
         """List the duplicates, put the folder in its place and open it."""
-        for name in ("content.bin", "names.bin", "names.idx", "hashes.bin"):
-            self._files[name].flush()
-        for first, second in self._duplicates():
-            self.problem(second, "duplicate", f"the same content as {first}")
         try:
+            for name in ("content.bin", "names.bin", "names.idx", "hashes.bin"):
+                self._files[name].flush()
+            for first, second in self._duplicates():
+                self.problem(second, "duplicate", f"the same content as {first}")
             for file in self._files.values():
                 file.close()
             table = {"format": FORMAT, "kind": self.kind, **self.facts, "counts": self.counts, "bytes": self.size}
             write_atomic(self.temporary / TABLE, json.dumps(table, indent=1).encode())
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.temporary.rename(self.folder)
+            self._take_place()
         except OSError as error:
-            raise StudioError(f"Cannot write {self.folder}: {error.strerror}. Free some space.") from error
+            raise self._cannot_write(error) from error
         return Dataset(self.folder)
 
     def discard(self) -> None:
@@ -104,7 +103,24 @@ class DatasetWriter:
         try:
             self._files[name].write(data)
         except OSError as error:
-            raise StudioError(f"Cannot write {self.folder}: {error.strerror}. Free some space.") from error
+            raise self._cannot_write(error) from error
+
+    def _cannot_write(self, error: OSError) -> StudioError:
+        remedy = "Free some space, close what has it open, and open the data again."
+        return StudioError(f"Cannot write {self.folder}: {error.strerror}. {remedy}")
+
+    def _take_place(self) -> None:
+        """What stood there goes once the new folder stands, and stays whole where it cannot be moved, being mapped."""
+        old = self.temporary.with_name(f"{self.temporary.name}.old")
+        with suppress(FileNotFoundError):
+            self.folder.rename(old)
+        try:
+            self.temporary.rename(self.folder)
+        except OSError:
+            with suppress(FileNotFoundError):
+                old.rename(self.folder)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
     def _duplicates(self) -> Iterator[tuple[str, str]]:
         """(name of the first, name of the other) of all that has equal content."""

@@ -1,6 +1,7 @@
 """What training keeps on disk: how large it is, and what of it can go. No torch."""
 
 import shutil
+import time
 import tomllib
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from studio.training.client import find_runs
 from studio.training.run_folder import RECIPE, Lock
 
 DELETED = ".deleted"
+QUIET = 3600.0  # seconds; a reading that has written nothing for so long was killed
 
 
 def size_of(*folders: Path) -> int:
@@ -44,12 +46,24 @@ def delete_run(folder: Path) -> None:
 
 
 def unused_datasets(datasets: Path, runs: Path) -> list[Path]:
-    """Datasets made ready that no run learns from, and what a reading that was killed left, by name."""
+    """Datasets made ready that no run learns from, and what a reading that was killed left, by name.
+
+    What is being read now, by this window or another, is none of them.
+    """
     used = {_data_of(run.folder) for run in find_runs(runs)}
     if not datasets.is_dir():
         return []
     folders = [path for path in sorted(datasets.iterdir()) if path.is_dir() and path.resolve() not in used]
-    return [path for path in folders if is_dataset(path) or path.name.startswith(".")]
+    return [path for path in folders if (_is_quiet(path) if path.name.startswith(".") else is_dataset(path))]
+
+
+def _is_quiet(folder: Path) -> bool:
+    """Whether nobody has written there for a while."""
+    try:
+        written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except OSError:
+        return False  # it takes its place right now, or is gone
+    return time.time() - written > QUIET
 
 
 def _data_of(run: Path) -> Path | None:

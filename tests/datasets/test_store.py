@@ -1,6 +1,7 @@
 """A dataset folder: what is in it, who is held out, and that its size in memory does not grow with it."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,43 @@ def test_a_dataset_is_made_once_and_outlives_its_source(folder: Path, tmp_path: 
     (tmp_path / "set" / "content.bin").write_bytes(b"")
     with pytest.raises(StudioError, match="cut short"):
         Dataset(tmp_path / "set")
+
+
+@pytest.mark.parametrize("stuck", ["old", "new"])
+def test_what_stood_there_stays_until_the_new_can_take_its_place(
+    stuck: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def writer(*texts: bytes) -> DatasetWriter:
+        writer = DatasetWriter(tmp_path / "set", "texts", {})
+        for text in texts:
+            writer.add("a", text)
+        return writer
+
+    writer(b"one\n").finish()
+    again, rename = writer(b"two\n", b"three\n"), Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if path == {"old": tmp_path / "set", "new": again.temporary}[stuck]:
+            raise PermissionError(13, "it is mapped")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(StudioError, match="it is mapped"):
+        again.finish()
+    again.discard()
+    monkeypatch.undo()
+    assert Dataset(tmp_path / "set").text(0) == "one\n"
+    assert len(writer(b"two\n", b"three\n").finish()) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_a_dataset_whose_files_are_taken_away_is_one_sentence(tmp_path: Path):
+    writer = DatasetWriter(tmp_path / "set", "texts", {})
+    writer.add("a", b"one\n")
+    shutil.rmtree(writer.temporary)
+    with pytest.raises(StudioError, match="open the data again"):
+        writer.finish()
+    writer.discard()
 
 
 def test_nothing_usable_is_an_error_that_leaves_nothing(tmp_path: Path):

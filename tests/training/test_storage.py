@@ -1,8 +1,10 @@
 import os
+import time
 from pathlib import Path
 
 import pytest
 
+from studio.datasets.store import DatasetWriter
 from studio.errors import StudioError
 from studio.training import storage
 from studio.training.client import find_runs
@@ -66,6 +68,10 @@ def test_data_that_a_run_learns_from_are_kept(tmp_path: Path):
     used, other = dataset(datasets / "used"), dataset(datasets / "other")
     left = datasets / ".used.abc"
     left.mkdir()
+    hours_ago(left)
+    writer = DatasetWriter(datasets / "new", "texts", {})
+    (writer.temporary / "dataset.json").write_text("{}")  # it is about to take its place
+    hours_ago(writer.temporary)  # what it writes is new, whenever it began
     (datasets / "mine").mkdir()  # no dataset: none of ours
     folder = run(runs / "first", used)
     (runs / "damaged").mkdir()
@@ -73,6 +79,12 @@ def test_data_that_a_run_learns_from_are_kept(tmp_path: Path):
     assert storage.unused_datasets(datasets, runs) == [left, other]
     storage.delete_run(folder)
     assert storage.unused_datasets(datasets, runs) == [left, other, used]
+    writer.discard()
+
+
+def hours_ago(folder: Path) -> None:
+    then = time.time() - 4 * 3600
+    os.utime(folder, (then, then))
 
 
 def test_what_is_only_measured_is_no_run(tmp_path: Path):

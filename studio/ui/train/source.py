@@ -87,6 +87,12 @@ class Source(QObject):
             raise StudioError(f"Reading {path.name} was broken off: open it again.")
         return await asyncio.to_thread(Dataset, target)
 
+    def opened(self) -> Path | None:
+        """The folder of the dataset that is there. StudioError while one is read."""
+        if self.reading:
+            raise StudioError("Data are being read: wait until they are there.")
+        return self.dataset.folder if self.dataset else None
+
     async def cancel(self) -> None:
         """End the process that reads, if there is one."""
         if self._process is not None and self._process.returncode is None:

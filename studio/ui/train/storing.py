@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtWidgets import QWidget
@@ -25,17 +26,17 @@ async def delete_run(parent: QWidget, folder: Path) -> bool:
     return True
 
 
-async def remove_unused(parent: QWidget, datasets: Path, runs: Path, opened: Path | None) -> str:
+async def remove_unused(parent: QWidget, datasets: Path, runs: Path, opened: Callable[[], Path | None]) -> str:
     """Remove the datasets that neither a run nor the window needs, if the user means it; what was done, in a sentence.
 
-    opened: the dataset that is shown now.
+    opened: gives the dataset that is shown now, or raises StudioError where it is being read.
     """
 
-    def look() -> tuple[list[Path], int]:
+    def look(opened: Path | None) -> tuple[list[Path], int]:
         folders = [folder for folder in storage.unused_datasets(datasets, runs) if folder != opened]
         return folders, storage.size_of(*folders)
 
-    folders, size = await asyncio.to_thread(look)
+    folders, size = await asyncio.to_thread(look, opened())
     if not folders:
         return "Every copy of data that is kept is needed: by a run, or because it is open."
     copies = "a copy" if len(folders) == 1 else f"{len(folders)} copies"
@@ -47,9 +48,12 @@ async def remove_unused(parent: QWidget, datasets: Path, runs: Path, opened: Pat
     if not await dialogs.confirm(parent, question, "Remove", "Keep", details=details, danger=True):
         return ""
 
-    def remove() -> None:
-        for folder in folders:
+    def remove(opened: Path | None) -> int:
+        unused, _ = look(opened)  # a run may have begun, or data been opened, since the question
+        gone = [folder for folder in folders if folder in unused]
+        size = storage.size_of(*gone)
+        for folder in gone:
             shutil.rmtree(folder, ignore_errors=True)
+        return size
 
-    await asyncio.to_thread(remove)
-    return f"{bytes_text(size)} are free again."
+    return f"{bytes_text(await asyncio.to_thread(remove, opened()))} are free again."

@@ -295,10 +295,8 @@ class TrainWorkspace(Workspace):
 
     async def tidy(self) -> None:
         """Remove prepared data that nothing needs, after a question."""
-        if self.source.reading:
-            raise StudioError("Data are being read: wait until they are there.")
-        opened = self.source.dataset.folder if self.source.dataset else None
-        if done := await remove_unused(self, self.source.folder, self.runs_folder, opened):
+
+        if done := await remove_unused(self, self.source.folder, self.runs_folder, self.source.opened):
             self.studio.notices.show(done, "success", self.name)
 
     def _run_chosen(self, name: str) -> None:
