@@ -18,7 +18,7 @@ from studio.errors import StudioError
 OnProgress = Callable[[dict[str, int]], None]
 """Called with the counts so far, a few times a second."""
 
-_AHEAD = 64  # pictures that are decoded at once or wait for their turn
+_AHEAD = 8  # pictures that are decoded at once or wait for their turn, each of up to MAX_PICTURE_BYTES
 _SMALLEST = 4  # pixels a side; less is no picture
 
 

@@ -38,7 +38,11 @@ def parquet_values(path: Path, column: str, what: str) -> Iterator[Any]:
                 wanted = f"no column {column!r} of {what}" if column else f"no column of {what}"
                 raise StudioError(f"{path.name} has {wanted}: choose one of {there}.")
             for batch in file.iter_batches(batch_size=ROWS, columns=[name]):
-                for value in batch.column(0).to_pylist():
+                for scalar in batch.column(0):
+                    try:
+                        value = scalar.as_py()
+                    except UnicodeDecodeError:  # a text that is none
+                        value = None
                     yield value.get("bytes") if isinstance(value, dict) else value
     except (pa.ArrowException, OSError) as error:
         raise StudioError(f"{path.name} is no readable Parquet file: {error}".splitlines()[0]) from error

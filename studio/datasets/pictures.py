@@ -1,6 +1,7 @@
 """Pictures in files of many kinds, one after the other, never all at once."""
 
 import gzip
+import math
 import os
 import stat
 import struct
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from studio.datasets.batches import read_batch
+from studio.datasets.batches import MAX_BYTES, read_batch
 from studio.datasets.parquet import parquet_values
 from studio.errors import StudioError
 from studio.media.images import SUFFIXES, load_picture
@@ -28,6 +29,8 @@ FITS = {
     "crop": "the middle of the model's shape is cut out, then reduced or enlarged",
     "pad": "the whole picture is reduced or enlarged, with white around it",
 }
+MAX_PICTURE_BYTES = 1 << 26
+"""Of one picture in an archive. A few are in memory at a time, and a megabyte can unpack to a thousand."""
 _KINDS = "a folder or zip of pictures, an .npz, IDX files, CIFAR python batches or Parquet"
 
 
@@ -137,15 +140,24 @@ def _damage(path: Path) -> Iterator[None]:
 
 def _zip(path: Path) -> Iterator[Item]:
     with _damage(path), zipfile.ZipFile(path) as archive:
-        for name in sorted(name for name in archive.namelist() if name.lower().endswith(SUFFIXES)):
-            if "__MACOSX/" in name:
+        for member in sorted(archive.infolist(), key=lambda member: member.filename):
+            name, size = member.filename, member.file_size
+            if not name.lower().endswith(SUFFIXES) or "__MACOSX/" in name:
+                continue
+            if size > MAX_PICTURE_BYTES:
+                yield name, _failing(_too_large(name, size, MAX_PICTURE_BYTES))
                 continue
             try:
-                data = archive.read(name)
+                with archive.open(member) as file:
+                    data = file.read(size + 1)  # no more than that is unpacked, whatever comes
             except (zipfile.BadZipFile, zlib.error) as error:
                 yield name, _failing(f"{name} is damaged in its archive: {error}.")
             else:
                 yield name, _decoder(name, data)
+
+
+def _too_large(name: str, size: int, most: int) -> str:
+    return f"{name} has {size:,} bytes unpacked, more than the {most:,} that are read: reduce it first."
 
 
 def _failing(message: str) -> Callable[[], NDArray[np.uint8]]:
@@ -170,9 +182,9 @@ def _npz(path: Path) -> Iterator[Item]:
 
 
 def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], Any]:
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, kind = read(file)
+    if np.lib.format.read_magic(file) != (1, 0):
+        return (), None  # what describes itself in more than 64 KB is a table, not pictures
+    shape, fortran, kind = np.lib.format.read_array_header_1_0(file)
     return (() if fortran else shape), kind
 
 
@@ -181,7 +193,9 @@ def _is_pictures(shape: tuple[int, ...]) -> bool:
 
 
 def _rows(file: IO[bytes], shape: tuple[int, ...], name: str) -> Iterator[Item]:
-    size = int(np.prod(shape[1:]))
+    size = math.prod(shape[1:])
+    if size > MAX_PICTURE_BYTES:
+        raise StudioError(_too_large(f"A picture of {name}", size, MAX_PICTURE_BYTES))
     for index in range(shape[0]):
         data = file.read(size)
         if len(data) < size:
@@ -228,6 +242,11 @@ def _idx(path: Path) -> Iterator[Item]:
 def _cifar(paths: list[Path]) -> Iterator[Item]:
     for path in paths:
         with _damage(path):
+            size = path.stat().st_size
+        if size > MAX_BYTES:
+            yield path.name, _failing(_too_large(path.name, size, MAX_BYTES))
+            continue
+        with _damage(path):
             batch = read_batch(path.read_bytes(), path.name)
         for index, picture in enumerate(batch):
             yield f"{path.name} {index}", _given(picture)
@@ -240,9 +259,12 @@ def _cifar_archive(path: Path) -> Iterator[Item]:
         for member in archive:
             name = Path(member.name).name
             if member.isfile() and (name.startswith("data_batch_") or name == "train"):
+                found = True
+                if member.size > MAX_BYTES:
+                    yield name, _failing(_too_large(name, member.size, MAX_BYTES))
+                    continue
                 file = archive.extractfile(member)
                 batch = read_batch(b"" if file is None else file.read(), name)
-                found = True
                 for index, picture in enumerate(batch):
                     yield f"{name} {index}", _given(picture)
     if not found:

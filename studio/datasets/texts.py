@@ -4,7 +4,6 @@ import csv
 import gzip
 import io
 import json
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +18,8 @@ Item = tuple[str, Callable[[], str]]
 
 BLOCK = 4096
 """Characters; plain texts are cut into blocks of about so many, at ends of lines."""
+MAX_LINE = 1 << 24
+"""Characters of one text in a table. A longer one is not read: a megabyte can unpack to a line of a thousand."""
 PLAIN = (".txt", ".md", ".txt.gz", ".md.gz")
 TABLES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
 _KINDS = "a folder of .txt or .md files, or a .txt, .jsonl, .csv or .parquet file"
@@ -106,11 +107,23 @@ def _failing(message: str) -> Callable[[], str]:
 def _jsonl(path: Path, name: str, column: str) -> Iterator[Item]:
     try:
         with _open(path) as file:
-            for number, line in enumerate(file, 1):
-                if line.strip():
-                    yield f"{name} {number}", _json_text(f"{name}, line {number},", line, column)
+            for number, line in enumerate(_lines(file), 1):
+                where = f"{name}, line {number},"
+                if line is None:
+                    yield f"{name} {number}", _failing(f"{where} has more than {MAX_LINE:,} characters: split it.")
+                elif line.strip():
+                    yield f"{name} {number}", _json_text(where, line, column)
     except (UnicodeDecodeError, EOFError, zlib.error) as error:
         yield name, _failing(f"{name} cannot be read to its end: {error}.")
+
+
+def _lines(file: io.TextIOBase) -> Iterator[str | None]:
+    """The lines of a file, None in place of one of more than MAX_LINE characters, which is passed over in pieces."""
+    while line := file.readline(MAX_LINE):
+        whole = piece = line
+        while len(piece) == MAX_LINE and piece[-1] not in "\r\n":
+            whole, piece = None, file.readline(MAX_LINE)
+        yield whole
 
 
 def _json_text(where: str, line: str, column: str) -> Callable[[], str]:
@@ -132,10 +145,10 @@ def _json_text(where: str, line: str, column: str) -> Callable[[], str]:
 
 
 def _csv(path: Path, name: str, column: str) -> Iterator[Item]:
-    csv.field_size_limit(min(sys.maxsize, 1 << 28))
+    csv.field_size_limit(MAX_LINE)
     try:
         with _open(path) as file:
-            rows = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+            rows = csv.reader(_short_lines(file), delimiter="\t" if path.suffix == ".tsv" else ",")
             header = next(rows, [])
             wanted = column or ("text" if "text" in header else header[0] if header else "")
             if wanted not in header:
@@ -148,7 +161,14 @@ def _csv(path: Path, name: str, column: str) -> Iterator[Item]:
         yield name, _failing(f"{name} cannot be read to its end: {error}.")
 
 
+def _short_lines(file: io.TextIOBase) -> Iterator[str]:
+    for line in _lines(file):
+        if line is None:
+            raise csv.Error(f"a line has more than {MAX_LINE:,} characters, split it")
+        yield line
+
+
 def _parquet(path: Path, name: str, column: str) -> Iterator[Item]:
     for index, value in enumerate(parquet_values(path, column, "texts")):
         where = f"{name} {index}"
-        yield where, _given(value) if isinstance(value, str) else _failing(f"{where} holds no text.")
+        yield where, _given(value) if isinstance(value, str) else _failing(f"{where} holds no text in UTF-8.")

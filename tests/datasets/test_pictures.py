@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.datasets import pictures as kinds
 from studio.datasets.pictures import fit, pictures
 from studio.errors import StudioError
 
@@ -92,6 +93,31 @@ def test_cifar_batches(tmp_path: Path, protocol: int):
     with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
         archive.add(folder, "cifar-10-batches-py")
     assert (read(tmp_path / "cifar.tar.gz") == CIFAR).all()
+
+
+def test_what_unpacks_to_too_much_is_listed_and_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kinds, "MAX_PICTURE_BYTES", 1000)
+    monkeypatch.setattr(kinds, "MAX_BYTES", 20_000)
+    folder = tmp_path / "cifar"
+    folder.mkdir()
+    (folder / "data_batch_1").write_bytes(batch())
+    (folder / "data_batch_2").write_bytes(bytes(30_000))
+    with tarfile.open(tmp_path / "cifar.tar.gz", "w:gz") as archive:
+        archive.add(folder, "cifar")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("0.png", png(COLORS[0]))
+        archive.writestr("1.png", bytes(1_000_000))
+    for data, good in (("cifar", 3), ("cifar.tar.gz", 3), ("a.zip", 1)):
+        items = list(pictures(tmp_path / data))
+        assert [len(load()) for _, load in items[:good]] == [32 if good == 3 else 8] * good
+        assert len(items) == good + 1
+        with pytest.raises(StudioError, match="bytes unpacked, more than"):
+            items[-1][1]()
+    np.savez_compressed(tmp_path / "a.npz", images=np.zeros((2, 40, 40), np.uint8))
+    (tmp_path / "a-idx3-ubyte").write_bytes(struct.pack(">4B4I", 0, 0, 8, 4, 1, 1 << 31, 1 << 31, 4))
+    for name in ("a.npz", "a-idx3-ubyte"):
+        with pytest.raises(StudioError, match="bytes unpacked, more than"):
+            read(tmp_path / name)
 
 
 class _Bomb:

@@ -3,8 +3,10 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from studio.datasets import texts as kinds
 from studio.datasets.texts import BLOCK, texts
 from studio.errors import StudioError
 
@@ -86,6 +88,32 @@ def test_parquet(tmp_path: Path):
     good, bad = read(tmp_path / "a.parquet", "body")
     assert good == ["one"]
     assert "no text" in bad[0]
+
+
+def test_text_of_a_table_that_is_no_utf_8_is_left_out(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ends, letters = np.array([0, 3, 5, 8], np.int32).tobytes(), b"one" + b"\xff\xfe" + b"two"
+    column = pa.Array.from_buffers(pa.string(), 3, [None, pa.py_buffer(ends), pa.py_buffer(letters)])
+    pq.write_table(pa.table({"text": column}), tmp_path / "a.parquet")
+    good, bad = read(tmp_path / "a.parquet")
+    assert good == ["one", "two"]
+    assert bad == ["a.parquet 1 holds no text in UTF-8."]
+
+
+def test_a_line_that_is_too_long_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kinds, "MAX_LINE", 100)
+    rows = [json.dumps({"text": text}) for text in ("one", "x" * 350, "y" * 87, "two")]  # the third has just 100
+    rows[2] = rows[2][:-2] + '"}'
+    (tmp_path / "a.jsonl").write_text("\n".join(rows) + "\n")
+    good, bad = read(tmp_path / "a.jsonl")
+    assert good == ["one", "y" * 87, "two"]
+    assert bad == ["a.jsonl, line 2, has more than 100 characters: split it."]
+    (tmp_path / "a.csv").write_text("text\none\n" + "x" * 350 + "\ntwo\n")
+    good, bad = read(tmp_path / "a.csv")
+    assert good == ["one"]
+    assert "more than 100 characters" in bad[0]
 
 
 def test_what_is_no_text_is_one_sentence(tmp_path: Path):
