@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from studio.errors import StudioError
 from studio.files import write_atomic
@@ -19,6 +19,8 @@ from studio.prime.subtokens import Subtokens
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 MAX_PIXELS = 64_000_000
+_BAND = 64
+"""Rows at once."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,12 @@ class Picture:
         """What a person sees on white paper, uint8 (H, W, 3)."""
         if self.alpha is None:
             return self.stored
-        alpha = self.alpha[..., None].astype(np.float32) / 255
-        return np.rint(self.stored * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        seen = np.empty_like(self.stored)
+        for row in range(0, len(seen), _BAND):  # all at once would take ten times the memory of the picture
+            band = slice(row, row + _BAND)
+            alpha = self.alpha[band, :, None].astype(np.float32) / 255
+            seen[band] = np.rint(self.stored[band] * alpha + 255 * (1 - alpha))
+        return seen
 
     @property
     def size(self) -> tuple[int, int]:
@@ -84,17 +90,40 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
                 if image.width * image.height > MAX_PIXELS:
                     raise StudioError(too_large)
                 image.load()
-                return _to_picture(ImageOps.exif_transpose(image))
+                return _to_picture(_upright(image))
+    except (StudioError, MemoryError):
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise StudioError(too_large) from error
     except UnidentifiedImageError as error:
         raise StudioError(f"{path} is not a picture in a known format: use {', '.join(FORMATS)}.") from error
     except FileNotFoundError as error:
         raise StudioError(f"There is no file {path}: check the name.") from error
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+    except Exception as error:  # decoders raise much that they do not tell of, such as struct.error
         if isinstance(error, OSError) and error.errno:  # of the system, not of the decoder
             raise StudioError(f"Cannot read {path}: {error.strerror}. Check the file or copy it elsewhere.") from error
         raise StudioError(f"{path} is damaged or cut short: save or download it again.") from error
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by the orientation in its EXIF data."""
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Not `ImageOps.exif_transpose`: that writes all the EXIF data again, and fails where one tag is odd."""
+    try:
+        method = _TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # data that cannot be read turn nothing
+        return image
+    return image if method is None else image.transpose(method)
 
 
 def _to_picture(image: Image.Image) -> Picture:

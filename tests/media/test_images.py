@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from studio.errors import StudioError
 from studio.media import images
@@ -60,11 +60,35 @@ def test_other_kinds_of_pictures(tmp_path):
     assert (load_picture(tmp_path / "i.png").rgb == 77).all()
 
 
-def test_a_photograph_is_turned_upright(tmp_path):
+@pytest.mark.parametrize("orientation", range(10))
+def test_a_photograph_is_turned_upright(tmp_path, orientation):
     exif = Image.Exif()
-    exif[0x0112] = 6  # turn by 90° clockwise
+    exif[0x0112] = orientation
+    Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as image:
+        expected = np.asarray(ImageOps.exif_transpose(image))
+    assert np.array_equal(load_picture(tmp_path / "a.png").rgb, expected)
+
+
+@pytest.mark.parametrize("kind", [2, 7])
+def test_an_odd_tag_beside_the_orientation_does_no_harm(tmp_path, kind):
+    """Tags of a wrong type, which Pillow reads and cannot write again."""
+    entries = [(0x0100, kind, 4, b"abcd"), (0x0112, 3, 1, b"\6\0\0\0"), (0x011A, kind, 2, b"abcd")]
+    tags = b"".join(struct.pack("<HHI4s", *entry) for entry in entries)
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + tags + bytes(4)
     Image.fromarray(RGB).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(load_picture(tmp_path / "a.png").rgb, np.rot90(RGB, -1))
+
+
+def test_what_a_decoder_raises_is_a_damaged_picture(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "a.png")
+
+    def load(*args: object) -> None:
+        raise struct.error("unpack requires a buffer of 4 bytes")
+
+    monkeypatch.setattr(Image.Image, "load", load)
+    with pytest.raises(StudioError, match="damaged or cut short"):
+        load_picture(tmp_path / "a.png")
 
 
 def test_transparent_pixels_lie_on_white_and_keep_what_is_stored(tmp_path):
