@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,20 @@ def test_keeps_the_suffix_and_follows_the_umask(tmp_path: Path) -> None:
         mask = os.umask(0)
         os.umask(mask)
         assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
+def test_many_threads_write_and_the_umask_stays(tmp_path: Path) -> None:
+    if os.name != "posix":
+        return
+    interval, before = sys.getswitchinterval(), os.umask(0o027)
+    try:
+        sys.setswitchinterval(1e-6)
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda number: write_atomic(tmp_path / str(number), b"x"), range(400)))
+    finally:
+        sys.setswitchinterval(interval)
+        after = os.umask(before)
+    assert after == 0o027
 
 
 def test_a_failing_writer_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
