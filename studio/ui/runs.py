@@ -251,30 +251,36 @@ class Run:
         """Make and keep one frame; false if it was the last."""
         started = time.perf_counter()
         if self._stream is None:
-            self._denoise = self._network(self.bundle)
-            self.provider = self._denoise.provider
+            denoise = self._network(self.bundle)
+            with self._lock:
+                self._denoise = denoise
+                if self._stopping:  # while it was loaded, and there was nothing yet that could be stopped
+                    raise Stopped
+            self.provider = denoise.provider
             started = time.perf_counter()
-            self._stream = generate(self.request, self.bundle, self._denoise)
+            self._stream = generate(self.request, self.bundle, denoise)
         frame = next(self._stream)
         self._seconds += time.perf_counter() - started
         last = self.frames[-1]
-        y = frame.y.astype(self._type)
+        guesses = frame.likeliest if frame.likeliest is not None and (frame.likeliest >= 0).any() else None
         self.frames.append(
             Kept(
                 frame.step,
                 frame.steps,
                 frame.calls,
                 self._seconds,
-                # A step in which nothing changes costs no memory either.
-                last.y if np.array_equal(y, last.y) else y,
-                np.packbits(frame.revealed),
-                None if frame.confidence is None else frame.confidence.astype(np.float16),
-                None
-                if frame.likeliest is None or not (frame.likeliest >= 0).any()
-                else frame.likeliest.astype(np.int32),
+                _shared(frame.y.astype(self._type), last.y),
+                _shared(np.packbits(frame.revealed), last.packed),
+                None if frame.confidence is None else _shared(frame.confidence.astype(np.float16), last.confidence),
+                None if guesses is None else _shared(guesses.astype(np.int32), last.likeliest),
             )
         )
         return frame.step < frame.steps
+
+
+def _shared(new: NDArray[Any], last: NDArray[Any] | None) -> NDArray[Any]:
+    """The last frame's array where nothing has changed, bit for bit: an idle step costs no memory."""
+    return last if last is not None and new.tobytes() == last.tobytes() else new
 
 
 def _no_network(bundle: "Bundle") -> Network:

@@ -1,22 +1,25 @@
 """What the inspector sets: the options of the next run."""
 
-import math
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
 from PySide6.QtCore import QObject, Signal
 
 from studio.generation import Options
 from studio.prime.drawing import DRAWS
 from studio.prime.policies import NO_CORRECTOR, POLICIES
 from studio.prime.schedules import NO_WARP, SCHEDULES
+from studio.runtime.bundle import Bundle, Corrector, Slope, Warp
 
 if TYPE_CHECKING:
-    from studio.runtime.bundle import Bundle
+    from studio.generation import GenerationRequest
 
 MAX_STEPS = 4096
 MAX_VARIATIONS = 64
 MAX_SEED = 2**64 - 1
+_PUBLISHED = {"temperature_slope": TypeAdapter(Slope), "warp": TypeAdapter(Warp), "corrector": TypeAdapter(Corrector)}
+"""Of the samplers that were published, as a model or a request brings them; they have no control of their own."""
 
 
 class SamplingSettings(QObject):
@@ -46,10 +49,10 @@ class SamplingSettings(QObject):
         }
 
     @property
-    def bundle(self) -> "Bundle | None":
+    def bundle(self) -> Bundle | None:
         return self._bundle
 
-    def set_bundle(self, bundle: "Bundle | None", keep: bool = False) -> None:
+    def set_bundle(self, bundle: Bundle | None, keep: bool = False) -> None:
         """Choose the model; the options become its defaults, or with `keep` stay as far as it can do them."""
         self._bundle = bundle
         if bundle is not None:
@@ -98,6 +101,16 @@ class SamplingSettings(QObject):
         """One seed a variation, one after the other from the seed."""
         return tuple((self._values["seed"] + i) % (MAX_SEED + 1) for i in range(self._values["variations"]))
 
+    def take(self, request: "GenerationRequest") -> str:
+        """Become what made a request; in one sentence what is beyond the bounds here, "" if it will make the same."""
+        self.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
+        self.set(seed_locked=True)
+        lost = [name for name, value in self.options().items() if value != getattr(request, name)]
+        if self.seeds() != request.seeds:
+            lost.append("seeds")
+        names = ", ".join(name.replace("_", " ") for name in lost)
+        return names and f"Generate makes something else than before: {names} cannot be here as they were."
+
     def new_seed(self) -> None:
         """Throw the dice."""
         self.set(seed=secrets.randbits(32))
@@ -135,7 +148,7 @@ class SamplingSettings(QObject):
                 case "draw":
                     return value if value in DRAWS else present
                 case "temperature_slope" | "warp" | "corrector":
-                    return _numbers(value, len(present))
+                    return _PUBLISHED[name].validate_python(value)
                 case "policy":
                     return value if value in POLICIES else present
                 case "schedule":
@@ -151,14 +164,6 @@ def _within(value: Any, low: float, high: float) -> float:
     if value != value:
         raise ValueError("not a number")
     return min(max(value, low), high)
-
-
-def _numbers(values: Any, count: int) -> tuple[float, ...]:
-    """Of the samplers that were published, as a model or a request brings them; they have no control of their own."""
-    numbers = tuple(float(value) for value in values)
-    if len(numbers) != count or not all(map(math.isfinite, numbers)):
-        raise ValueError("not so many numbers")
-    return numbers
 
 
 def _is_schedule(name: str) -> bool:

@@ -13,8 +13,8 @@ from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui.lane import Lane, Loaded, TimedDenoiser
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
-from studio.ui.sampling_settings import MAX_SEED, SamplingSettings
-from tests.ui.running import a_request, gated, until
+from studio.ui.sampling_settings import MAX_SEED, MAX_STEPS, SamplingSettings
+from tests.ui.running import Gate, a_request, gated, until
 
 
 def test_the_frames_are_those_of_sample(bundle: Bundle, lane: Lane) -> None:
@@ -82,6 +82,24 @@ def test_stop_acts_before_the_next_call_and_cuts_the_present_one_short(bundle: B
     until(lambda: run.over)
     assert run.state == "stopped" and run.error is None
     assert gate.calls == 2 and len(run.frames) == 2
+
+
+def test_a_stop_while_the_network_loads_comes_before_its_first_call(bundle: Bundle, lane: Lane) -> None:
+    loading, loaded = Event(), Event()
+    gate = Gate(OnnxDenoiser(bundle, "cpu"))
+
+    def load(_: Bundle) -> Gate:
+        loading.set()
+        assert loaded.wait(10)
+        return gate
+
+    run = Run(a_request(bundle), bundle, lane.submit, load)
+    run.resume()
+    assert loading.wait(10)
+    run.stop()
+    loaded.set()
+    until(lambda: run.over)
+    assert run.state == "stopped" and gate.calls == 0 and len(run.frames) == 1
 
 
 def test_stopping_a_waiting_run_leaves_another_alone(bundle: Bundle, lane: Lane) -> None:
@@ -152,8 +170,10 @@ def test_the_time_of_a_call_is_known_before_a_run(bundle: Bundle, lane: Lane) ->
 def test_an_idle_step_takes_no_memory(bundle: Bundle, lane: Lane) -> None:
     run = lane.start(a_request(bundle, policy="ancestral", steps=500, seeds=(1,)), bundle)
     until(lambda: run.over)
-    different = len({id(kept.y) for kept in run.frames})
-    assert different == run.frames[-1].calls + 1 < 100
+    calls = run.frames[-1].calls
+    assert calls < 100
+    for name, most in (("y", calls), ("packed", 2 * calls), ("confidence", calls), ("likeliest", calls)):
+        assert len({id(getattr(kept, name)) for kept in run.frames}) <= most + 1, name
 
 
 def test_the_playhead_follows_scrubs_and_plays(bundle: Bundle, lane: Lane, qtbot: Any) -> None:
@@ -216,6 +236,17 @@ def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:
     assert len(changes) == before, "what does not change is not told"
     settings.load({"steps": "12", "nonsense": 3, "schedule": "poly3", "seed_locked": 1})
     assert settings.get("steps") == 12 and settings.get("schedule") == "poly3" and settings.get("seed_locked") is True
+
+
+def test_settings_say_what_of_a_request_they_cannot_take(bundle: Bundle) -> None:
+    settings = SamplingSettings()
+    settings.set_bundle(bundle)
+    assert settings.take(a_request(bundle, steps=9, warp=(1.0, 2.0, 0.1), seeds=(7, 8))) == ""
+    assert settings.get("seed_locked") and settings.seeds() == (7, 8) and settings.get("warp") == (1.0, 2.0, 0.1)
+    settings.set(warp=(-1, 1, 0))  # none at all, and there is no control to put it right
+    assert settings.get("warp") == (1.0, 2.0, 0.1)
+    said = settings.take(a_request(bundle, steps=MAX_STEPS + 1, seeds=(7, 9, 4)))
+    assert said.startswith("Generate makes something else than before: steps, seeds ")
 
 
 class Cramped:

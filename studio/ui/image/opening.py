@@ -176,9 +176,10 @@ class Opening(QObject):
             )
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)  # first, for its grid bounds the frame
-        of.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
-        of.settings.set(seed_locked=True)
-        told = "Mask and settings are as they were: Generate makes the same again." if same else ""
+        lost = of.settings.take(request)
+        if lost and same:
+            of.studio.notices.show(lost, kind="warning", place=of.name)
+        told = "Mask and settings are as they were: Generate makes the same again." if same and not lost else ""
         if picture is not None:
             mask, frame, start = _mask_bits(source), WorkingFrame(*source.frame), None
             if bundle is not None and same and _went_on(request, bundle, mask, frame):

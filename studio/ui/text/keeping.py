@@ -96,8 +96,7 @@ def bring_request(
     bundle, notices = workspace.studio.models.get(request.model), workspace.studio.notices
     if bundle is not None and bundle.manifest.modality == "text":
         workspace.settings.set_bundle(bundle)
-    workspace.settings.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
-    workspace.settings.set(seed_locked=True)
+    lost = workspace.settings.take(request)
     text = GappedText.of(parse_gaps(content) if isinstance(content, str) else content)
     if bundle is None or bundle.digest != request.digest:
         notices.show(
@@ -108,6 +107,8 @@ def bring_request(
         )
         workspace.document.open(text, title)
         return
+    if lost:
+        notices.show(lost, kind="warning", place=workspace.name)
     ids = tuple(gap.id for gap in text.gaps)
     for edit in text.fill({ids[number]: fill for number, fill in given_fills(request, bundle).items()}):
         text.apply(edit)
