@@ -223,11 +223,13 @@ class Window(QMainWindow):
             spawn(self._ask_and_leave(), place=PLACE)
 
     async def _ask_and_leave(self) -> None:
-        for workspace in self.workspaces:
-            if not await workspace.may_leave():
-                self._closing = False
-                return
-        self.leave()
+        try:
+            for workspace in self.workspaces:
+                if not await workspace.may_leave():
+                    return
+            self.leave()
+        finally:
+            self._closing = self.left.is_set()
 
     async def close_down(self) -> None:
         """Save and stop everything that the window owns."""

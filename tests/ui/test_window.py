@@ -532,6 +532,25 @@ def test_a_branch_that_was_saved_is_made_again_from_where_it_began(with_window: 
     with_window(test)
 
 
+def test_a_question_before_leaving_that_fails_does_not_keep_the_window_open(
+    with_window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(window: Window) -> None:
+        async def may_leave() -> bool:
+            raise StudioError("The run cannot be stopped.")
+
+        monkeypatch.setattr(window.workspaces[0], "may_leave", may_leave)
+        window.close()
+        notices = window.studio.notices
+        await until(lambda: any("cannot be stopped" in notice.text for notice in notices._notices))
+        assert not window.left.is_set()
+        monkeypatch.undo()
+        window.close()
+        await until(window.left.is_set)
+
+    with_window(test)
+
+
 def test_surprise_is_what_evaluate_finds(with_window: Any) -> None:
     picture_bundle(user_models())  # small, and in the place of the one that ships
 
@@ -552,6 +571,15 @@ def test_surprise_is_what_evaluate_finds(with_window: Any) -> None:
         await image.generate()
         await finished(image)
         assert image.canvas.item.map is None and not image.commands["surprise"].isChecked()
+        window.studio.actions["image.surprise"].trigger()
+        await until(lambda: image.canvas.item.map is not None)
+        image.surprise.clear()
+        calls = image.surprise.show()
+        task = asyncio.ensure_future(calls)
+        await asyncio.sleep(0)  # its picture is being cut out
+        image.surprise.clear()
+        await task
+        assert image.surprise.bits is None and image.canvas.item.map is None
         window.studio.actions["image.surprise"].trigger()
         await until(lambda: image.canvas.item.map is not None)
         window.studio.actions["image.picture"].trigger()  # which is chosen already, below the map

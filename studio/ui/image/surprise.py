@@ -53,15 +53,20 @@ class Surprise(QObject):
         picture = of.shown_picture()
         nothing = np.zeros(picture.stored.shape[:2], dtype=np.bool_)
         square, _ = await asyncio.to_thread(lambda: crop(picture.rgb, nothing, frame, grid))
+        if mine != self._round:
+            return
         tokens = picture_tokenizer(bundle).encode(square)
         self.bits, self._frame = np.full((grid, grid), np.nan), frame
         self.changed.emit()
         loaded = await asyncio.wrap_future(of.studio.lane.submit(of.studio.lane.load, bundle))
         calls = surprises(loaded.denoise, bundle.subtokens, tokens)
         found = np.full(len(tokens), np.nan)
-        while (made := await asyncio.wrap_future(of.studio.lane.submit(lambda: next(calls, None)))) is not None:
+        while mine == self._round:
+            made = await asyncio.wrap_future(of.studio.lane.submit(lambda: next(calls, None)))
             if mine != self._round:
                 return
+            if made is None:
+                break
             places, nats = made
             found[places] = nats / np.log(2)
             self.bits = found.reshape(grid, grid, -1).sum(axis=-1)
