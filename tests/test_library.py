@@ -352,6 +352,25 @@ class TestTrouble:
         library.check()
         library.close()
 
+    def test_a_strange_file_names_nothing_to_delete_and_stops_nothing(self, tmp_path: Path) -> None:
+        victim = tmp_path / "mine.txt"
+        victim.write_text("mine")
+        library = Library(tmp_path / "library")
+        item = library.add(text_result("A king."))
+        everything = json.loads(item.file.read_text())
+        for name, change in (("path", {"input": str(victim)}), ("up", {"input": "../mine.txt"})):
+            kept = everything["kept"] | {"id": name * 8} | change
+            (item.file.parent / f"{name}.json").write_text(json.dumps(everything | {"kept": kept}))
+        (item.file.parent / "endless.json").write_text(json.dumps(everything | {"variation": float("inf")}))
+        library.close()
+        (library.folder / "library.sqlite").unlink()
+        library = Library(tmp_path / "library")
+        keys = library.ids()
+        assert library.items(keys) == [item]
+        library.delete(keys)
+        library.purge(keys)
+        assert victim.read_text() == "mine"
+
     def test_a_locked_library_is_said(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("studio.library.database.BUSY_SECONDS", 0.05)
         item = library.add(picture_result())

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ COLUMNS = (
     *("parent", "parent_run", "parent_frame", "calls", "seconds", "provider", "star", "deleted", "file", "input"),
 )
 _MAX_BODY = 100_000
+_INPUT = re.compile(r"inputs/[0-9a-f]{40}\.png")
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Row:
             "seconds": float(kept["seconds"]),
             "provider": str(everything["provider"]),
             "file": file,
-            "input": _maybe(str, kept["input"]),
+            "input": _maybe(_input, kept["input"]),
         }
         body = f"{model} {seed} {text[:_MAX_BODY]}"
         return cls(values, json.dumps(request), thumbnail, body, clean_tags(kept["tags"]))
@@ -89,7 +91,14 @@ class Row:
         return key
 
 
-def _maybe(kind: type, value: Any) -> Any:
+def _input(name: object) -> str:
+    """The name of an input: nothing else may be deleted with an item."""
+    if not isinstance(name, str) or not _INPUT.fullmatch(name):
+        raise ValueError(f"no input of the library: {name!r}")
+    return name
+
+
+def _maybe(kind: Callable[[Any], Any], value: Any) -> Any:
     return None if value is None else kind(value)
 
 
@@ -136,6 +145,6 @@ def _rows(folder: Path) -> Iterator[Row]:
             else:
                 continue
             GenerationRequest.from_json(row.request)
-        except (StudioError, OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
+        except (StudioError, OSError, ArithmeticError, ValueError, KeyError, TypeError, IndexError, RecursionError):
             continue  # not of the library, or damaged: it stays where it is
         yield row

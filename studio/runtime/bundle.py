@@ -36,7 +36,8 @@ MAX_FILES = 32
 MAX_TABLE = 1 << 28
 """Entries of the table "class c has digit v at place j" that a model may ask for."""
 
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_DEVICE = r"(?i:con|prn|aux|nul|com\d|lpt\d)"  # of Windows, with any suffix
+_PLAIN_NAME = re.compile(rf"(?!{_DEVICE}(?:\.|$))[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}(?<!\.)")
 # Installers such as uv hard-link the files of a wheel from their cache; what we ship is trusted in that.
 _PACKAGE = Path(__file__).resolve().parents[1]
 

@@ -22,6 +22,8 @@ _FIELDS: dict[str, dict[int, str]] = {
 }
 _MAX_DEPTH = 64
 _MAX_FIELDS = 4_000_000
+_MAX_ENTRY = 65_536
+"""Bytes of a key and its value."""
 
 
 def external_data(model: bytes) -> Iterator[dict[str, str]]:
@@ -45,6 +47,8 @@ def external_data(model: bytes) -> Iterator[dict[str, str]]:
                 raise ValueError("too many fields")
             child = children.get(number)
             if child == "StringStringEntryProto":
+                if right - left > _MAX_ENTRY:
+                    raise ValueError("an entry too large")
                 key, value = _entry(model, left, right)
                 # Readers differ in which of two equal keys counts, so neither is believed.
                 if key in entries:
@@ -68,12 +72,13 @@ def _entry(model: bytes, start: int, end: int) -> tuple[str, str]:
 
 
 def _fields(model: bytes, position: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of every length-delimited field of the message in model[position:end]."""
+    """Number, start and end of every field of the message in model[position:end]; number 0 where it holds no bytes."""
     while position < end:
         tag, position = _varint(model, position, end)
         wire = tag & 7
         if wire == 0:
             _, position = _varint(model, position, end)
+            yield 0, position, position
         elif wire == 2:
             size, position = _varint(model, position, end)
             if size > end - position:
@@ -82,6 +87,7 @@ def _fields(model: bytes, position: int, end: int) -> Iterator[tuple[int, int, i
             position += size
         elif wire in (1, 5):
             position += 8 if wire == 1 else 4
+            yield 0, position, position
         else:
             raise ValueError("not a protobuf message")
     if position != end:

@@ -9,6 +9,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.runtime import bundle as module
+from studio.runtime import external_data as external_data_module
 from studio.runtime.bundle import Bundle, Manifest
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.runtime.external_data import _FIELDS, external_data
@@ -228,7 +229,23 @@ def test_infinite_temperature(folder: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../palette.json", "/etc/passwd", "a/b", "a\\b", "C:x", "..", ".hidden", "", "a\nb", "é", "x" * 200]
+    "name",
+    [
+        "../palette.json",
+        "/etc/passwd",
+        "a/b",
+        "a\\b",
+        "C:x",
+        "..",
+        ".hidden",
+        "",
+        "a\nb",
+        "é",
+        "x" * 200,
+        "NUL",
+        "con.onnx",
+        "a.",
+    ],
 )
 def test_a_path_out_of_the_folder(folder: Any, name: str) -> None:
     folder.manifest["files"][name] = {"sha256": "0" * 64, "size": 1}
@@ -285,6 +302,20 @@ def _field(tag: bytes, data: bytes) -> bytes:
     while size > 127:
         length, size = length + bytes([size & 127 | 128]), size >> 7
     return tag + length + bytes([size]) + data
+
+
+@pytest.mark.parametrize(
+    ("field", "says"),
+    [(b"\x08\x01", "too many fields"), (b"\x0d1234", "too many fields"), (b"\x32\x00", "too many fields")],
+)
+def test_an_onnx_file_of_endless_fields(monkeypatch: pytest.MonkeyPatch, field: bytes, says: str) -> None:
+    monkeypatch.setattr(external_data_module, "_MAX_FIELDS", 1000)
+    with pytest.raises(ValueError, match=says):
+        list(external_data(field * 1001))
+    entry = _field(b"\x0a", b"location") + b"\x18\x01" * 40_000
+    tensor = _field(b"\x6a", entry)
+    with pytest.raises(ValueError, match="an entry too large"):
+        list(external_data(_field(b"\x3a", _field(b"\x2a", tensor))))
 
 
 def test_an_onnx_file_nested_too_deeply(folder: Any) -> None:
