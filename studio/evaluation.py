@@ -36,6 +36,10 @@ OnCall = Callable[[int, int], None]
 BATCH = 8
 """States a network call, fewer where their logits would take more than 256 MB."""
 
+# What NumPy raises for an .npz that is none: the last two for what is no archive, and for an array that claims to be
+# larger than the memory.
+_NO_ARRAYS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TypeError, MemoryError)
+
 # Dark to light in steps that grey keeps apart: black, violet, red, orange, pale yellow.
 _HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]])
 
@@ -261,9 +265,10 @@ def read_pictures(path: Path, grid: tuple[int, ...]) -> NDArray[np.uint8]:
             # Opened here, because NumPy leaves a damaged file open.
             with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 pictures = arrays["images"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _NO_ARRAYS as error:
             raise StudioError(f"{path} cannot be read as an .npz with an array `images`: check the file.") from error
-        if pictures.dtype != np.uint8 or pictures.shape[1:] != (*grid, 3) or not len(pictures):
+        fits = isinstance(pictures, np.ndarray) and pictures.dtype == np.uint8 and pictures.shape[1:] == (*grid, 3)
+        if not fits or not len(pictures):
             raise StudioError(f"The images in {path} must be uint8 of shape (N, {grid[0]}, {grid[1]}, 3).")
         return pictures
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]

@@ -15,6 +15,7 @@ from PIL import Image
 
 from studio import __version__, cli
 from studio.commands import common, demo
+from studio.commands.sample import AT_ONCE
 from studio.errors import StudioError
 from studio.media.export import read_parameters
 from studio.runtime import catalog, denoiser, devices
@@ -368,6 +369,13 @@ class TestSample:
         assert (pixels("again.png") == pixels("many/sample-07.png")).all()
         assert run("sample", "-n", 4, "-o", "sheet.png")[0] == 0 and pixels("sheet.png").shape == (18, 18, 3)
         assert run("sample", "-o", "one.png")[0] == 0 and read_parameters("one.png")
+        # More than are made at once: still those of the seeds, and what is told is of all.
+        code, out, _ = run("sample", "-n", AT_ONCE + 3, "--seed", 5, "--steps", 2, "-o", "more", "--json")
+        facts = json.loads(out)
+        assert code == 0 and facts["seeds"] == list(range(5, AT_ONCE + 8)) and len(facts["files"]) == AT_ONCE + 3
+        assert len(facts["confidence"]) == AT_ONCE + 3 and facts["calls"] == 4
+        assert run("sample", "--seed", AT_ONCE + 7, "--steps", 2, "-o", "last.png")[0] == 0
+        assert (pixels("last.png") == pixels(facts["files"][-1])).all()
         code, out, _ = run("sample", "--model", "storybook", "-n", 2, "--tokens", 6)
         assert code == 0 and "\n---\n" in out
         assert run("sample", "--model", "storybook", "-o", "text.txt")[0] == 0 and Path("text.txt").is_file()

@@ -6,6 +6,7 @@ import json
 import lzma
 import math
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -149,6 +150,21 @@ class TestFigures:
         whole, part = read_data(bundle, tmp_path / "many.npz"), read_data(bundle, tmp_path / "many.npz", batches=1)
         assert len(whole.tokens) == 25 and len(part.tokens) == 8
         assert (part.tokens[[0, -1]] == whole.tokens[[0, -1]]).all() and part.sha256 == whole.sha256
+
+    def test_what_is_no_npz_of_pictures(self, models: Path, tmp_path: Path) -> None:
+        bundle, path = Bundle.open(models / "emoji-32"), tmp_path / "data.npz"
+        header, member = io.BytesIO(), io.BytesIO()
+        claim = {"descr": "|u1", "fortran_order": False, "shape": (10**13, 8, 8, 3)}
+        np.lib.format.write_array_header_1_0(header, claim)
+        np.save(member, PICTURES)
+        for name, data in (("images.npy", header.getvalue()), ("images", b"hello"), (None, member.getvalue())):
+            if name is None:  # an .npy under another name
+                path.write_bytes(data)
+            else:
+                with zipfile.ZipFile(path, "w") as archive:
+                    archive.writestr(name, data)
+            with pytest.raises(StudioError, match="data"):
+                read_data(bundle, path)
 
     def test_one_picture_has_no_error_of_one_pair(self, run: Run) -> None:
         (figure,) = figures_of(run, "--data", "one.png")

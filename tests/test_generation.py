@@ -1,6 +1,8 @@
 """Requests, their frames and results."""
 
 import json
+import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ from studio.generation import (
     picture_request,
     pictures_of,
     plan_of,
+    read_text_request,
     story_of,
     text_pieces,
     text_request,
@@ -319,6 +322,22 @@ class TestPictures:
         moved = request.source.model_copy(update={"frame": (17, 0, GRID)})
         with pytest.raises(StudioError, match="damaged"):
             run(request.model_copy(update={"source": moved}), images, picture)
+
+    @pytest.mark.parametrize("change", [{"variation": math.inf}, {"text": None, "texts": 5}, {"text": 5}])
+    def test_a_text_of_another_program(self, texts: Bundle, tmp_path: Path, change: dict[str, Any]) -> None:
+        request = text_request(texts, "Once [[2]] upon a time")
+        stored = {"request": request.model_dump(mode="json"), "variation": 0, "text": "Once more upon a time"}
+        (tmp_path / "a.json").write_text(json.dumps(stored))
+        assert read_text_request(tmp_path / "a.json") == (request, 0, "Once more upon a time")
+        (tmp_path / "a.json").write_text(json.dumps(stored | change))
+        with pytest.raises(StudioError, match=r"damaged|holds no text"):
+            read_text_request(tmp_path / "a.json")
+
+    def test_no_windows(self, texts: Bundle) -> None:
+        stored = json.loads(text_request(texts, "Once [[2]] upon a time").model_dump_json())
+        stored["source"]["windows"] = []
+        with pytest.raises(StudioError, match="windows"):
+            GenerationRequest.from_json(json.dumps(stored))
 
     def test_a_network_that_fails(self, images: Bundle) -> None:
         def denoise(y: np.ndarray, rows: np.ndarray) -> np.ndarray:

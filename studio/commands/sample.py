@@ -1,8 +1,11 @@
 """prime-studio sample: make pictures or texts from nothing."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from studio.commands import common
 from studio.errors import StudioError
@@ -12,6 +15,9 @@ from studio.media.story import BETWEEN
 
 if TYPE_CHECKING:
     from studio.generation import Result
+
+AT_ONCE = 64
+"""So many are made in one run, which is what the window can open again: memory does not grow with what is asked for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,9 +48,13 @@ def run(args: argparse.Namespace) -> None:
         raise StudioError(f"{output} is a file: name a folder, or OUT.png for one sheet of all.")
     elif output:
         check_writable(output / "sample.png" if image else output)
-    request = free_request(bundle, seeds, num_tokens=args.tokens, **common.options(args))
-    result = common.make(request, bundle, common.open_denoiser(bundle, args), args, title="sampling")
-    files = _write(result, output, sheet)
+    denoise, made = common.open_denoiser(bundle, args), []
+    for first in range(0, len(seeds), AT_ONCE):
+        some = seeds[first : first + AT_ONCE]
+        which = "" if len(some) == len(seeds) else f" {first + 1} to {first + len(some)} of {len(seeds)}"
+        request = free_request(bundle, some, num_tokens=args.tokens, **common.options(args))
+        made.append(common.make(request, bundle, denoise, args, title=f"sampling{which}"))
+    files, result = _write(made, output, sheet), _together(made)
     facts = common.result_facts(result, files=[str(file) for file in files], texts=result.texts)
     if result.texts is not None and not files:
         common.answer(args, facts, BETWEEN.join(result.texts))
@@ -54,22 +64,35 @@ def run(args: argparse.Namespace) -> None:
         )
 
 
-def _write(result: "Result", output: Path | None, sheet: bool) -> list[Path]:
+def _together(made: "list[Result]") -> "Result":
+    """What was made in turn as one result, to tell of it."""
+    seeds = tuple(seed for part in made for seed in part.request.seeds)
+    return replace(
+        made[0],
+        request=made[0].request.model_copy(update={"seeds": seeds}),
+        texts=None if made[0].texts is None else [text for part in made for text in part.texts or []],
+        confidence=np.concatenate([part.confidence for part in made]),
+        calls=sum(part.calls for part in made),
+        seconds=sum(part.seconds for part in made),
+    )
+
+
+def _write(made: "list[Result]", output: Path | None, sheet: bool) -> list[Path]:
     from studio.generation import save_picture
 
     if output is None:
         return []
-    if result.pictures is None:
-        save_text(output, BETWEEN.join(result.texts or []))
+    if made[0].pictures is None:
+        save_text(output, BETWEEN.join(text for part in made for text in part.texts or []))
         return [output]
+    places = [(part, index) for part in made for index in range(len(part.request.seeds))]
     if not sheet:
-        count = len(result.pictures)
-        files = [output / "sample.png"] if count == 1 else common.numbered(output / "sample.png", count)
-        for index, file in enumerate(files):
-            save_picture(file, result, index)
+        files = common.numbered(output / "sample.png", len(places))
+        for file, (part, index) in zip(files, places, strict=True):
+            save_picture(file, part, index)
         return files
-    if len(result.pictures) == 1:
-        save_picture(output, result, 0)
+    if len(places) == 1:
+        save_picture(output, made[0], 0)
     else:
-        save_png(output, contact_grid(list(result.pictures)))
+        save_png(output, contact_grid([part.pictures[index] for part, index in places if part.pictures is not None]))
     return [output]

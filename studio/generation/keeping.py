@@ -58,7 +58,9 @@ def read_text_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise StudioError(f"{path} cannot be read: choose a text that Prime Studio has saved as JSON.") from error
     request, variation, _, everything = _parse(path, content)
-    text = everything.get("text") or next(iter(everything.get("texts") or [None]))
+    text, drafts = everything.get("text"), everything.get("texts")
+    if not text and isinstance(drafts, list) and drafts:
+        text = drafts[0]
     if not isinstance(text, str):
         raise StudioError(f"{path} holds no text: choose one that Prime Studio has saved as JSON.")
     return request, variation, text
@@ -69,7 +71,7 @@ def _parse(path: str | Path, text: str) -> tuple[GenerationRequest, int, str, di
         parameters = json.loads(text)
         request = GenerationRequest.from_json(json.dumps(parameters["request"]))
         variation, provider = int(parameters.get("variation", 0)), str(parameters.get("provider", ""))
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise StudioError(f"The request in {path} is damaged: choose another file.") from error
     if not 0 <= variation < len(request.seeds):
         raise StudioError(f"The request in {path} is damaged: choose another file.")

@@ -104,7 +104,7 @@ class TextSource(_Model):
 
     kind: Literal["text"] = "text"
     text: str
-    windows: tuple[int, ...]
+    windows: Annotated[tuple[int, ...], Field(min_length=1)]
     parts: tuple[str | Annotated[int, Field(ge=1)], ...] | None = None
 
     @property

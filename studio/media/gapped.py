@@ -213,7 +213,7 @@ class GappedText:
         """Put text, or pieces, in place of what stands there. Gaps get new ids where theirs are taken."""
         added = (valid(added),) if isinstance(added, str) else added
         staying = {gap.id for gap in self.gaps} - {gap.id for gap in self.between(start, stop) if isinstance(gap, Gap)}
-        fresh, own = [], self._next
+        fresh, own = [], max([self._next - 1, *(piece.id for piece in added if isinstance(piece, Gap))]) + 1
         for piece in added:
             if isinstance(piece, Gap) and piece.id in staying:
                 piece, own = replace(piece, id=own), own + 1
@@ -302,7 +302,7 @@ class GappedText:
         """Read what `dump` gave. ValueError for anything else."""
         try:
             pieces = [valid(piece) if isinstance(piece, str) else _loaded(piece) for piece in stored]
-        except (TypeError, KeyError, AttributeError) as error:
+        except (TypeError, KeyError, AttributeError, OverflowError) as error:
             raise ValueError("no stored text") from error
         gaps = [piece.id for piece in pieces if isinstance(piece, Gap)]
         if len(set(gaps)) != len(gaps):

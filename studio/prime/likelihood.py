@@ -262,9 +262,9 @@ def _mean(
     """Mean of the charges over samples and its standard error, from `pairs` antithetic pairs of states a sample.
 
     Times are stratified, over the samples and over the pairs of each; the second state of a pair has time 1 − t and
-    uniforms 1 − u, so that what is masked in one is mostly known in the other. Each state by itself has the right
-    law, which is all that an unbiased mean needs. The samples count as independent in the error, which is thus
-    a little too large: the strata make their times less alike than that.
+    uniforms 1 − u, so that what is masked in one is mostly known in the other. A state taken at random from a pair
+    has the right law, which is all that an unbiased mean needs. The samples count as independent in the error, which is
+    thus a little too large: the strata make their times less alike than that.
     """
     count, length = digits.shape[:2]
     rng = np.random.Generator(np.random.Philox(seed))

@@ -6,12 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import OutOfMemory, Stopped, StudioError
+from studio.prime.sampling import Denoiser
 from studio.runtime.devices import FATAL, cuda_problem, import_onnxruntime, missing_library, one_line, physical_cores
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
 DEVICES = ("auto", "cpu", "cuda")
+AT_ONCE = 32
+"""Samples in a call: more would be no faster, and take memory without end."""
 _SHORT = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA"}
 _CPU = "CPUExecutionProvider"
 _CUDA = (
@@ -113,6 +116,8 @@ class OnnxDenoiser:
         if not len(rows):
             return np.empty((0, self._vocab_size), dtype=np.float32)
         y, rows = asked_samples(y, rows)
+        if len(y) > AT_ONCE:
+            return in_parts(lambda y, rows: self._run(y, rows, options), y, rows, AT_ONCE)
         try:
             (logits,) = self._session.run(["logits"], {"y": y, "rows": rows}, options)
         except Exception as error:
@@ -160,6 +165,20 @@ def asked_samples(y: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], ND
     if len(asked) == len(y):
         return y, rows
     return y[asked], places * y.shape[1] + rows % y.shape[1]
+
+
+def in_parts(denoise: Denoiser, y: NDArray[Any], rows: NDArray[Any], most: int) -> NDArray[np.float32]:
+    """What `denoise` says of all samples, at most so many of them at once; rows must not be empty."""
+    samples, tokens = rows // y.shape[1], y.shape[1]
+    logits = None
+    for first in range(0, len(y), most):
+        here = (samples >= first) & (samples < first + most)
+        if here.any():
+            part = denoise(y[first : first + most], rows[here] - first * tokens)
+            logits = np.empty((len(rows), part.shape[1]), part.dtype) if logits is None else logits
+            logits[here] = part
+    assert logits is not None
+    return logits
 
 
 class StoppableDenoiser:

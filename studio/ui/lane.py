@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from studio.errors import OutOfMemory
 from studio.generation import GenerationRequest
-from studio.runtime.denoiser import asked_samples
+from studio.runtime.denoiser import asked_samples, in_parts
 from studio.ui.runs import Run
 
 if TYPE_CHECKING:
@@ -72,16 +72,7 @@ class TimedDenoiser:
                     raise
                 loaded.most = len(y) // 2
                 log.info("%d samples do not fit into memory: going on with %d at once", len(y), loaded.most)
-        sample, tokens, most = rows // y.shape[1], y.shape[1], loaded.most
-        logits = None
-        for first in range(0, len(y), most):
-            here = (sample >= first) & (sample < first + most)
-            if here.any():
-                part = self(y[first : first + most], rows[here] - first * tokens)
-                logits = np.empty((len(rows), part.shape[1]), part.dtype) if logits is None else logits
-                logits[here] = part
-        assert logits is not None
-        return logits
+        return in_parts(self, y, rows, loaded.most)
 
 
 class Lane:

@@ -147,6 +147,8 @@ def test_what_is_pasted_is_text_and_its_gaps_have_ids_of_their_own():
     text.apply(text.replace(0, 1, [Gap(1, 3), "\ud83d"[:0]]))
     assert sorted(gap.id for gap in text.gaps) == [1, 2]
     assert valid("\ud83d\ude00 \ud83d") == "😀 \ufffd" and valid(HARD) == HARD
+    text.apply(text.replace(0, 0, [Gap(4, 1), Gap(1, 1)]))
+    assert sorted(gap.id for gap in text.gaps) == [1, 2, 4, 5]
     text.apply(text.replace(0, 0, "\ud83d!"))
     assert text.text.startswith("\ufffd!")
 
