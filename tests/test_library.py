@@ -464,9 +464,10 @@ def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
         command = [sys.executable, "-c", WRITER, str(root), str(round_ * 1000)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        told = [process.stdout.readline().strip() for _ in range(round_ % 3)]  # so many at least, however slow it is
         time.sleep(rng.random() * 0.25)
         process.kill()
-        told = process.stdout.read().split("\n")[:-1]
+        told += process.stdout.read().split("\n")[:-1]
         assert process.wait() == -signal.SIGKILL
         process.stdout.close()
         kept |= {line for line in told if not line.startswith("-")}
@@ -487,7 +488,7 @@ def test_thirty_kills_lose_nothing(tmp_path: Path) -> None:
                 assert load_picture(item.file).size == (12, 12) and item.input and load_picture(item.input)
                 assert library.thumbnails([item.key]) and item.tags == ("a", "b")
         library.close()
-    assert len(kept) > 30
+    assert len(kept) > 15
     library = Library(root)
     library.tidy()
     keys = library.ids()
