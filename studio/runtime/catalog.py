@@ -162,7 +162,9 @@ def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
 
 
 def export_bundle(bundle: Bundle, path: str | Path) -> None:
-    """Write a bundle as one `.primebundle` file, whole or not at all; equal bundles give equal bytes."""
+    """Write a bundle as one `.primebundle` file, whole or not at all; equal bundles give equal bytes. StudioError when
+    its files are no longer what they were."""
+    Bundle.open(bundle.path)
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in [MANIFEST, *sorted(bundle.manifest.files)]:
             # Stored: weights do not shrink, and deflate differs between versions of zlib.
@@ -202,7 +204,8 @@ def replaces_shipped(name: str) -> bool:
 
 def rename_bundle(bundle: Bundle, title: str) -> Bundle:
     """Give an imported model another title, and the name that follows from it; its digest changes with that, so what
-    it made before cannot be made again to the same pixels. StudioError where the name is taken or none."""
+    it made before cannot be made again to the same pixels. StudioError where the name is taken or none, or where the
+    model is damaged; nothing is changed then."""
     name = re.sub(r"[^a-z0-9.]+", "-", title.lower()).strip("-._")[:64].strip("-._")
     target = user_models() / name
     if not name or not title.strip():
@@ -211,6 +214,7 @@ def rename_bundle(bundle: Bundle, title: str) -> Bundle:
         raise StudioError(f"The model {bundle.name} came with the program and cannot be renamed.")
     if name != bundle.path.name and any((folder / name).exists() for folder in models_folders()):
         raise AlreadyThere(f"A model {name} is already there; choose another name.")
+    Bundle.open(bundle.path)
     try:
         manifest = json.loads((bundle.path / MANIFEST).read_bytes()) | {"name": name, "title": " ".join(title.split())}
         try:

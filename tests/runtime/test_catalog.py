@@ -157,6 +157,14 @@ def test_verify_runs_the_network(folder: Any) -> None:
         verify_bundle(folder.path)
 
 
+def test_what_was_damaged_meanwhile_is_not_exported(folder: Any, tmp_path: Path) -> None:
+    bundle = Bundle.open(folder.path)
+    (folder.path / "weights.safetensors").write_bytes(bytes(104))
+    with pytest.raises(StudioError, match=r"weights\.safetensors"):
+        export_bundle(bundle, tmp_path / "m.primebundle")
+    assert not (tmp_path / "m.primebundle").exists()
+
+
 # Hostile archives
 
 

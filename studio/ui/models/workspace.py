@@ -1,7 +1,7 @@
 """The Models workspace: what is installed, and bringing models in, out and away."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from studio.runtime.catalog import (
 )
 from studio.ui import dialogs
 from studio.ui.models import jobs
+from studio.ui.models.commands import PLACE, add_actions
 from studio.ui.models.details import Details
 from studio.ui.models.listing import Card, ModelList
 from studio.ui.models.speeds import Speeds, measure_speed
@@ -33,7 +34,6 @@ from studio.ui.workspace import Workspace
 if TYPE_CHECKING:
     from studio.ui.context import Studio
 
-PLACE = "models"
 FILES = f"Models and checkpoints (*{SUFFIX} {' '.join('*' + suffix for suffix in jobs.CHECKPOINTS)})"
 
 
@@ -46,7 +46,7 @@ class ModelsWorkspace(Workspace):
 
     def __init__(self, studio: "Studio"):
         super().__init__(studio)
-        self._actions = _actions(self)
+        self._actions = add_actions(self)
         self._job: asyncio.Task[None] | None = None
         self.speeds = Speeds(studio.settings, studio.lane.device)
         self._measuring, self._filling = "", False
@@ -240,27 +240,29 @@ class ModelsWorkspace(Workspace):
 
     def verify(self) -> None:
         if self.bundle is not None:
-            self._start(f"Verifying {self.bundle.name}", self._verify([self.bundle.name]))
+            self._start(f"Verifying {self.bundle.name}", self._verify([self.bundle.path]))
 
     def verify_all(self) -> None:
         models = self.studio.models
-        names = [bundle.name for bundle in models.all()] + [path.name for path, _ in models.broken]
-        self._start("Verifying all models", self._verify(names))
+        paths = [bundle.path for bundle in models.all()] + [path for path, _ in models.broken]
+        self._start("Verifying all models", self._verify(paths))
 
-    async def _verify(self, names: list[str]) -> None:
+    async def _verify(self, paths: list[Path]) -> None:
         """Every file against its checksum, and a run of the network, on the lane as all runs are."""
         problems = []
-        for name in names:
-            self._say(f"Verifying {name}")
+        for path in paths:
+            self._say(f"Verifying {path.name}")
             try:
-                await asyncio.wrap_future(self.studio.lane.submit(verify_bundle, name))
+                await asyncio.wrap_future(self.studio.lane.submit(verify_bundle, path))
             except StudioError as error:
                 problems.append(str(error))
         for problem in problems:
             self.studio.notices.show(problem, "error", PLACE)
         if not problems:
-            which = names[0] if len(names) == 1 else f"All {len(names)} models"
-            self.studio.notices.show(f"{which}: whole, and run{'s' if len(names) == 1 else ''}.", "success", PLACE)
+            which = (
+                f"{paths[0].name}: whole, and runs." if len(paths) == 1 else f"All {len(paths)} models: whole, and run."
+            )
+            self.studio.notices.show(which, "success", PLACE)
 
     async def rename(self) -> None:
         bundle = self.bundle
@@ -271,8 +273,10 @@ class ModelsWorkspace(Workspace):
             self, "New title of the model", bundle.manifest.title, yes="Rename", details=details
         )
         if title is not None and title != bundle.manifest.title:
-            renamed = await asyncio.to_thread(rename_bundle, bundle, title)
-            await self.studio.models.reload()
+            try:
+                renamed = await asyncio.to_thread(rename_bundle, bundle, title)
+            finally:
+                await self.studio.models.reload()
             self.list.choose(renamed.name)
 
     async def remove(self) -> None:
@@ -284,8 +288,10 @@ class ModelsWorkspace(Workspace):
             details += " The model of this name that came with the program takes its place."
         if await dialogs.confirm(self, f"Remove {card.title}?", yes="Remove", no="Keep", details=details, danger=True):
             folder = card.bundle.path.name if card.bundle else card.name
-            await asyncio.to_thread(remove_bundle, folder)
-            await self.studio.models.reload()
+            try:
+                await asyncio.to_thread(remove_bundle, folder)
+            finally:
+                await self.studio.models.reload()
 
     # -- speed
 
@@ -325,6 +331,7 @@ class ModelsWorkspace(Workspace):
             try:
                 await work
             finally:
+                await self.studio.models.reload()  # whatever came of it: a model may be damaged
                 self._job = None
                 self.job_line.hide()
 
@@ -366,31 +373,3 @@ class ModelsWorkspace(Workspace):
 
     def close_down(self) -> None:
         self._stop_job()
-
-
-def _actions(workspace: ModelsWorkspace) -> dict[str, Any]:
-    """What can be done, by the last part of its id."""
-    made = {}
-    handlers: tuple[tuple[str, str, Callable[[], Any], str, str, str], ...] = (
-        ("use", "Use this model", workspace.use, "", "play", ""),
-        (
-            "import",
-            "Import…",
-            workspace.import_file,
-            "Ctrl+O",
-            "import",
-            "A .primebundle, or a published .pth or .ckpt",
-        ),
-        ("import-folder", "Import a folder…", workspace.import_folder, "", "folder", "A folder with a manifest.json"),
-        ("export", "Export…", workspace.export, "Ctrl+E", "export", "As one .primebundle file"),
-        ("verify", "Verify", workspace.verify, "", "verify", "Every file, and a run of the network"),
-        ("verify-all", "Verify all", workspace.verify_all, "", "verify", "Every file, and a run of each network"),
-        ("measure", "Measure the speed here", workspace.measure, "", "speed", ""),
-        ("rename", "Rename…", workspace.rename, "F2", "rename", ""),
-        ("remove", "Remove…", workspace.remove, "Del", "trash", "What came with the program stays"),
-    )
-    for name, title, handler, shortcut, icon, help_ in handlers:
-        made[name] = workspace.studio.actions.add(
-            f"{PLACE}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=PLACE, help=help_
-        )
-    return made

@@ -277,6 +277,32 @@ class TestComingAndGoing:
         self.run(qrun, steps)
         assert Bundle.open(folders / "flags-8-8").name == "flags-8-8" and not (folders / "own").exists()
 
+    def test_a_model_that_was_damaged_is_shown_so_after_any_action(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that hides a shipped model, which must not be verified in its place."""
+        answer(monkeypatch, "ask_text", "Flags")
+        path = picture_bundle(folders, "emoji-32")
+        files = {file.name: file.read_bytes() for file in path.iterdir()}
+
+        async def steps() -> None:
+            for name in ("verify", "rename"):
+                for file, data in files.items():
+                    (path / file).write_bytes(data)
+                await studio.models.reload()
+                models.list.choose("emoji-32")
+                (path / "palette.json").write_bytes(b" " * len(files["palette.json"]))
+                studio.notices.clear("models")
+                models._actions[name].trigger()
+                await until(lambda: "emoji-32" in [path.name for path, _ in studio.models.broken])
+                await settled()
+                assert "palette.json" in studio.told("models")[0]
+                assert "cannot be used" in models.list.card.right and not models._actions["use"].isEnabled()  # pyright: ignore
+            assert names(models) == ["own", "storybook", "emoji-32"]
+
+        self.run(qrun, steps)
+        assert (path / "manifest.json").read_bytes() == files["manifest.json"]
+
     def test_one_job_at_a_time(self, models: ModelsWorkspace, qrun: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         answer(monkeypatch, "confirm", False)
 
