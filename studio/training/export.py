@@ -39,7 +39,7 @@ def export(
     (texts, paths and defaults may have changed since), and `name` its name. Without `evaluate` no data are needed.
     `init` is the bundle whose weights the run started from, if any: its steps, samples and minutes are added to those
     of the run. Raises StudioError where `init` is no bundle, where the checkpoint is another network's, and where the
-    graph and the network disagree by more than 2e-4.
+    graph and the network disagree, see `verify_graph`.
     """
     check_replaceable(output)
     earlier = _training_of(init) if init else {}

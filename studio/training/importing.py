@@ -201,8 +201,8 @@ def write_published(
 ) -> Path:
     """Write a bundle to the folder `output`, which it replaces. `tokenizer`: tokenizer.json, for texts.
 
-    Raises StudioError where the weights do not fit the network, or the graph and the network disagree by more
-    than 2e-4.
+    Raises StudioError where the weights do not fit the network, or the graph and the network disagree, see
+    `verify_graph`.
     """
     check_name(name)
     check_replaceable(output)

@@ -19,6 +19,7 @@ from studio.training.networks import Network
 
 GRAPH, WEIGHTS = "denoiser.onnx", "weights.safetensors"
 TOLERANCE = 2e-4
+"""For logits up to 32; float32 rounds larger ones as much more."""
 _INLINE = 1024  # tensors of fewer elements stay in the graph
 
 
@@ -130,12 +131,13 @@ def _move_weights_out(model: onnx.ModelProto, weights: Path) -> None:
 def verify_graph(network: Network, folder: Path, num_tokens: int, seed: int = 0) -> float:
     """Largest difference of the logits between PyTorch and ONNX Runtime, at batch sizes 1 and 3.
 
-    Raises StudioError where it exceeds 2e-4.
+    Raises StudioError where it exceeds 2e-4, or 2e-4 / 32 of the largest logit: states drawn at random are such as no
+    data ever gave, and of those a trained network can say several hundred.
     """
     config = network.config
     session = import_onnxruntime().InferenceSession(str(folder / GRAPH), providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(seed)
-    worst = 0.0
+    worst = largest = 0.0
     for batch, rows in ((1, num_tokens), (3, 7)):
         y = rng.integers(0, config.base + 1, (batch, num_tokens, config.length))
         wanted = rng.choice(batch * num_tokens, rows, replace=False)
@@ -143,6 +145,11 @@ def verify_graph(network: Network, folder: Path, num_tokens: int, seed: int = 0)
             expected = network(torch.from_numpy(y), torch.from_numpy(wanted)).numpy()
         got = np.asarray(session.run(["logits"], {"y": y, "rows": wanted})[0])
         worst = max(worst, float(np.abs(expected - got).max()))
-    if not worst <= TOLERANCE:
-        raise StudioError(f"The exported graph differs from the network by {worst:.1e}; it was not kept.")
+        largest = max(largest, float(np.abs(expected).max()))
+    allowed = TOLERANCE * max(1.0, largest / 32)
+    if not worst <= allowed:
+        raise StudioError(
+            f"The exported graph differs from the network by {worst:.1e}, where {allowed:.1e} is allowed, and was not "
+            "kept: install torch and onnx in the versions that Prime Studio names, and export again."
+        )
     return worst

@@ -114,7 +114,7 @@ def new_model(
         defaults |= {"schedule": "cosine", "policy": "even", "remask": 0.3}
         defaults |= {"temperature": 0.9, "temperature_slope": [-0.5, 1.0]}
     else:
-        defaults |= {"schedule": "linear", "policy": "confidence", "temperature": 0.8, "top_p": 0.8}
+        defaults |= {"schedule": "linear", "policy": "even", "temperature": 0.8, "top_p": 0.8}
     return Recipe(
         name=name,
         modality=modality,

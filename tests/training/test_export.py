@@ -98,6 +98,22 @@ def test_a_graph_that_differs_is_not_kept(picture_recipe: Recipe, tmp_path: Path
     assert [path.name for path in output.parent.iterdir()] == ["tiny"]
 
 
+def test_large_logits_may_differ_by_as_much_more(picture_recipe: Recipe, tmp_path: Path):
+    """Of states drawn at random a trained network is sure beyond all measure, and float32 rounds what it says."""
+    network = build_network(picture_recipe.network_settings()).eval()
+    with torch.no_grad():
+        parameters = list(network.parameters())
+        torch.nn.init.normal_(parameters[-1], std=1e3)
+        torch.nn.init.normal_(parameters[-2], std=1e3)
+    onnx_graph.round_to_half(network)
+    onnx_graph.write_graph(network, tmp_path, picture_recipe.num_tokens, any_length=False)
+    assert onnx_graph.verify_graph(network, tmp_path, picture_recipe.num_tokens) > onnx_graph.TOLERANCE
+    with torch.no_grad():
+        parameters[0].mul_(1 + 1e-4)
+    with pytest.raises(StudioError, match="differs"):
+        onnx_graph.verify_graph(network, tmp_path, picture_recipe.num_tokens)
+
+
 def test_a_folder_that_is_no_bundle_is_left_alone(picture_recipe: Recipe, tmp_path: Path):
     checkpoint = train(picture_recipe, tmp_path / "run", max_minutes=0)
     precious = tmp_path / "precious"
