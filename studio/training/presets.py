@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.errors import StudioError
+from studio.prime.subtokens import smallest_base
 from studio.training.recipe import DataSettings, Recipe, TokenSettings, TrainingSettings
 
 SIZES = {
@@ -143,11 +144,3 @@ def _transformer(size: str, length: int) -> dict[str, Any]:
 def divisors(length: int) -> tuple[int, ...]:
     """The granularities that ℓ allows."""
     return tuple(number for number in range(1, length + 1) if length % number == 0)
-
-
-def smallest_base(vocab_size: int, length: int) -> int:
-    """The smallest b with b^ℓ at least C, searched in whole numbers."""
-    base = 2
-    while base**length < vocab_size:
-        base += 1
-    return base

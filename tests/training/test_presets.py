@@ -4,7 +4,7 @@ import pytest
 
 from studio.errors import StudioError
 from studio.training.networks import build_network
-from studio.training.presets import SIZES, divisors, fine_tuning, new_model, smallest_base
+from studio.training.presets import SIZES, divisors, fine_tuning, new_model
 from studio.training.validation import problems
 
 MODELS = Path(__file__).parents[2] / "models"
@@ -49,7 +49,5 @@ def test_what_is_no_model_is_one_sentence(tmp_path: Path):
         new_model("mine", "image", "huge")
 
 
-def test_numbers():
+def test_granularities():
     assert divisors(12) == (1, 2, 3, 4, 6, 12)
-    assert [smallest_base(50257, length) for length in (2, 3, 4, 6, 8, 16)] == [225, 37, 15, 7, 4, 2]
-    assert smallest_base(32768, 5) == 8
