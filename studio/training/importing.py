@@ -21,13 +21,12 @@ from studio.training.checkpoints import lookup, read_checkpoint, shown
 from studio.training.networks import Network, build_network, network_settings
 from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
 from studio.training.published_sizes import picture_sizes, text_sizes
+from studio.training.validation import is_name
 
 PICTURE_NOTICE = (
     "Weights of MDM-Prime (Chao et al., arXiv:2505.18495), published under CC BY-NC 4.0: not for commercial use."
 )
 TEXT_NOTICE = "Weights of MDM-Prime (Chao et al., arXiv:2505.18495), published under the Apache License 2.0."
-
-_NAME = re.compile(r"(?=.{1,64}$)[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def _text(
 
 def check_name(name: str) -> None:
     """Raise StudioError unless `name` can be the name of a model."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise StudioError(
             f"A model cannot be named {shown(name)}: use up to 64 letters and digits, with single . _ - between."
         )

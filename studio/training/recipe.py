@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,15 +127,19 @@ def recipe_toml(recipe: Recipe) -> str:
     def write(table: dict[str, Any], prefix: str) -> str:
         # What JSON writes for strings, numbers, truth values and lists of them, TOML reads.
         plain = [
-            f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            f"{_toml_key(key)} = {json.dumps(value, ensure_ascii=False)}"
             for key, value in table.items()
             if not isinstance(value, dict)
         ]
-        inner = [(key, value) for key, value in table.items() if isinstance(value, dict)]
+        inner = [(_toml_key(key), value) for key, value in table.items() if isinstance(value, dict)]
         tables = [f"\n[{prefix}{key}]\n" + write(value, f"{prefix}{key}.") for key, value in inner]
         return "".join(f"{line}\n" for line in plain) + "".join(tables)
 
     return write(recipe_table(recipe), "").replace("\x7f", "\\u007f")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)
 
 
 def _build(kind: type, table: dict[str, Any], where: str) -> Any:

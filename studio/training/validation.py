@@ -5,14 +5,37 @@ import math
 import re
 import typing
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from studio.datasets.pictures import FITS
 from studio.files import is_utf8
+from studio.prime.drawing import DRAWS
+from studio.prime.policies import NO_CORRECTOR, POLICIES
+from studio.prime.schedules import NO_WARP, Triple, alpha
 from studio.training.recipe import Recipe
 
 Problem = tuple[str, str]
 """(field, such as "training.steps"; what must be mended: "must be … , not …")."""
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The recipe's defaults, which become the manifest's. `studio.runtime.bundle` has them in pydantic."""
+
+    steps: int = 32
+    schedule: str = "cosine"
+    policy: str = "ancestral"
+    granularity: int = 1
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    remask: float = 0.0
+    draw: str = "joint"
+    temperature_slope: tuple[float, float] = (0.0, 1.0)
+    warp: Triple = NO_WARP
+    corrector: Triple = NO_CORRECTOR
+
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "modality": ("image", "text"),
@@ -22,6 +45,8 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "training.schedule": ("linear", "cosine"),
     "training.precision": ("auto", "bf16", "no"),
     "training.device": ("auto", "cpu", "cuda"),
+    "defaults.policy": POLICIES,
+    "defaults.draw": DRAWS,
 }
 _RANGES: dict[str, tuple[float, float]] = {  # both ends are allowed
     "data.valid_share": (0.001, 0.9),
@@ -47,14 +72,44 @@ _RANGES: dict[str, tuple[float, float]] = {  # both ends are allowed
     "training.patience": (0, 10_000),
     "training.checkpoint_minutes": (0, 1440),
     "training.keep": (0, 1000),
+    "defaults.steps": (1, 100_000),
+    "defaults.temperature": (0, 100),
+    "defaults.top_p": (1e-9, 1),
+    "defaults.top_k": (0, 1 << 20),
+    "defaults.remask": (0, 1),
 }
+_LISTS: dict[str, tuple[tuple[float, float], ...]] = {
+    "training.betas": ((0, 0.999999), (0, 0.999999)),
+    "defaults.temperature_slope": ((-100, 100), (1e-9, 100)),
+    "defaults.warp": ((1e-9, 100), (1e-9, 100), (-100, 100)),
+    "defaults.corrector": ((0, 1000), (0, 1000), (0, 1000)),
+}
+MAX_TABLE = 1 << 28  # as in studio.runtime.bundle
 _NAME = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 
 
 def problems(recipe: Recipe) -> list[Problem]:
     """Every problem, in the order of the recipe's fields; of wrong types only, where there are any."""
-    wrong_types = list(_types(recipe, ""))
-    return wrong_types or [*_values(recipe, ""), *_agreement(recipe)]
+    if wrong_types := list(_types(recipe, "")):
+        return wrong_types
+    names = [field.name for field in dataclasses.fields(Defaults)]
+    if unknown := [name for name in recipe.defaults if name not in names]:
+        return [
+            (f"defaults.{name}", f"is not known: leave it out, or use one of {', '.join(names)}") for name in unknown
+        ]
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in recipe.defaults.items()}
+    defaults = Defaults(**given)
+    return list(_types(defaults, "defaults.")) or [
+        *_values(recipe, ""),
+        *_values(defaults, "defaults."),
+        *_agreement(recipe),
+        *_agreement_of(defaults, recipe),
+    ]
+
+
+def is_name(text: str) -> bool:
+    """Whether a model can have this name."""
+    return _NAME.fullmatch(text) is not None and len(text) <= 64
 
 
 def _types(node: Any, prefix: str) -> Iterator[Problem]:
@@ -88,20 +143,48 @@ def _values(node: Any, prefix: str) -> Iterator[Problem]:
             yield from _values(value, name + ".")
         elif field.type is str and not is_utf8(value):
             yield name, f"must be UTF-8, as a recipe is, not {value!r}: give the file or folder another name"
-        elif name == "name" and not (_NAME.fullmatch(value) and len(value) <= 64):
+        elif name == "name" and not is_name(value):
             yield name, f"must be letters and digits with . _ - between them, at most 64, not {value!r}"
         elif name in _CHOICES and value not in _CHOICES[name]:
             yield name, f"must be one of {', '.join(map(str, _CHOICES[name]))}, not {value!r}"
         elif name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
             low, high = _RANGES[name]
             yield name, f"must lie between {low:,g} and {high:,g}, not be {value:,g}"
+        elif name in _LISTS and not _within(value, _LISTS[name]):
+            wanted = ", ".join(f"{low:g} to {high:g}" for low, high in _LISTS[name])
+            yield name, f"must be {len(_LISTS[name])} numbers, {wanted}, not {list(value)}"
         elif name in ("title", "licence", "data.name") and (len(value) > 200 or "\n" in value):
             yield name, "must be one line of at most 200 characters"
+        elif name in ("title", "licence", "description") and not _is_prose(value):
+            yield name, "must be at most 100,000 characters without tabs or other control characters"
+        elif name == "notices" and not (len(value) <= 1000 and all(_is_prose(notice) for notice in value)):
+            yield name, "must be at most 1000 texts without tabs or other control characters"
+        elif name == "defaults.schedule" and not _is_schedule(value):
+            yield name, f"must be linear, cosine or polyN, N a positive number, not {value!r}"
+
+
+def _within(values: tuple[float, ...], ranges: tuple[tuple[float, float], ...]) -> bool:
+    return len(values) == len(ranges) and all(
+        low <= value <= high for value, (low, high) in zip(values, ranges, strict=True)
+    )
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a manifest takes it."""
+    return len(text) <= 100_000 and text.replace("\n", "").isprintable()
+
+
+def _is_schedule(name: str) -> bool:
+    try:
+        alpha(name, 0.5)
+    except ValueError:
+        return False
+    return len(name) <= 32
 
 
 def _agreement(recipe: Recipe) -> Iterator[Problem]:
     """What the fields say of each other."""
-    tokens, training = recipe.tokens, recipe.training
+    tokens = recipe.tokens
     kinds = {"image": ("palette", "rgb"), "text": ("bpe",)}.get(recipe.modality, ())
     if tokens.tokenizer in _CHOICES["tokens.tokenizer"] and kinds and tokens.tokenizer not in kinds:
         yield "tokens.tokenizer", f"must be {' or '.join(kinds)} for {recipe.modality}, not {tokens.tokenizer!r}"
@@ -120,17 +203,30 @@ def _agreement(recipe: Recipe) -> Iterator[Problem]:
             "tokens.base",
             f"is too small: {tokens.length} digits of base {tokens.base} cannot write {tokens.vocab_size:,} classes",
         )
-    if not tokens.granularities:
-        yield "tokens.granularities", "must name at least one number"
+    elif tokens.base**tokens.length >= 1 << 62 or (
+        tokens.length > 1 and (tokens.base + 1) * tokens.length * tokens.vocab_size > MAX_TABLE
+    ):
+        yield "tokens.base", "is too large for so many digits and classes: choose a smaller one"
+    if not 1 <= len(tokens.granularities) <= 64:
+        yield "tokens.granularities", "must name from 1 to 64 numbers"
     elif bad := [g for g in tokens.granularities if g < 1 or tokens.length % g]:
         yield "tokens.granularities", f"must divide the length {tokens.length}; {', '.join(map(str, bad))} do not"
     if tokens.weights and (len(tokens.weights) != len(tokens.granularities) or min(tokens.weights) <= 0):
         yield "tokens.weights", "must be one positive number for each granularity"
-    if len(training.betas) != 2 or not all(0 <= beta < 1 for beta in training.betas):
-        yield "training.betas", f"must be two numbers from 0 to below 1, not {list(training.betas)}"
     widths = recipe.network.get("widths", ())
     halvings = 1 << max(0, len(widths) - 1) if isinstance(widths, tuple | list) else 1
     if recipe.network.get("family") == "unet" and any(side % halvings for side in tokens.grid):
         yield "tokens.grid", f"must be multiples of {halvings} for this network, not {list(tokens.grid)}"
     if recipe.network and recipe.network.get("family") not in ("unet", "transformer"):
         yield "network.family", f"must be unet or transformer, not {recipe.network.get('family')!r}"
+
+
+def _agreement_of(defaults: Defaults, recipe: Recipe) -> Iterator[Problem]:
+    granularities = recipe.tokens.granularities
+    if granularities and defaults.granularity not in granularities:
+        among = ", ".join(map(str, granularities))
+        yield "defaults.granularity", f"must be among the tokens' granularities {among}, not {defaults.granularity}"
+    if defaults.top_k > recipe.tokens.vocab_size:
+        yield "defaults.top_k", f"must be at most the {recipe.tokens.vocab_size:,} classes, not {defaults.top_k:,}"
+    if defaults.remask and defaults.corrector[0]:
+        yield "defaults.remask", "must be 0 beside a corrector, which masks again as well"

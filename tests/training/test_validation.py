@@ -1,11 +1,16 @@
 import dataclasses
+import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from studio.runtime import bundle
+from studio.training.bundling import FORMAT_VERSION
 from studio.training.recipe import Recipe, load_recipe, parse_recipe, recipe_table, recipe_toml
-from studio.training.validation import problems
+from studio.training.validation import MAX_TABLE, Defaults, is_name, problems
 from tests.training.conftest import picture_table, text_table
 
 
@@ -53,6 +58,11 @@ def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
         ("training.patience", -1),
         ("training.keep", "many"),
         ("network", {"family": "mlp"}),
+        ("title", "a\tb"),
+        ("description", "a\tb"),
+        ("notices", ("a", "b\r\n")),
+        ("tokens.granularities", (4,) * 65),
+        ("tokens.base", 1 << 18),
     ],
 )
 def test_every_wrong_field_is_named(field: str, value: Any, tmp_path: Path):
@@ -61,6 +71,61 @@ def test_every_wrong_field_is_named(field: str, value: Any, tmp_path: Path):
     first, sentence = problems(changed(recipe, field, value))[0]
     assert first == field or (field == "network" and first == "network.family")
     assert "\n" not in sentence
+
+
+WRONG_DEFAULTS = [
+    ("bogus key", 1),
+    ("steps", 0),
+    ("steps", "many"),
+    ("steps", True),
+    ("schedule", "poly0"),
+    ("policy", "confidense"),
+    ("granularity", 0),
+    ("temperature", -1),
+    ("temperature", 101.0),
+    ("top_p", 0.0),
+    ("top_p", 1.5),
+    ("top_k", -1),
+    ("remask", 1.1),
+    ("draw", "twice"),
+    ("temperature_slope", [0.5]),
+    ("temperature_slope", [0.5, 0.0]),
+    ("warp", [1.0, 1.0, 200.0]),
+    ("corrector", [1.0, -1.0, 0.0]),
+    ("corrector", 1.0),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_DEFAULTS)
+def test_defaults_that_no_bundle_can_have_are_named(name: str, value: Any, tmp_path: Path):
+    recipe = changed(parse_recipe(picture_table(tmp_path)), "defaults", {name: value})
+    assert [field for field, _ in problems(recipe)] == [f"defaults.{name}"]
+    with pytest.raises(ValidationError):
+        bundle.Defaults.model_validate_json(json.dumps({name: value}))
+
+
+@pytest.mark.parametrize(
+    ("defaults", "field"),
+    [
+        ({"granularity": 3}, "granularity"),
+        ({"top_k": 17}, "top_k"),
+        ({"remask": 0.1, "corrector": [1, 0, 0]}, "remask"),
+    ],
+)
+def test_defaults_fit_the_model(defaults: dict, field: str, tmp_path: Path):
+    recipe = changed(parse_recipe(picture_table(tmp_path)), "defaults", defaults)
+    assert [field for field, _ in problems(recipe)] == [f"defaults.{field}"]
+
+
+def test_a_recipe_allows_what_a_bundle_can_have():
+    assert dataclasses.asdict(Defaults()) == bundle.Defaults().model_dump()
+    assert (MAX_TABLE, FORMAT_VERSION) == (bundle.MAX_TABLE, bundle.FORMAT_VERSION)
+    texts = ("a", "a.b_c-d", "", "a..b", "-a", "a/b", "a\n", "é", "a" * 64, "a" * 65)
+    field = TypeAdapter(bundle.Manifest.__annotations__["name"])
+    assert [is_name(text) for text in texts] == [True, True] + [False] * 6 + [True, False]
+    for text in texts:
+        with nullcontext() if is_name(text) else pytest.raises(ValidationError):
+            field.validate_python(text)
 
 
 def test_digits_that_cannot_write_all_classes(tmp_path: Path):
@@ -78,7 +143,9 @@ def test_all_problems_are_told_in_the_order_of_the_fields(tmp_path: Path):
 @pytest.mark.parametrize("table", [picture_table, text_table])
 def test_a_recipe_survives_its_file(table: Any, tmp_path: Path):
     recipe = parse_recipe(table(tmp_path))
-    recipe = dataclasses.replace(recipe, title='Ü "quoted" \\ \t 🙂', notices=("a\nb", "c"))
+    recipe = dataclasses.replace(recipe, title='Ü "quoted" \\ 🙂', notices=("a\nb", "c"))
+    recipe = dataclasses.replace(recipe, network=recipe.network | {'an odd "key"': {"a.b": 1}})
+    recipe = changed(recipe, "data.column", "tab\t \x7f")
     (tmp_path / "r.toml").write_text(recipe_toml(recipe), encoding="utf-8")
     again = load_recipe(tmp_path / "r.toml")
     assert again == parse_recipe(recipe_table(recipe))
