@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.generation import Options
 from studio.prime.drawing import DRAWS
-from studio.prime.policies import NO_CORRECTOR, POLICIES
+from studio.prime.policies import NO_CORRECTOR, POLICIES, from_nothing
 from studio.prime.schedules import NO_WARP, SCHEDULES
 from studio.runtime.bundle import Bundle, Corrector, Slope, Warp
 
@@ -30,6 +30,7 @@ class SamplingSettings(QObject):
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self._bundle: Bundle | None = None
+        self._nothing_given = False
         self._values: dict[str, Any] = {
             "granularity": 1,
             "steps": 32,
@@ -61,11 +62,22 @@ class SamplingSettings(QObject):
         self.changed.emit()
 
     def defaults(self) -> dict[str, Any]:
-        """The model's own options; without a model none."""
+        """The model's own options, of a picture with nothing given `from_nothing`; without a model none."""
         if self._bundle is None:
             return {}
         known = self._bundle.manifest.defaults.model_dump()
+        if self._nothing_given and self._bundle.manifest.modality == "image":
+            known |= from_nothing(known["policy"])
         return {name: value for name, value in known.items() if name in self._values}
+
+    def set_nothing_given(self, nothing: bool) -> None:
+        """Whether the next run has nothing of a picture to go by; options that are the defaults stay so."""
+        if nothing != self._nothing_given:
+            follow = self.are_default()
+            self._nothing_given = nothing
+            if follow:
+                self._values |= {name: self._valid(name, value) for name, value in self.defaults().items()}
+            self.changed.emit()
 
     def are_default(self) -> bool:
         """Whether they are what the model brings."""

@@ -73,7 +73,6 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
         "overlay": workspace.canvas.overlay,
         "model": settings.bundle.name if settings.bundle else None,
         "settings": settings.dump(),
-        "borrowed": workspace.borrowed,
     }
     if job is not None:
         state["run"] = {
@@ -112,8 +111,8 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
     document.set_frame(frame)
     document.undo_stack.clear()
     workspace.settings.set_bundle(bundle)
+    workspace.note_given()
     workspace.settings.load(settings)
-    workspace.borrowed = state.get("borrowed") is True
     with suppress(StudioError):  # of a model with more digits
         document.set_planes(chosen)
     workspace.opening.title = title

@@ -109,11 +109,7 @@ class Making(QObject):
     def all_is_open(self) -> bool:
         """Whether the next run gets nothing of the picture to go by."""
         bundle = self.settings.bundle
-        return (
-            bundle is not None
-            and not self.pending
-            and self.units() == bundle.num_tokens * self.settings.get("granularity")
-        )
+        return bundle is not None and self.units() == bundle.num_tokens * self.settings.get("granularity")
 
     def branch_problem(self, index: int | None = None, again: NDArray[np.bool_] | None = None) -> str:
         """Why there is no going on from a frame (the one shown), in one sentence; "" where there is. As `branch`."""

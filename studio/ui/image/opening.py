@@ -176,6 +176,7 @@ class Opening(QObject):
             )
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)  # first, for its grid bounds the frame
+            of.settings.set_nothing_given(bool((request.given.unpack() == bundle.subtokens.mask_id).all()))
         lost = of.settings.take(request)
         if lost and same:
             of.studio.notices.show(lost, kind="warning", place=of.name)

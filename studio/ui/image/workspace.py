@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWi
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, parameters_of
 from studio.media.images import Picture
-from studio.prime.policies import from_nothing
 from studio.ui import history
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
@@ -96,7 +95,6 @@ class ImageWorkspace(Workspace):
         timeline.export.connect(self._export_as)
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
         self.opening, self.surprise = Opening(self), Surprise(self)
-        self.borrowed = False  # whether the settings for making from nothing came by themselves
         self._lay_out()
         self._settle = QTimer(self)
         self._settle.setSingleShot(True)
@@ -208,19 +206,7 @@ class ImageWorkspace(Workspace):
 
     async def generate(self) -> None:
         self.studio.notices.clear(self.name)
-        told, defaults = "", self.settings.defaults()
-        other = from_nothing(defaults.get("policy", "ancestral"))
-        if other and self.making.all_is_open() and self.settings.are_default():
-            self.settings.set(**other)
-            self.borrowed = True
-            told = "Nothing of the picture is given, so the settings for making from nothing are in the inspector now."
-        elif self.borrowed and not self.making.all_is_open():
-            self.borrowed = False
-            if other and all(self.settings.get(name) == value for name, value in other.items()):
-                self.settings.set(**{name: defaults[name] for name in other})
-                told = "A part of the picture is given again, and so are the settings that suit that."
-        if told:
-            self.studio.notices.show(told, place=self.name)
+        self.note_given()
         await self.making.generate()
 
     def stop(self) -> None:
@@ -313,7 +299,13 @@ class ImageWorkspace(Workspace):
 
     # ---- what is shown
 
+    def note_given(self) -> None:
+        """Tell the settings whether anything of the picture is given, for that has other defaults."""
+        if not self.making.pending:
+            self.settings.set_nothing_given(self.making.all_is_open())
+
     def _settled(self) -> None:
+        self.note_given()
         units = self.making.units()
         self.panel.set_units((units,) if units else ())
         self.panel.set_problem("" if units else self.making.branch_problem() if self.making.pending else NOTHING)
