@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from studio.generation import (
     plan_of,
     text_request,
 )
-from studio.media.gapped import Fill, Gap
+from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.words import Word, differences
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
@@ -62,7 +63,10 @@ class Filling(QObject):
         self.draft = 0
         self.building = False
         self._words: tuple[object, dict[int, list[Word]], dict[int, NDArray[np.bool_]]] = (None, {}, {})
-        document.leaving.connect(self.clear)  # what was made belongs to its text
+        self._left: WeakKeyDictionary[GappedText, tuple[dict[str, Job], list[Job], Job | None, int, int]] = (
+            WeakKeyDictionary()
+        )
+        document.leaving.connect(self._leave)
         playhead.frame_changed.connect(self.changed)
         playhead.state_changed.connect(self._look)
 
@@ -275,14 +279,30 @@ class Filling(QObject):
                 run.stop()
         self.playhead.watch()
 
+    def _leave(self) -> None:
+        """What was made belongs to its text, and is kept for as long as undo may lead back to that."""
+        if self._jobs:
+            made = (self._jobs, self.comparison, self.job, self.draft, self.playhead.index)
+            self._left[self.document.text] = made
+        self.clear()
+
     def clear(self) -> None:
         """Let go of everything that was made; what is in the text stays."""
         self.stop()
-        self._jobs.clear()
-        self.draft = 0
+        self._jobs, self.draft = {}, 0
         self.playhead.set_run(None)
         self._set_comparison([])
         self.changed.emit()
+
+    def come_back(self) -> None:
+        """The text that is open now may be one that was left, with what was made for it."""
+        if self.document.text in self._left:
+            self._jobs, self.comparison, job, self.draft, index = self._left.pop(self.document.text)
+            self._over.update(self._jobs)  # whatever they made is in the text already
+            self.playhead.set_run(job.run if job else None)
+            self.playhead.show(index)
+            self.changed.emit()
+            self.listed.emit()
 
     def take_up(self, job: Job, draft: int) -> None:
         """Look at a job of an earlier session, which has left its fills already."""

@@ -143,6 +143,7 @@ class TextWorkspace(Workspace):
         document, filling, editor = self.document, self.filling, self.editor
         for signal in (document.edited, document.reset, self.settings.changed, self.playhead.state_changed):
             signal.connect(self._touched)
+        document.reset.connect(filling.come_back)
         document.reset.connect(self._refresh)
         self.settings.changed.connect(self._take_model)
         filling.changed.connect(self._show_frame)

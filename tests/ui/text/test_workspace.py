@@ -772,6 +772,38 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
     with_window(test)
 
 
+def test_undo_brings_back_a_text_with_what_was_made_for_it(with_window: Any, tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("The [[5]] king", encoding="utf-8")
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The ", Gap(1, 4), " king.")
+        text.settings.set(steps=4, variations=3)
+        await text.generate()
+        await until(lambda: text.playhead.state == "done")
+        job, filled = text.filling.job, text.document.text.pieces
+        assert job is not None
+        text.playhead.show(2)
+        for _ in range(2):
+            await text.open_text(tmp_path / "b.txt")
+            assert text.filling.job is None and text.playhead.run is None
+            text.document.undo_stack.undo()
+            assert text.document.text.pieces == filled
+            assert text.filling.job is job and text.filling.drafts == 3 and text.playhead.index == 2
+        text.filling.look_at(job, 1)
+        assert text.filling.draft == 1 and text.document.text.pieces != filled
+        # One that may be going on is over, and what it had come to is there.
+        text.settings.set(steps=2000, variations=1)
+        run = await text.filling.generate()
+        assert run is not None
+        await until(lambda: text.playhead.last > 0)
+        await text.open_text(tmp_path / "b.txt")
+        text.document.undo_stack.undo()
+        await until(lambda: text.playhead.state in ("stopped", "done"))
+        assert text.playhead.run is run and text.playhead.last > 0
+
+    with_window(test)
+
+
 def test_words_are_found_round_the_end(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "The king and ", Gap(1, 3, "was"), " the King's\nking.")
