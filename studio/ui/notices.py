@@ -5,8 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QHideEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from studio.ui.fonts import font
 from studio.ui.icons import icon
@@ -15,8 +24,10 @@ from studio.ui.widgets.icon_button import IconButton, IconLabel
 
 Kind = Literal["info", "warning", "error", "success"]
 ROLES = {"info": "info", "warning": "warning", "error": "danger", "success": "success"}
+WINDOW = "window"
+"""The place of what is told wherever the user is."""
 READING_TIME = 8000
-"""Milliseconds after which good news without a question leave on their own."""
+"""Milliseconds in sight after which good news without a question leave on their own."""
 MOST = 3
 """Notices at one place; the oldest leaves."""
 
@@ -27,7 +38,7 @@ class Notice:
 
     text: str
     kind: Kind = "info"
-    place: str = "window"
+    place: str = WINDOW
     details: str = ""
     action: str = ""
     on_action: Callable[[], object] | None = None
@@ -39,7 +50,7 @@ class Notice:
 
 
 class Notices(QObject):
-    """What is told now, by place: the name of a workspace, or "window"."""
+    """What is told now, by place: the name of a workspace, or WINDOW."""
 
     shown = Signal(object)
     dismissed = Signal(object)
@@ -52,7 +63,7 @@ class Notices(QObject):
         self,
         text: str,
         kind: Kind = "info",
-        place: str = "window",
+        place: str = WINDOW,
         details: str = "",
         *,
         action: str = "",
@@ -69,7 +80,7 @@ class Notices(QObject):
         self.shown.emit(notice)
         return notice
 
-    def show_all(self, texts: Sequence[str], heading: str, kind: Kind = "warning", place: str = "window") -> None:
+    def show_all(self, texts: Sequence[str], heading: str, kind: Kind = "warning", place: str = WINDOW) -> None:
         """Tell one thing as it is, several under a heading with all of them as details: a place shows a few at once."""
         if len(texts) == 1:
             self.show(texts[0], kind, place)
@@ -92,23 +103,23 @@ class Notices(QObject):
 
 
 class NoticeBar(QWidget):
-    """Shows the notices of one place; without any it takes no room."""
+    """Shows the notices of one place and of the window. It lies over a view: what is told moves nothing."""
 
     def __init__(self, notices: Notices, place: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._notices, self._place = notices, place
         self._rows: dict[Notice, _Row] = {}
         self._layout = QVBoxLayout(self)
-        self._layout.setContentsMargins(8, 8, 8, 0)
+        self._layout.setContentsMargins(8, 8, 8, 8)
         self._layout.setSpacing(4)
         self.setVisible(False)
         notices.shown.connect(self._add)
         notices.dismissed.connect(self._remove)
-        for notice in notices.at(place):
+        for notice in [*notices.at(WINDOW), *notices.at(place)]:
             self._add(notice)
 
     def _add(self, notice: Notice) -> None:
-        if notice.place != self._place:
+        if notice.place not in (self._place, WINDOW):
             return
         row = _Row(notice, self)
         row.dismiss.connect(self._notices.dismiss)
@@ -116,7 +127,8 @@ class NoticeBar(QWidget):
         self._layout.addWidget(row)
         row.show()
         self.setVisible(True)
-        QAccessible.updateAccessibility(QAccessibleEvent(row, QAccessible.Event.Alert))
+        if row.isVisible():
+            QAccessible.updateAccessibility(QAccessibleEvent(row, QAccessible.Event.Alert))
 
     def _remove(self, notice: Notice) -> None:
         row = self._rows.pop(notice, None)
@@ -127,6 +139,16 @@ class NoticeBar(QWidget):
         row.hide()
         row.deleteLater()
         self.setVisible(bool(self._rows))
+
+
+def notices_over(view: QWidget, bar: NoticeBar, above: int = 0) -> QGridLayout:
+    """A view with a bar at its foot, `above` so many pixels that stay free."""
+    stage, foot = QGridLayout(), QVBoxLayout()
+    foot.setContentsMargins(0, 0, 0, above)
+    foot.addWidget(bar)
+    stage.addWidget(view, 0, 0)
+    stage.addLayout(foot, 0, 0, Qt.AlignmentFlag.AlignBottom)
+    return stage
 
 
 class _Row(QFrame):
@@ -160,10 +182,21 @@ class _Row(QFrame):
         close = IconButton("close", "Dismiss", size=16)
         close.clicked.connect(self._dismiss)
         line.addWidget(close)
-        if notice.leaves:
-            timer = QTimer(self, singleShot=True, interval=READING_TIME)
-            timer.timeout.connect(self._dismiss)
-            timer.start()
+        self._reading = QTimer(self, interval=READING_TIME)
+        self._reading.timeout.connect(self._leave)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._notice.leaves:
+            self._reading.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._reading.stop()
+
+    def _leave(self) -> None:
+        if not self.underMouse():  # else a click on it would fall on what it covers
+            self._dismiss()
 
     def _details_button(self, layout: QVBoxLayout) -> QPushButton:
         details = QPlainTextEdit(self._notice.details)

@@ -9,11 +9,11 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from studio.ui import dialogs, menus
 from studio.ui.context import Studio
-from studio.ui.notices import Notice, NoticeBar
+from studio.ui.notices import Notice
 from studio.ui.rail import Rail
 from studio.ui.session import Session
 from studio.ui.status import StatusBar
@@ -67,13 +67,7 @@ class Window(QMainWindow):
 
     def _lay_out(self) -> None:
         self.across, self.down = QSplitter(Qt.Orientation.Horizontal), QSplitter(Qt.Orientation.Vertical)
-        middle = QWidget()
-        column = QVBoxLayout(middle)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(NoticeBar(self.studio.notices, PLACE))
-        column.addWidget(self.centre, 1)
-        self.down.addWidget(middle)
+        self.down.addWidget(self.centre)
         self.down.addWidget(self.timelines)
         self.down.setStretchFactor(0, 1)
         self.down.setStretchFactor(1, 0)

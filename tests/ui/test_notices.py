@@ -7,8 +7,9 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
+from studio.ui import notices as notices_module
 from studio.ui import theme
-from studio.ui.notices import MOST, NoticeBar, Notices
+from studio.ui.notices import MOST, WINDOW, NoticeBar, Notices, notices_over
 
 
 @pytest.fixture
@@ -65,6 +66,33 @@ def test_the_same_sentence_is_said_once_and_the_oldest_leaves(notices: Notices, 
     assert texts(bar) == [f"Number {i}." for i in range(2, MOST + 2)]
 
 
+def test_what_is_told_of_the_window_is_told_wherever_the_user_is(notices: Notices, qtbot: QtBot) -> None:
+    bars = [NoticeBar(notices, place) for place in ("image", "text")]
+    for bar in bars:
+        qtbot.addWidget(bar)
+    notice = notices.show("The disk is full.", "error", WINDOW)
+    notices.show("Too small.", "error", "text")
+    assert [texts(bar) for bar in bars] == [["The disk is full."], ["The disk is full.", "Too small."]]
+    notices.dismiss(notice)
+    assert [texts(bar) for bar in bars] == [[], ["Too small."]]
+
+
+def test_a_notice_lies_over_the_view_and_moves_nothing(notices: Notices, qtbot: QtBot) -> None:
+    window, view, stop = QWidget(), QWidget(), QPushButton("Stop")
+    qtbot.addWidget(window)
+    column = QVBoxLayout(window)
+    column.addWidget(stop)
+    column.addLayout(notices_over(view, bar := NoticeBar(notices, "train"), above=40), 1)
+    window.resize(600, 400)
+    window.show()
+    before = stop.geometry(), view.geometry()
+    notices.show("It failed. " * 30, "error", "train", action="Again")
+    qtbot.waitUntil(lambda: bar.isVisible() and bar.height() > 60)  # of several lines
+    assert (stop.geometry(), view.geometry()) == before
+    assert bar.geometry().bottom() == view.geometry().bottom() - 40
+    assert window.childAt(bar.geometry().center()) is not view
+
+
 def test_details_on_demand(notices: Notices, bar: NoticeBar, qtbot: QtBot) -> None:
     notices.show("It failed.", "error", "image", "line one\nline two")
     details = bar.findChild(QPlainTextEdit)
@@ -107,12 +135,24 @@ def test_the_keys_stay_at_the_place_when_a_notice_goes(
 def test_only_good_news_leaves_on_its_own(
     notices: Notices, bar: NoticeBar, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.ui.notices.READING_TIME", 20)
+    monkeypatch.setattr(notices_module, "READING_TIME", 20)
     notices.show("Saved.", "success", "image")
     notices.show("It failed.", "error", "image")
     notices.show("There is an update.", "info", "image", action="Look")
     qtbot.waitUntil(lambda: len(notices.at("image")) == 2, timeout=2000)
     assert texts(bar) == ["It failed.", "There is an update."]
+
+
+def test_good_news_is_read_before_it_leaves(
+    notices: Notices, bar: NoticeBar, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notices_module, "READING_TIME", 20)
+    bar.window().hide()
+    notices.show("Saved.", "success", "image")
+    qtbot.wait(100)
+    assert texts(bar) == ["Saved."]
+    bar.window().show()
+    qtbot.waitUntil(lambda: not notices.at("image"), timeout=2000)
 
 
 @pytest.mark.parametrize("mode", ["dark", "light"])

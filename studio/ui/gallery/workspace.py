@@ -20,7 +20,7 @@ from studio.ui.gallery.details import Details
 from studio.ui.gallery.filters import FilterBar
 from studio.ui.gallery.grid import GridView
 from studio.ui.gallery.model import KEY, PLACE, GalleryModel, loop_runs
-from studio.ui.notices import Notice, NoticeBar
+from studio.ui.notices import Notice, NoticeBar, notices_over
 from studio.ui.tasks import spawn
 from studio.ui.widgets.icon_button import IconLabel
 from studio.ui.workspace import Workspace
@@ -48,9 +48,8 @@ class GalleryWorkspace(Workspace):
         self.library: Library | None = studio.library
         self.stack = QStackedWidget()
         self.bar = FilterBar()
-        column.addWidget(NoticeBar(studio.notices, PLACE))
         column.addWidget(self.bar)
-        column.addWidget(self.stack, 1)
+        column.addLayout(notices_over(self.stack, NoticeBar(studio.notices, PLACE)), 1)
         self._actions = _actions(self)
         self.details = Details(self._actions)
         self.inspector = self.details

@@ -26,7 +26,7 @@ from studio.ui.models.commands import PLACE, add_actions
 from studio.ui.models.details import Details
 from studio.ui.models.listing import Card, ModelList
 from studio.ui.models.speeds import Speeds, measure_speed
-from studio.ui.notices import NoticeBar
+from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
 from studio.ui.timeline.words import count
 from studio.ui.workspace import Workspace
@@ -56,10 +56,9 @@ class ModelsWorkspace(Workspace):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(NoticeBar(studio.notices, PLACE))
         column.addLayout(self._bar())
+        column.addLayout(notices_over(self.list, NoticeBar(studio.notices, PLACE)), 1)
         column.addWidget(self._job_line())
-        column.addWidget(self.list, 1)
         hint = QLabel("A .primebundle file, or a published MDM-Prime checkpoint, can also be dropped here.")
         hint.setProperty("role", "muted")
         hint.setWordWrap(True)

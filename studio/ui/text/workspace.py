@@ -17,7 +17,7 @@ from studio.shipped import shipped
 from studio.ui import history
 from studio.ui.image.toolbar import bar
 from studio.ui.inspector.panel import InspectorPanel
-from studio.ui.notices import NoticeBar
+from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.status import making_status
@@ -134,8 +134,7 @@ class TextWorkspace(Workspace):
             )
         )
         column.addWidget(self.finding)
-        column.addWidget(NoticeBar(self.studio.notices, self.name))
-        column.addWidget(self.editor, 1)
+        column.addLayout(notices_over(self.editor, NoticeBar(self.studio.notices, self.name)), 1)
         column.addWidget(self.cards)
         self.setFocusProxy(self.editor)
 

@@ -18,7 +18,7 @@ from studio.training.client import Run, ask_worker, find_runs
 from studio.training.recipe import load_recipe, recipe_toml
 from studio.training.run_folder import CHECKPOINT, RECIPE, Checkpoint
 from studio.ui import dialogs
-from studio.ui.notices import NoticeBar
+from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
 from studio.ui.timeline.words import count
 from studio.ui.train.data_panel import DataPanel
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from studio.ui.context import Studio
 
 DATA, RUN = "data", "run"
+FOOT = 40
+"""Pixels of the last line of data and of run, with its controls."""
 MEASURING = "Measuring a few steps …"
 
 
@@ -105,8 +107,7 @@ class TrainWorkspace(Workspace):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(row)
-        column.addWidget(NoticeBar(self.studio.notices, self.name))
-        column.addWidget(self.stack, 1)
+        column.addLayout(notices_over(self.stack, NoticeBar(self.studio.notices, self.name), FOOT), 1)
 
     # ---- the window
 
