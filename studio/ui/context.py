@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QApplication
 from studio.errors import StudioError
 from studio.library import Library
 from studio.runtime.catalog import data_folder
-from studio.ui import theme
+from studio.ui import dialogs, theme
 from studio.ui.actions import Actions
 from studio.ui.catalog import Models
 from studio.ui.lane import Lane
@@ -29,6 +29,7 @@ class Studio(QObject):
         if safe:
             (folder / "settings.json").unlink(missing_ok=True)
         self.settings = Settings(folder, self)
+        dialogs.keep_folders_in(self.settings)
         self.theme = theme.install(application, self.settings.values.theme)
         self.notices = Notices(self)
         self.actions = Actions(self.settings, parent=self)
@@ -57,6 +58,7 @@ class Studio(QObject):
     def close_down(self) -> None:
         """Save the settings, end the lane and free the actions; a run that goes on is stopped."""
         self.lane.close()
+        dialogs.keep_folders_in(None)
         if self.library is not None:
             self.library.close()
         try:

@@ -23,13 +23,20 @@ from PySide6.QtWidgets import (
 from shiboken6 import isValid
 
 from studio.media.images import SUFFIXES
+from studio.ui.settings import Settings
 from studio.ui.widgets.icon_button import IconLabel
 
 PICTURES = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
 TEXTS = "Texts (*.txt *.md)"
 SELECT = QItemSelectionModel.SelectionFlag
 
-_last_folder: Path | None = None
+_settings: Settings | None = None
+
+
+def keep_folders_in(settings: Settings | None) -> None:
+    """Where the folders that dialogs have used last are kept from now on."""
+    global _settings
+    _settings = settings
 
 
 async def finished(dialog: QDialog) -> bool:
@@ -62,34 +69,36 @@ async def close_all() -> None:
         await asyncio.sleep(0.01)
 
 
-async def ask_open(parent: QWidget, title: str, filters: Sequence[str] = (), folder: Path | None = None) -> Path | None:
-    """A file that is there, or None."""
-    return await _ask_path(parent, title, QFileDialog.FileMode.ExistingFile, filters, folder)
+async def ask_open(parent: QWidget, title: str, place: str, filters: Sequence[str] = ()) -> Path | None:
+    """A file that is there, or None. The dialog begins in the folder that was used last at `place`."""
+    return await _ask_path(parent, title, place, QFileDialog.FileMode.ExistingFile, filters)
 
 
-async def ask_folder(parent: QWidget, title: str, folder: Path | None = None) -> Path | None:
-    """A folder that is there, or None."""
-    return await _ask_path(parent, title, QFileDialog.FileMode.Directory, (), folder)
+async def ask_folder(parent: QWidget, title: str, place: str) -> Path | None:
+    """A folder that is there, or None; it begins as `ask_open` does."""
+    return await _ask_path(parent, title, place, QFileDialog.FileMode.Directory, ())
 
 
 async def ask_save(
-    parent: QWidget, title: str, name: str, filters: Sequence[str] = (), folder: Path | None = None
+    parent: QWidget, title: str, place: str, name: str, filters: Sequence[str] = (), folder: Path | None = None
 ) -> Path | None:
-    """Where to write, or None. `name` is offered; its suffix is added where the user gives none."""
-    return await _ask_path(parent, title, QFileDialog.FileMode.AnyFile, filters, folder, name)
+    """Where to write, or None. `name` is offered; its suffix is added where the user gives none. It begins in `folder`,
+    such as that of what is open, else as `ask_open` does."""
+    return await _ask_path(parent, title, place, QFileDialog.FileMode.AnyFile, filters, folder, name)
 
 
 async def _ask_path(
     parent: QWidget,
     title: str,
+    place: str,
     mode: QFileDialog.FileMode,
     filters: Sequence[str],
-    folder: Path | None,
+    folder: Path | None = None,
     name: str | None = None,
 ) -> Path | None:
-    global _last_folder
-    start = folder or _last_folder or Path.home()
-    dialog = QFileDialog(parent, title, str(start if start.is_dir() else Path.home()))
+    last = _settings.values.folders.get(place) if _settings else None
+    starts = [path for path in (folder, last and Path(last)) if path and path.is_dir()]
+    dialog = QFileDialog(parent, title, str(starts[0] if starts else Path.home()))
     dialog.setFileMode(mode)
     if filters:
         dialog.setNameFilters([*filters, "All files (*)"])
@@ -111,7 +120,8 @@ async def _ask_path(
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     if not await finished(dialog) or not chosen:
         return None
-    _last_folder = chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent
+    if _settings is not None:
+        _settings.use_folder(place, chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent)
     return chosen[0]
 
 

@@ -71,6 +71,8 @@ class Values(BaseModel):
     """One dictionary a workspace or panel; what is in it is its own affair."""
     recent: dict[Name, list[str]] = {}
     """Files last opened, newest first, by workspace."""
+    folders: dict[Name, str] = {}
+    """Folder last used in a file dialog, by workspace or panel."""
     geometry: str = ""
     """Place of the window, base64 of `saveGeometry`."""
 
@@ -130,6 +132,12 @@ class Settings(QObject):
             return  # such a name cannot be stored, and must not keep everything else from being stored
         paths = [str(path), *(p for p in self._values.recent.get(place, []) if p != str(path))]
         self.set("recent", self._values.recent | {place: paths[:limit]})
+        self.use_folder(place, Path(path).parent)
+
+    def use_folder(self, place: str, folder: Path) -> None:
+        """Where the next file dialog of this place begins."""
+        if is_utf8(str(folder)):
+            self.set("folders", self._values.folders | {place: str(folder)})
 
     def _touch(self, name: str) -> None:
         self._unsaved = True

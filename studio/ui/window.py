@@ -11,6 +11,7 @@ from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QWidget
 
+from studio.media.images import FORMATS
 from studio.ui import dialogs, menus
 from studio.ui.context import Studio
 from studio.ui.notices import Notice
@@ -132,7 +133,8 @@ class Window(QMainWindow):
                 return
         names = ", ".join(path.name for path in paths)
         self._refused = self.studio.notices.show(
-            f"{names} cannot be opened here: choose pictures, UTF-8 texts, folders of pictures or models.",
+            f"{names} cannot be opened here: choose pictures ({', '.join(FORMATS)}), UTF-8 texts (.txt, .md), "
+            "folders of pictures or models.",
             kind="error",
             place=PLACE,
         )

@@ -2,7 +2,7 @@
 
 import ast
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from studio.ui import dialogs
 from studio.ui.dialogs import ask_folder, ask_open, ask_save, ask_text, confirm
+from studio.ui.settings import Settings
 
 UI = Path(dialogs.__file__).parent
 
@@ -75,7 +76,7 @@ def test_the_name_follows_the_kind_of_file(qrun, window: QWidget, tmp_path: Path
         dialog.accept()
 
     filters = ["WebP animation (*.webp)", "GIF animation (*.gif)", "Text (*.txt *.md)"]
-    path = qrun(answer(ask_save(window, "Export", "v1.2-run.webp", filters, tmp_path), act, QFileDialog))
+    path = qrun(answer(ask_save(window, "Export", "image", "v1.2-run.webp", filters, tmp_path), act, QFileDialog))
     assert path == tmp_path / "v1.2-run.gif"
 
 
@@ -159,16 +160,30 @@ def test_files(qrun, window: QWidget, tmp_path: Path) -> None:
     def run(question, act: Callable[[QDialog], object]):
         return qrun(answer(question, act, QFileDialog))
 
-    assert run(ask_open(window, "Open", filters, tmp_path), choose(first)) == first
-    assert run(ask_open(window, "Open", filters, tmp_path), lambda d: d.reject()) is None
-    assert run(ask_folder(window, "Folder", tmp_path.parent), choose(tmp_path)) == tmp_path
-    assert run(ask_save(window, "Save", "c.png", filters, tmp_path), choose(tmp_path / "d")) == tmp_path / "d.png"
-    assert run(ask_save(window, "Save", "c.png", filters, tmp_path), lambda d: d.accept()) == tmp_path / "c.png"
+    assert run(ask_open(window, "Open", "image", filters), choose(first)) == first
+    assert run(ask_open(window, "Open", "image", filters), lambda d: d.reject()) is None
+    assert run(ask_folder(window, "Folder", "image"), choose(tmp_path)) == tmp_path
+    assert (
+        run(ask_save(window, "Save", "image", "c.png", filters, tmp_path), choose(tmp_path / "d")) == tmp_path / "d.png"
+    )
+    assert (
+        run(ask_save(window, "Save", "image", "c.png", filters, tmp_path), lambda d: d.accept()) == tmp_path / "c.png"
+    )
 
 
-def test_the_last_folder_is_offered_again(qrun, window: QWidget, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"")
-    qrun(answer(ask_open(window, "Open", (), tmp_path), choose(tmp_path / "a.png"), QFileDialog))
+@pytest.fixture
+def settings(qapp: object, tmp_path: Path) -> Iterator[Settings]:
+    settings = Settings(tmp_path)
+    dialogs.keep_folders_in(settings)
+    yield settings
+    dialogs.keep_folders_in(None)
+    settings.save()
+
+
+def test_each_place_begins_where_it_was_last(qrun, window: QWidget, settings: Settings, tmp_path: Path) -> None:
+    for place in ("image", "text", "beside"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "a.png").write_bytes(b"")
     seen = []
 
     def look(dialog: QDialog) -> None:
@@ -176,8 +191,19 @@ def test_the_last_folder_is_offered_again(qrun, window: QWidget, tmp_path: Path)
         seen.append(Path(dialog.directory().path()))
         dialog.reject()
 
-    qrun(answer(ask_open(window, "Open"), look, QFileDialog))
-    assert seen == [tmp_path]
+    qrun(answer(ask_open(window, "Open", "image"), choose(tmp_path / "image" / "a.png"), QFileDialog))
+    settings.add_recent("text", tmp_path / "text" / "a.txt")  # such as one that was dropped
+    settings.save()
+    dialogs.keep_folders_in(Settings(tmp_path, settings))  # as the next start reads them
+    for question in (
+        ask_open(window, "Open", "image"),
+        ask_folder(window, "Open", "text"),
+        ask_save(window, "Save", "image", "a.png", (), tmp_path / "beside"),
+        ask_save(window, "Save", "image", "a.png", (), tmp_path / "gone"),
+        ask_open(window, "Open", "models"),
+    ):
+        qrun(answer(question, look, QFileDialog))
+    assert seen == [tmp_path / place for place in ("image", "text", "beside", "image")] + [Path.home()]
 
 
 def test_nobody_else_stops_the_loop() -> None:
@@ -196,13 +222,14 @@ def test_nobody_else_stops_the_loop() -> None:
     assert found == []
 
 
-def test_a_path_can_be_typed(qrun, window: QWidget, tmp_path: Path) -> None:
+def test_a_path_can_be_typed(qrun, window: QWidget, settings: Settings, tmp_path: Path) -> None:
     """Qt may keep a folder selected that the path goes through, and go there instead of opening the file."""
     path = tmp_path / "a.png"
     path.write_bytes(b"")
+    settings.use_folder("image", tmp_path)
 
     async def main() -> Path | None:
-        asked = asyncio.ensure_future(ask_open(window, "Open", (), tmp_path))
+        asked = asyncio.ensure_future(ask_open(window, "Open", "image"))
         dialog = await shown(QFileDialog)
         await asyncio.sleep(0.2)  # the folder is listed
         field = dialog.findChild(QLineEdit, "fileNameEdit")
@@ -216,11 +243,12 @@ def test_a_path_can_be_typed(qrun, window: QWidget, tmp_path: Path) -> None:
     assert qrun(main(), timeout=20) == path
 
 
-def test_sizes_and_dates_of_files_are_not_cut(qrun, window: QWidget, tmp_path: Path) -> None:
+def test_sizes_and_dates_of_files_are_not_cut(qrun, window: QWidget, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(bytes(100_000))
+    settings.use_folder("image", tmp_path)
 
     async def main() -> None:
-        asked = asyncio.ensure_future(ask_open(window, "Open", (), tmp_path))
+        asked = asyncio.ensure_future(ask_open(window, "Open", "image"))
         dialog = await shown(QFileDialog)
         table = dialog.findChild(QTreeView, "treeView")
         assert isinstance(table, QTreeView)

@@ -206,8 +206,8 @@ def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) ->
         window.open_paths([bad])
         await until(lambda: bool(notices.at("image")))
         assert "bad.png" in notices.at("image")[0].text
-        window.open_paths([tmp_path / "what.xyz"])
-        assert "what.xyz" in notices.at("window")[0].text
+        window.open_paths([tmp_path / "what.tif"])
+        assert "what.tif cannot be opened here: choose pictures (PNG, JPEG," in notices.at("window")[0].text
         assert image.opening.title == "couple"
         window.bring_to_front("gallery")
         window.workspace.setFocus()
@@ -325,6 +325,48 @@ def test_a_file_that_was_copied_is_pasted(with_window: Any, tmp_path: Path) -> N
         await until(lambda: image.opening.title == "copied")
 
     with_window(test)
+
+
+def test_what_is_saved_again_keeps_its_name_until_another_thing_is_opened(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    (tmp_path / "a.md").write_text("Once.")
+    asked: list[tuple[str, Path | None]] = []
+
+    async def answer(_: object, __: str, place: str, name: str, ___: object, folder: Path | None = None) -> Path:
+        asked.append((name, folder))
+        return tmp_path / "mine" / f"mine.{'png' if place == 'image' else 'txt'}"
+
+    monkeypatch.setattr(dialogs, "ask_save", answer)
+
+    async def save(window: Window, place: str) -> tuple[str, Path | None]:
+        told = len(asked)
+        window.studio.actions[f"{place}.save"].trigger()
+        await until(lambda: len(asked) > told and not tasks.running())
+        return asked[-1]
+
+    async def test(window: Window) -> None:
+        for place, first, end in (("image", "couple-filled", "png"), ("text", "fisherman", "txt")):
+            window.bring_to_front(place)
+            assert await save(window, place) == (f"{first}.{end}", None)
+            assert await save(window, place) == (f"mine.{end}", tmp_path / "mine")
+        image = image_of(window)
+        await image.opening.file(tmp_path / "a.png")
+        window.open_paths([tmp_path / "a.md"])
+        await until(lambda: not tasks.running())
+        assert await save(window, "text") == ("a.md", tmp_path)
+        window.bring_to_front("image")
+        assert await save(window, "image") == ("a-filled.png", tmp_path)
+
+    async def again(window: Window) -> None:
+        for place, end in (("text", "txt"), ("image", "png")):
+            window.bring_to_front(place)
+            assert await save(window, place) == (f"mine.{end}", tmp_path / "mine")
+
+    with_window(test)
+    with_window(again)
 
 
 def test_a_folder_is_opened_and_closed_again(with_window: Any, tmp_path: Path) -> None:
@@ -878,7 +920,7 @@ def test_the_end_closes_what_is_asked_first(with_window: Any) -> None:
     """As at the end of the desktop's session: a box of Qt's file dialog has a loop of its own."""
 
     async def test(window: Window) -> None:
-        tasks.spawn(dialogs.ask_open(window, "Open"))
+        tasks.spawn(dialogs.ask_open(window, "Open", "image"))
         await until(lambda: QApplication.activeModalWidget() is not None)
         dialog, answered = QApplication.activeModalWidget(), []
         QTimer.singleShot(0, lambda: answered.append(QMessageBox.warning(dialog, "Open", "There is no such file.")))

@@ -289,19 +289,19 @@ class GalleryWorkspace(Workspace):
         if not items or library is None:
             return
         if how == "grid":
-            target = await dialogs.ask_save(self, "Export as a grid", "grid.png", ["PNG (*.png)"])
+            target = await dialogs.ask_save(self, "Export as a grid", PLACE, "grid.png", ["PNG (*.png)"])
         elif len(items) == 1 and how != "table":
             item, plain = items[0], how == "plain"
             suffix = ".txt" if plain and item.kind == "text" else item.file.suffix
             stem = Path(item.title).stem[:60] if item.kind == "picture" else item.title[:40]
             name = "".join(c if c.isalnum() or c in " -_,." else "-" for c in stem).strip(" .")
-            target = await dialogs.ask_save(self, "Export", (name or item.kind) + suffix)
+            target = await dialogs.ask_save(self, "Export", PLACE, (name or item.kind) + suffix)
             if target is not None:
                 await asyncio.to_thread(export_item, library, item, target, plain)
                 self._tell_written([target])
             return
         else:
-            target = await dialogs.ask_folder(self, "Export into a folder")
+            target = await dialogs.ask_folder(self, "Export into a folder", PLACE)
         if target is not None:
             written = await asyncio.to_thread(export_items, library, items, target, how)  # pyright: ignore
             self._tell_written(written)

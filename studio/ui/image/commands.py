@@ -1,6 +1,7 @@
 """What can be done in the image workspace: every action with its shortcut, in one place."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QGuiApplication
@@ -194,12 +195,12 @@ class Commands:
         return lambda: self._of.document.set_planes(name)
 
     async def _open(self) -> None:
-        path = await dialogs.ask_open(self._of, "Open picture", [dialogs.PICTURES])
+        path = await dialogs.ask_open(self._of, "Open picture", self._of.name, [dialogs.PICTURES])
         if path is not None:
             await self._of.opening.file(path)
 
     async def _open_folder(self) -> None:
-        path = await dialogs.ask_folder(self._of, "Open a folder of pictures")
+        path = await dialogs.ask_folder(self._of, "Open a folder of pictures", self._of.name)
         if path is not None:
             self._of.opening.folder(path)
 
@@ -220,11 +221,15 @@ class Commands:
     def _copy(self) -> None:
         QGuiApplication.clipboard().setImage(image_of(self._of.shown_picture()))
 
+    async def _ask_save(self, title: str, name: str, filters: list[str]) -> Path | None:
+        return await dialogs.ask_save(self._of, title, self._of.name, name, filters, self._of.opening.folder_to_save)
+
     async def _save(self) -> None:
         of = self._of
         picture, parameters = of.shown_picture(), of.parameters()
-        path = await dialogs.ask_save(of, "Save picture", f"{of.opening.title}-filled.png", ["PNG (*.png)"])
+        path = await self._ask_save("Save picture", of.opening.name_to_save, ["PNG (*.png)"])
         if path is not None:
+            of.opening.saved = path
             await asyncio.to_thread(save_png, path, picture.stored, parameters, picture.alpha)
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
 
@@ -235,7 +240,7 @@ class Commands:
             return
         filters = [text for text in EXPORTS if not kind or f"*.{kind}" in text]
         suffix = kind or "webp"
-        path = await dialogs.ask_save(of, "Export the run", f"{of.opening.title}-run.{suffix}", filters)
+        path = await self._ask_save("Export the run", f"{of.opening.title}-run.{suffix}", filters)
         if path is not None:
             await asyncio.to_thread(export_run, path, job, of.making.variation)
             of.studio.notices.show(f"Exported as {path.name}.", kind="success", place=of.name)
@@ -245,12 +250,12 @@ class Commands:
         await self._export("png" if kind == "strip" else kind)
 
     async def _import_mask(self) -> None:
-        path = await dialogs.ask_open(self._of, "Import mask", [dialogs.PICTURES])
+        path = await dialogs.ask_open(self._of, "Import mask", self._of.name, [dialogs.PICTURES])
         if path is not None:
             masking.import_mask(self._of.document, path)
 
     async def _export_mask(self) -> None:
         name = f"{self._of.opening.title}-mask.png"
-        path = await dialogs.ask_save(self._of, "Export mask", name, ["PNG (*.png)"])
+        path = await self._ask_save("Export mask", name, ["PNG (*.png)"])
         if path is not None:
             masking.export_mask(self._of.document, path)

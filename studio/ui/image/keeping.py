@@ -103,7 +103,7 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
         bundle = workspace.studio.models.default("image", str(state["model"]))
         settings, tools = dict(state["settings"]), dict(state["tools"])
         title, chosen = str(state["title"])[:200], str(state["planes"])
-        beside = {name: str(dict(state.get("beside", {})).get(name, "")) for name in ("folder", "file")}
+        beside = {name: str(dict(state.get("beside", {})).get(name, "")) for name in ("folder", "file", "saved")}
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"the stored picture is damaged ({error}).") from error
     document.load(picture)

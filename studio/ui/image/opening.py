@@ -36,13 +36,15 @@ if TYPE_CHECKING:
 
 
 class Opening(QObject):
-    """Opens things in the image workspace; `title` is the name of what is open, for the names of files."""
+    """Opens things in the image workspace; `title` is the name of what is open, for the names of files, and
+    `saved` where it was saved to last."""
 
     def __init__(self, workspace: "ImageWorkspace"):
         super().__init__(workspace)
         self._of = workspace
         self.title = "picture"
         self._path: Path | None = None
+        self.saved: Path | None = None
         self._returning = False  # whether the folder that is listed was open before
         strip = workspace.strip
         strip.hide()
@@ -117,7 +119,7 @@ class Opening(QObject):
     def _take(self, beside: dict[str, Any]) -> None:
         """Have what goes with the picture that is open now: its name, and what else its opening had changed."""
         of = self._of
-        self.title, self._path = beside["title"], beside["path"]
+        self.title, self._path, self.saved = beside["title"], beside["path"], None
         of.strip.mark(self._path)
         if "size" in beside:
             of.tools.set(size=beside["size"])
@@ -139,16 +141,27 @@ class Opening(QObject):
         self._of.strip.open_folder(path)
 
     @property
+    def name_to_save(self) -> str:
+        return self.saved.name if self.saved else f"{self.title}-filled.png"
+
+    @property
+    def folder_to_save(self) -> Path | None:
+        """Where it was saved to, or came from."""
+        file = self.saved or self._path
+        return file.parent if file else None
+
+    @property
     def beside(self) -> dict[str, str]:
-        """The folder that is shown as a strip, and the file that is open, for `bring_back`."""
+        """The folder that is shown as a strip, the file that is open and where it was saved, for `bring_back`."""
         paths = self._of.strip.paths
-        beside = {"folder": str(paths[0].parent) if paths else "", "file": str(self._path or "")}
+        folder = str(paths[0].parent) if paths else ""
+        beside = {"folder": folder, "file": str(self._path or ""), "saved": str(self.saved or "")}
         # A name that is no text cannot be stored, and must not keep everything else from being stored.
         return {name: path if is_utf8(path) else "" for name, path in beside.items()}
 
-    def bring_back(self, folder: str, file: str) -> None:
+    def bring_back(self, folder: str, file: str, saved: str) -> None:
         """Show a folder again as it was. What is on the canvas stays; of a folder that is gone nothing is told."""
-        self._path = Path(file) if file else None
+        self._path, self.saved = (Path(path) if path else None for path in (file, saved))
         if folder:
             self._returning = True
             self._of.strip.open_folder(Path(folder))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULTS, OWN = "The model's defaults", "Own settings"
 _DEFAULTS = ""  # a name that no preset can have
 FILES = "Presets (*.json)"
+PRESETS = "presets"
 LONGEST = 60
 
 
@@ -194,13 +195,13 @@ class PresetRow(QWidget):
         if name is None:
             return
         preset = self._presets[name]
-        path = await ask_save(self, "Share the preset", f"{_file_name(name)}.json", (FILES,))
+        path = await ask_save(self, "Share the preset", PRESETS, f"{_file_name(name)}.json", (FILES,))
         if path is not None:
             preset.write(path)
             self._studio.notices.show(f"The preset is in {path.name}.", "success", self._place)
 
     async def ask_and_load(self) -> None:
-        path = await ask_open(self, "Load a preset", (FILES,))
+        path = await ask_open(self, "Load a preset", PRESETS, (FILES,))
         if path is not None:
             self.add_file(path)
 

@@ -154,12 +154,12 @@ class ModelsWorkspace(Workspace):
 
     async def import_file(self) -> None:
         """Ask for a model or a published checkpoint and install it."""
-        path = await dialogs.ask_open(self, "Import a model or a published checkpoint", [FILES])
+        path = await dialogs.ask_open(self, "Import a model or a published checkpoint", PLACE, [FILES])
         if path is not None:
             self._import(path)
 
     async def import_folder(self) -> None:
-        path = await dialogs.ask_folder(self, "Import a model folder")
+        path = await dialogs.ask_folder(self, "Import a model folder", PLACE)
         if path is not None:
             self._import(path)
 
@@ -194,7 +194,7 @@ class ModelsWorkspace(Workspace):
             raise error
 
         async def choose() -> None:
-            file = await dialogs.ask_open(self, "The tokenizer of this model", ["tokenizer.json (*.json)"])
+            file = await dialogs.ask_open(self, "The tokenizer of this model", PLACE, ["tokenizer.json (*.json)"])
             if file is not None:
                 self._import(path, tokenizer=file, replace=replace)  # who may be replaced was asked once
 
@@ -229,7 +229,8 @@ class ModelsWorkspace(Workspace):
         bundle = self.bundle
         if bundle is None:
             return
-        target = await dialogs.ask_save(self, "Export the model", f"{bundle.name}{SUFFIX}", [f"Models (*{SUFFIX})"])
+        name, kinds = f"{bundle.name}{SUFFIX}", [f"Models (*{SUFFIX})"]
+        target = await dialogs.ask_save(self, "Export the model", PLACE, name, kinds)
         if target is not None:
             self._start(f"Exporting {bundle.name}", self._export(bundle, target))
 

@@ -136,15 +136,22 @@ class Commands:
     # ---- handlers that ask
 
     async def _open(self) -> None:
-        path = await dialogs.ask_open(self._of, "Open text", [dialogs.TEXTS])
+        path = await dialogs.ask_open(self._of, "Open text", self._of.name, [dialogs.TEXTS])
         if path is not None:
             await self._of.open_text(path)
+
+    async def _ask_save(self, title: str, name: str, filters: list[str]) -> Path | None:
+        of = self._of
+        return await dialogs.ask_save(of, title, of.name, name, filters, of.file.parent if of.file else None)
 
     async def _save(self) -> None:
         of = self._of
         text = of.document.text.marked
-        path = await dialogs.ask_save(of, "Save text", f"{of.document.title}.txt", [dialogs.TEXTS])
+        path = await self._ask_save(
+            "Save text", of.file.name if of.file else f"{of.document.title}.txt", [dialogs.TEXTS]
+        )
         if path is not None:
+            of.file = path
             await asyncio.to_thread(save_text, path, text)
             of.document.undo_stack.setClean()
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
@@ -159,7 +166,7 @@ class Commands:
             raise StudioError("There is no run to export: generate first.")
         filters = [pattern for name, _, pattern in EXPORTS if name == kind]
         filters += [pattern for name, _, pattern in EXPORTS if name != kind]
-        path = await dialogs.ask_save(of, "Export the run", f"{of.document.title}.{kind}", filters)
+        path = await self._ask_save("Export the run", f"{of.document.title}.{kind}", filters)
         if path is None:
             return
         if path.suffix.lower() not in STORY_SUFFIXES:

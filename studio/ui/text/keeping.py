@@ -1,8 +1,10 @@
 """How a text comes back: from the session with its gaps, caret, settings and the last run; from a request."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
+from studio.files import is_utf8
 from studio.generation import GenerationRequest, TextSource
 from studio.media.gapped import GappedText
 from studio.media.textplan import parse_gaps
@@ -18,6 +20,7 @@ def session_of(workspace: "TextWorkspace") -> dict[str, Any]:
     settings, filling, editor = workspace.settings, workspace.filling, workspace.editor
     state: dict[str, Any] = {
         "title": workspace.document.title,
+        "file": str(workspace.file) if workspace.file and is_utf8(str(workspace.file)) else "",
         "text": workspace.document.text.dump(),
         "caret": list(editor.carets()),
         "scroll": editor.verticalScrollBar().value(),
@@ -49,11 +52,13 @@ def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
         bundle = workspace.studio.models.default("text", str(state["model"]))
         settings, views = dict(state["settings"]), dict(state["views"])
         title, length, scroll = str(state["title"])[:200], int(state["gap_length"]), int(state["scroll"])
+        file = str(state.get("file", ""))
     except (KeyError, TypeError, ValueError) as error:
         raise StudioError(f"the stored text is damaged ({error}).") from error
     workspace.settings.set_bundle(bundle)
     workspace.settings.load(settings)
     workspace.document.load(text, title)
+    workspace.file = Path(file) if file else None
     workspace.gap_length = length
     workspace.commands["confidence"].setChecked(bool(views.get("confidence", True)))
     workspace.show_confidence(bool(views.get("confidence", True)))

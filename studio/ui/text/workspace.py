@@ -59,6 +59,8 @@ class TextWorkspace(Workspace):
         super().__init__(studio)
         self._groups: list[list[int]] = []
         self.document = TextDocument(self)
+        self.file: Path | None = None
+        """Where the open text was read from, or saved to."""
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.filling = Filling(studio, self.document, self.settings, self.playhead, self)
         self.transport = Transport(self.playhead, self)
@@ -143,7 +145,7 @@ class TextWorkspace(Workspace):
         for signal in (document.edited, document.reset, self.settings.changed, self.playhead.state_changed):
             signal.connect(self._touched)
         document.reset.connect(filling.come_back)
-        document.reset.connect(self._refresh)
+        document.reset.connect(self._shown_anew)
         self.settings.changed.connect(self._take_model)
         filling.changed.connect(self._show_frame)
         filling.listed.connect(self._refresh)
@@ -154,6 +156,10 @@ class TextWorkspace(Workspace):
         editor.caret_changed.connect(self.commands.refresh)
         self.judging.grown.connect(editor.forget_marks)
         self.judging.progress.connect(self._show_judging)
+
+    def _shown_anew(self) -> None:
+        self.file = None
+        self._refresh()
 
     def activated(self) -> None:
         """The writer can go on at once; the network is loaded meanwhile."""
@@ -205,6 +211,7 @@ class TextWorkspace(Workspace):
         except StudioError:
             parts = [text]
         self.document.open(GappedText.of(parts), valid(path.stem))
+        self.file = path
         if among > 1:
             told = f"One text is open at a time: of {among} files {path.name} was taken."
             self.studio.notices.show(told, place=self.name)

@@ -177,12 +177,12 @@ class TrainWorkspace(Workspace):
     # ---- data
 
     async def _ask_open(self) -> None:
-        path = await dialogs.ask_open(self, "Open training data")
+        path = await dialogs.ask_open(self, "Open training data", self.name)
         if path is not None:
             self.open_data(path)
 
     async def _ask_folder(self) -> None:
-        path = await dialogs.ask_folder(self, "Open a folder of training data")
+        path = await dialogs.ask_folder(self, "Open a folder of training data", self.name)
         if path is not None:
             self.open_data(path)
 

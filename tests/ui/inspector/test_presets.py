@@ -97,7 +97,7 @@ def test_a_preset_goes_from_one_to_another_as_a_file(
     file = tmp_path / "Soft.json"
     asked = answer(monkeypatch, "ask_save", file)
     qrun(row.ask_and_share())
-    assert asked[0][2] == "Soft-slow.json" and json.loads(file.read_text())["steps"] == 64
+    assert asked[0][3] == "Soft-slow.json" and json.loads(file.read_text())["steps"] == 64
     studio.settings.remove_preset("Soft/slow")
     panel.settings.set(steps=6, top_p=1.0)
     answer(monkeypatch, "ask_open", file)
