@@ -2,7 +2,8 @@
 
 Pictures: the middle, the right half and brush strokes are taken out of held-out pictures and filled; eight variations,
 and their mean, are compared with biharmonic inpainting, pixel by pixel. Texts: cross-entropy and
-top-1 accuracy of hidden tokens beside the best that a token's frequency alone could do.
+top-1 accuracy of hidden tokens beside the best that a token's frequency alone could do, and how far the tokens of
+filled gaps are from those that stood there.
 """
 
 import json
@@ -112,7 +113,7 @@ def judge_pictures(
     return figures
 
 
-def crps(guesses: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+def crps(guesses: NDArray[Any], truth: NDArray[Any]) -> float:
     """Continuous ranked probability score, a value: mean |x − truth| − ½ mean |x − x′| over guesses (N, …), N > 1, and
     pairs of different ones: without bias for N (Gneiting and Raftery 2007)."""
     ordered, count = np.sort(guesses.astype(np.float64), axis=0), len(guesses)
@@ -145,7 +146,8 @@ def judge_text(
     windows: int = 48,
     **options: Unpack[Options],
 ) -> dict[str, Any]:
-    """Bits and top-1 accuracy of hidden tokens, for the model and for the frequencies of this very text.
+    """Bits and top-1 accuracy of hidden tokens, for the model and for the frequencies of this very text; and the score
+    of filled gaps, see `_judge_gaps`.
 
     Writes a page of filled gaps to read.
     """
@@ -174,10 +176,53 @@ def judge_text(
         "top-1 accuracy": round(float(np.concatenate(right).mean()), 4),
         "accuracy by frequency": round(float((targets == counts.argmax()).mean()), 4),
     }
+    figures |= _judge_gaps(bundle, denoise, tokens, windows // 2, options)
     for name, value in figures.items():
         say(f"{name}: {value}")
     _write_fills(bundle, denoise, text, folder, options)
     return figures
+
+
+def _judge_gaps(
+    bundle: "Bundle", denoise: Denoiser, tokens: NDArray[np.int64], gaps: int, options: Options, drafts: int = 4
+) -> dict[str, float]:
+    """Gaps of an eighth of what the network sees, in twice as much text on either side, filled in several drafts.
+
+    The score is the CRPS of how often each token comes in a gap, of 100: for the same draft again and again the share of
+    its tokens that did not stand there, 50 for drafts that have nothing in common with the truth nor with each other,
+    least for those as likely as the truth. Beside it what of 100 tokens are among the dozen commonest of the text, and
+    what of 100 pairs of neighbours are repetitions within the gap; each also for the truth.
+    """
+    size = bundle.num_tokens // 8
+    tokenizer, vocab_size = text_tokenizer(bundle), bundle.subtokens.vocab_size
+    common = np.bincount(tokens, minlength=vocab_size).argsort()[-12:]
+    rows = []
+    for start in np.linspace(2 * size, len(tokens) - 3 * size, gaps).astype(int):
+        truth = tokens[start : start + size]
+        before = tokenizer.decode(tokens[start - 2 * size : start])
+        after = tokenizer.decode(tokens[start + size : start + 3 * size])
+        request = text_request(bundle, (before, size, after), seeds=range(drafts), **options)
+        *_, last = generate(request, bundle, denoise)
+        gap = (request.given.unpack() == bundle.subtokens.mask_id).all(axis=1)
+        made = bundle.subtokens.decode(last.y[:, gap])
+        counts = np.stack([np.bincount(draft, minlength=vocab_size) for draft in [*made, truth]])
+        score = crps(counts[:-1], counts[-1]) * vocab_size / (2 * size)
+        drawn = [(np.isin(draft, common).mean(), _repeated(draft)) for draft in [*made, truth]]
+        rows.append([score, *np.mean(drawn[:-1], axis=0), *drawn[-1]])
+    score, common_made, repeated, common_true, repeated_true = (100 * np.mean(rows, axis=0)).round(1).tolist()
+    return {
+        f"score of gaps of {size}": score,
+        "commonest tokens": common_made,
+        "commonest tokens in the text": common_true,
+        "repeated pairs": repeated,
+        "repeated pairs in the text": repeated_true,
+    }
+
+
+def _repeated(tokens: NDArray[np.int64]) -> float:
+    """The share of pairs of neighbours that have stood in these tokens before."""
+    pairs = np.stack([tokens[:-1], tokens[1:]], axis=1)
+    return 1 - len(np.unique(pairs, axis=0)) / len(pairs)
 
 
 def _write_fills(bundle: "Bundle", denoise: Denoiser, text: str, folder: Path, options: Options) -> None:

@@ -85,6 +85,9 @@ def test_texts_are_judged_and_shown(models: Path, tmp_path: Path, capsys: pytest
     figures = json.loads(capsys.readouterr().out)["figures"]
     assert figures["bits by frequency"] > 0
     assert 0 <= figures["top-1 accuracy"] <= 1
+    # A network that has learnt nothing: its drafts share as little with each other as with the text.
+    assert figures["score of gaps of 6"] == pytest.approx(50, abs=6) and figures["repeated pairs in the text"] == 0
+    assert figures["commonest tokens"] < figures["commonest tokens in the text"] <= 100
     assert "→" in (tmp_path / "sheets" / "storybook-fills.txt").read_text(encoding="utf-8")
 
 
