@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Without a command the window opens; without a display the demo is the shortest way to see the method at work.
     arguments = list(sys.argv[1:] if argv is None else argv) or ["window" if has_display() else "demo"]
+    if arguments[0] not in COMMANDS and os.path.exists(arguments[0]):  # a picture or a text, as one opens it elsewhere
+        arguments.insert(0, "window")
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # it was closed by whoever started us (`>&-`): as if it were /dev/null
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115

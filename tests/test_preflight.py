@@ -47,8 +47,10 @@ def test_the_window_says_it_rather_than_abort(
 ) -> None:
     monkeypatch.setattr(preflight, "_loads", lambda library: "GL" not in library)
     monkeypatch.setenv("QT_QPA_PLATFORM", "offscreen")
-    assert main(["window"]) == 2
-    assert "apt-get install libegl1 libgl1" in capsys.readouterr().err
+    for arguments in (["window"], [__file__]):  # a file alone is one to open
+        assert main(arguments) == 2
+        assert "apt-get install libegl1 libgl1" in capsys.readouterr().err
+    assert main(["window", "missing.png"]) == 2 and "There is no file missing.png" in capsys.readouterr().err
 
 
 @linux

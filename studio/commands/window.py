@@ -23,6 +23,9 @@ def run(args: argparse.Namespace) -> int:
             "There is no display (DISPLAY and WAYLAND_DISPLAY are not set): start it on a desktop, or fill from the "
             "command line with prime-studio inpaint and infill."
         )
+    for path in args.paths:
+        if not path.exists():
+            raise StudioError(f"There is no file {path}: check the name.")
     if problem := preflight.problem():  # else Qt ends the process, and says so in the log alone
         raise StudioError(problem)
     from studio.ui.app import StartOptions, start

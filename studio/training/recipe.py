@@ -155,10 +155,10 @@ def _build(kind: type, table: dict[str, Any], where: str) -> Any:
         elif isinstance(value, list):
             value = tuple(value)
         values[name] = value
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise StudioError(f"The {where} is incomplete: {error}.") from error
+    needed = [name for name, entry in fields.items() if entry.default is entry.default_factory is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in values]:
+        raise StudioError(f"The {where} lacks {', '.join(missing)}: add what is missing, as in the shipped recipes.")
+    return kind(**values)
 
 
 def check_recipe(recipe: Recipe) -> None:

@@ -120,7 +120,9 @@ def _types(node: Any, prefix: str) -> Iterator[Problem]:
             yield from _types(value, name + ".")
         elif not _is(value, kind):
             words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-            yield name, f"must be {words.get(kind, 'a list or table as in the shipped recipes')}, not {value!r}"
+            numbers = typing.get_origin(kind) is tuple and typing.get_args(kind)[0] in (int, float)
+            series = "a list of numbers" if numbers else "a list or table as in the shipped recipes"
+            yield name, f"must be {words.get(kind, series)}, not {value!r}"
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from studio.errors import StudioError
 from studio.runtime import bundle
 from studio.training.bundling import FORMAT_VERSION
 from studio.training.recipe import Recipe, load_recipe, parse_recipe, recipe_table, recipe_toml
@@ -141,6 +142,13 @@ def test_all_problems_are_told_in_the_order_of_the_fields(tmp_path: Path):
 
 
 @pytest.mark.parametrize("table", [picture_table, text_table])
+def test_a_recipe_that_lacks_something_says_what():
+    with pytest.raises(StudioError, match="lacks modality: add"):
+        parse_recipe({"name": "a"})
+    with pytest.raises(StudioError, match="granularities must be a list of numbers, not 'two'"):
+        parse_recipe({"name": "a", "modality": "image", "tokens": {"granularities": "two"}})
+
+
 def test_a_recipe_survives_its_file(table: Any, tmp_path: Path):
     recipe = parse_recipe(table(tmp_path))
     recipe = dataclasses.replace(recipe, title='Ü "quoted" \\ 🙂', notices=("a\nb", "c"))

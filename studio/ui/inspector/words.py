@@ -44,7 +44,7 @@ def schedule_name(schedule: str) -> str:
 
 
 def forecast_words(forecast: Forecast | None, provider: str) -> tuple[str, str]:
-    """What a run will cost, in two lines: calls and time; idle steps."""
+    """What a run will cost, in two lines: calls and time; idle calls."""
     if forecast is None:
         return "Nothing to make yet", "Calls and time are told once something is masked."
     calls = round(forecast.calls)
@@ -54,7 +54,7 @@ def forecast_words(forecast: Forecast | None, provider: str) -> tuple[str, str]:
     if forecast.seconds is not None:
         where = f" on {provider}" if provider else ""
         said += f" · about {duration(forecast.seconds)}{where}"
-    return said, f"0 idle steps; published sampler: {forecast.idle:.1f} of {forecast.published}"
+    return said, f"0 idle calls; published sampler: {forecast.idle:.1f} of {forecast.published}"
 
 
 FORECAST_HELP = (

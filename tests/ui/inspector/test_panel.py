@@ -104,7 +104,7 @@ def test_what_a_run_costs_before_it_runs(panel: InspectorPanel, lane: Lane, bund
     assert panel.cost.text().startswith("6 calls · about ") and panel.cost.text().endswith(" on CPU")
     panel.settings.set(policy="ancestral", steps=64, granularity=4)
     assert panel.cost.text().startswith(f"≈ {expected_calls('ancestral', 64, 100):.0f} calls · about ")
-    assert panel.idle.text() == f"0 idle steps; published sampler: {idle_steps(64, 100):.1f} of 64"
+    assert panel.idle.text() == f"0 idle calls; published sampler: {idle_steps(64, 100):.1f} of 64"
     panel.settings.set(policy="entropy")
     assert panel.cost.text().startswith("At most 64 calls")
     panel.set_units((0,))
