@@ -141,7 +141,6 @@ def test_all_problems_are_told_in_the_order_of_the_fields(tmp_path: Path):
     assert [field for field, _ in problems(recipe)] == ["name", "data.shift", "training.batch"]
 
 
-@pytest.mark.parametrize("table", [picture_table, text_table])
 def test_a_recipe_that_lacks_something_says_what():
     with pytest.raises(StudioError, match="lacks modality: add"):
         parse_recipe({"name": "a"})
@@ -149,6 +148,7 @@ def test_a_recipe_that_lacks_something_says_what():
         parse_recipe({"name": "a", "modality": "image", "tokens": {"granularities": "two"}})
 
 
+@pytest.mark.parametrize("table", [picture_table, text_table])
 def test_a_recipe_survives_its_file(table: Any, tmp_path: Path):
     recipe = parse_recipe(table(tmp_path))
     recipe = dataclasses.replace(recipe, title='Ü "quoted" \\ 🙂', notices=("a\nb", "c"))
