@@ -1,132 +1,35 @@
 """The settings of a run, each with its help and default; what is wrong with one is said at it."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from studio.errors import StudioError
 from studio.training.recipe import Recipe
 from studio.ui.icons import icon
+from studio.ui.train.fields import (
+    CHECKS,
+    CHOICES,
+    FLOATS,
+    INTEGERS,
+    PICTURES_ONLY,
+    SECTIONS,
+    Entry,
+    numbers,
+    share,
+    short,
+)
 from studio.ui.train.plan import NEW, Plan, lengths, starts
 from studio.ui.widgets.choices import Check, Choice
+from studio.ui.widgets.focus import leave_focus
 from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.widgets.layout import Column, Field, Section
 
 if TYPE_CHECKING:
     from studio.datasets.store import Dataset
     from studio.ui.catalog import Models
-
-
-class Entry(QLineEdit):
-    """A line for a number, a name or a list; it keeps what is typed, right or wrong, and `mark` says what is wrong."""
-
-    changed = Signal(object)
-
-    def __init__(self, name: str, read: Callable[[str], Any], show: Callable[[Any], str] = str) -> None:
-        super().__init__()
-        self._read, self._show = read, show
-        self.setAccessibleName(name)
-        self.textEdited.connect(self._edited)
-
-    def value(self) -> Any:
-        """What is typed as a value, or the text itself where it is none."""
-        text = self.text().strip()
-        try:
-            return self._read(text)
-        except ValueError:
-            return text
-
-    def set_value(self, value: Any) -> None:
-        if value != self.value():
-            self.setText(self._show(value))
-
-    def mark(self, problem: str) -> None:
-        if bool(problem) != bool(self.property("invalid")):
-            self.setProperty("invalid", bool(problem))
-            self.style().unpolish(self)
-            self.style().polish(self)
-        self.setAccessibleDescription(problem)
-
-    def _edited(self) -> None:
-        self.changed.emit(self.value())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.replace(",", " ").split())
-
-
-def _share(text: str) -> float:
-    return float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
-
-
-def _g(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-INTEGERS = {
-    "training.steps": ("Steps", "How often the weights are changed."),
-    "training.batch": ("Batch", "Samples a step; halved by itself where memory runs out."),
-    "training.warmup": ("Warm-up", "Steps in which the learning rate rises."),
-    "training.evaluate_every": ("Evaluate every", "Steps between two looks at held-out data."),
-    "training.preview_every": ("Preview every", "Steps between two pictures of the filmstrip; 0 makes none."),
-    "training.patience": ("Patience", "Evaluations without a better figure after which the run ends; 0 never."),
-    "training.keep": ("Checkpoints kept", "Older ones beside the newest and the best."),
-    "training.seed": ("Seed", "The same seed gives the same run."),
-    "data.shift": ("Shift", "Pictures are moved by up to so many pixels."),
-}
-FLOATS = {
-    "training.learning_rate": ("Learning rate", "How far a step goes."),
-    "training.decay": ("Decay", "Last share of the steps in which the rate falls to zero."),
-    "training.ema": ("Averaging", "How slowly the averaged weights follow, such as 0.999."),
-    "training.region_share": ("Region masks", "Share of the samples that are masked inside a painted region only."),
-    "training.checkpoint_minutes": ("Save every (min)", "Minutes between two checkpoints."),
-    "data.valid_share": ("Held out", "Share of the data that is kept aside, by content, to measure on."),
-    "data.color_jitter": ("Other colours", "Share of the pictures whose colour channels are exchanged."),
-}
-CHOICES: dict[str, tuple[str, str, list[tuple[Any, str]]]] = {
-    "training.schedule": ("Schedule", "How the rate falls.", [("linear", "Linear"), ("cosine", "Cosine")]),
-    "training.optimizer": ("Optimiser", "Muon learns in fewer steps.", [("muon", "Muon"), ("adamw", "AdamW")]),
-    "training.precision": (
-        "Precision",
-        "bf16 is about twice as fast where the processor or GPU has units for it, far slower where not. Auto knows.",
-        [("auto", "Auto"), ("bf16", "bf16"), ("no", "float32")],
-    ),
-    "training.device": (
-        "Device",
-        "Several GPUs are for the command line: accelerate launch.",
-        [("auto", "Auto"), ("cpu", "CPU"), ("cuda", "CUDA")],
-    ),
-}
-CHECKS = {
-    "training.compile": ("Compile", "torch.compile: a slow start, then faster steps, where a compiler is at hand."),
-    "data.flip": ("Mirror", "Half of the pictures are mirrored."),
-}
-SECTIONS: list[tuple[str, bool, tuple[str, ...]]] = [
-    ("Run", True, ("training.steps", "training.batch", "training.learning_rate", "data.valid_share")),
-    (
-        "Masks and data",
-        False,
-        ("tokens.granularities", "training.region_share", "data.flip", "data.shift", "data.color_jitter"),
-    ),
-    (
-        "Optimisation",
-        False,
-        ("training.warmup", "training.schedule", "training.decay", "training.ema", "training.optimizer"),
-    ),
-    ("Machine", False, ("training.precision", "training.device", "training.compile", "training.seed")),
-    (
-        "Looking and keeping",
-        False,
-        (
-            *("training.evaluate_every", "training.preview_every", "training.patience"),
-            *("training.checkpoint_minutes", "training.keep"),
-        ),
-    ),
-]
-PICTURES_ONLY = ("data.flip", "data.shift", "data.color_jitter")
 
 
 class RunForm(QWidget):
@@ -139,6 +42,7 @@ class RunForm(QWidget):
         super().__init__()
         self.plan, self._models = Plan(), models
         self._dataset: Dataset | None = None
+        self._estimate, self._held = estimate, False
         self.fields: dict[str, Field] = {}
         self.start = Choice("Start from", segmented=False)
         self.name = Entry("Name", str)
@@ -150,7 +54,7 @@ class RunForm(QWidget):
         self._lay_out(start, estimate)
         self.start.changed.connect(self._start_chosen)
         self.name.changed.connect(self._edited)
-        models.changed.connect(self.refresh_starts)
+        models.changed.connect(self._models_changed)
         self.refresh_starts()
 
     def _lay_out(self, start: QAction, estimate: QAction) -> None:
@@ -185,9 +89,9 @@ class RunForm(QWidget):
         self.start_button.setToolTip(start.toolTip())
         self.start_button.clicked.connect(start.trigger)
         self.start_button.setIcon(icon("play", "on-accent"))
-        measure: QToolButton = ActionButton(estimate, text=True)
+        self.measure = ActionButton(estimate, text=True)
         buttons.addWidget(self.start_button, 1)
-        buttons.addWidget(measure)
+        buttons.addWidget(self.measure)
         foot = QFrame()  # always in sight, however many fields are unfolded
         foot.setProperty("surface", "raised")
         below = QVBoxLayout(foot)
@@ -214,10 +118,10 @@ class RunForm(QWidget):
             control = Check(label, text=False)
         elif name == "tokens.granularities":
             label, help = "Granularities", "The ℓ′ that the model can be run at; divisors of ℓ."
-            control = Entry(label, _numbers, lambda value: " ".join(map(str, value)))
+            control = Entry(label, numbers, lambda value: " ".join(map(str, value)))
         else:
             label, help = INTEGERS[name] if name in INTEGERS else FLOATS[name]
-            control = Entry(label, int if name in INTEGERS else _share, _g)
+            control = Entry(label, int if name in INTEGERS else share, short)
         control.changed.connect(self._edited)
         inline = name not in CHOICES
         return Field(label, control, help, inline=inline)
@@ -236,6 +140,15 @@ class RunForm(QWidget):
         ]
         self.start.set_options(starts(fitting))
         self._start_chosen()
+
+    def _models_changed(self) -> None:
+        """Where the model is another one now, what was typed stays as far as it fits."""
+        typed = {name: list(value) if isinstance(value, tuple) else value for name, value in self.plan.values.items()}
+        self.refresh_starts()
+        if typed and not self.plan.values:
+            self.set_values(typed)
+            for name in typed.keys() & self._check().keys():
+                self.fields[name].reset()
 
     def set_dataset(self, dataset: "Dataset | None") -> None:
         kinds = [None if d is None else d.kind for d in (self._dataset, dataset)]
@@ -380,6 +293,15 @@ class RunForm(QWidget):
                 except (ValueError, TypeError):
                     continue
         self._edited()
+
+    def set_measuring(self, measuring: bool) -> None:
+        """While steps are measured the button for it is off; the keys wait at the form, and come back to it."""
+        if measuring:
+            self._held = self.measure.hasFocus()
+            leave_focus(self.measure, self)
+        self._estimate.setEnabled(not measuring)
+        if not measuring and self._held and self.hasFocus():
+            self.measure.setFocus()
 
     def set_estimate(self, text: str) -> None:
         self.estimate.setText(text)

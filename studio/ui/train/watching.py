@@ -215,6 +215,7 @@ class Watch(QObject):
             )
             self.message = f"{event.get('what', '')}{part}".capitalize()
         elif kind in ("paused", "resumed"):
+            self._stand_at(event)
             self._note(f"{kind} at step {event.get('step')}")
             self._set("paused" if kind == "paused" else "running")
         elif kind == "preview":
@@ -224,10 +225,7 @@ class Watch(QObject):
         elif kind == "log":
             self._note(str(event.get("message", "")))
         elif kind == "end":
-            if self.last:  # the last steps need not have been told
-                self.last = self.last | {"step": event.get("step", self.last["step"])}
-            else:
-                self.start = self.start | {"step": event.get("step", 0)}  # not one was: it stands there now
+            self._stand_at(event)
             words = {"finished": "finished", "early": "ended early: no better figure", "time": "its time is up"}
             self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}")
             self.early = event.get("reason") == "early"
@@ -237,6 +235,13 @@ class Watch(QObject):
             self.diverged = event.get("diverged") is True
             if not self.live or event.get("time", self._since) >= self._since:  # else: of a part that was resumed
                 self._set("failed" if kind == "error" else "lost", str(event.get("message", "")))
+
+    def _stand_at(self, event: dict[str, Any]) -> None:
+        """Take over the step that the run has reached: the last ones need not have been told."""
+        if self.last:
+            self.last = self.last | {"step": event.get("step", self.last["step"])}
+        else:
+            self.start = self.start | {"step": event.get("step", 0)}
 
     def _set(self, state: str, message: str = "") -> None:
         before, self.state, self.message = self.state, state, message

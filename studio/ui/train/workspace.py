@@ -245,15 +245,14 @@ class TrainWorkspace(Workspace):
         folder = self.runs_folder / ".estimate"
         write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
         self.form.set_estimate(MEASURING)
-        estimate = self.studio.actions["train.estimate"]
-        estimate.setEnabled(False)
+        self.form.set_measuring(True)
         try:
             told = await ask_worker(str(folder / RECIPE), "-o", str(folder), "--estimate")
         except BaseException:
             self.form.set_estimate("")
             raise
         finally:
-            estimate.setEnabled(True)
+            self.form.set_measuring(False)
         if self.form.estimate.text() != MEASURING:
             self.form.set_estimate("The settings have changed meanwhile: estimate again.")
             return

@@ -47,6 +47,11 @@ class Check(QCheckBox):
 
 
 class _Combo(QComboBox):
+    def showPopup(self) -> None:
+        # As wide as its longest line, however narrow the box is.
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 2 * self.view().frameWidth())
+        super().showPopup()
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         # A passing wheel scrolls the panel and changes nothing.
         event.ignore()

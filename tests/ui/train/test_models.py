@@ -166,6 +166,13 @@ def test_a_run_is_not_called_as_a_model_that_is_there(tmp_path: Path, own_home: 
     assert free_folder(tmp_path, "mine") == tmp_path / "mine-3"
 
 
+def test_a_pause_stands_at_its_step_though_the_last_ones_were_not_told(qapp: QApplication):
+    watch = Watch()
+    watch._take({"event": "step", "step": 13, "steps": 20, "samples_per_second": 1.0, "seconds_left": 7.0})
+    watch._take({"event": "paused", "step": 14})
+    assert watch.status_line().startswith("Paused · step 14 of 20")
+
+
 def test_a_run_is_begun_watched_and_found_again(
     qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

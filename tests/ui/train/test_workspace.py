@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -206,6 +207,42 @@ def test_one_estimate_is_made_at_a_time_and_of_the_settings_as_they_are(with_tra
         train.form.set_name("other")
         await until(estimate.isEnabled)
         assert train.form.estimate.text() == "The settings have changed meanwhile: estimate again."
+
+    with_train(test)
+
+
+def test_the_keys_stay_in_the_form_while_it_is_measured(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        form, focused = train.form, list[QWidget | None]()
+        window.studio.actions["train.estimate"].changed.connect(lambda: focused.append(QApplication.focusWidget()))
+        form.measure.setFocus()
+        form.measure.click()
+        await until(lambda: "M parameters" in form.estimate.text() and form.measure.hasFocus())
+        assert all(widget is not None and (widget is form or form.isAncestorOf(widget)) for widget in focused)
+
+    with_train(test)
+
+
+def test_what_was_typed_stays_when_the_model_is_replaced_or_removed(with_train: Any, own_home: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        form, models = train.form, window.studio.models
+        form.begin_with("emoji-32")
+        form.set_values({"training.steps": 40, "training.learning_rate": 0.004, "tokens.granularities": [1, 8]})
+        own, shipped = own_home / "studio" / "models" / "emoji-32", form.plan.bundle
+        assert shipped is not None
+        shutil.copytree(shipped, own)
+        models.load()
+        assert form.plan.bundle == own
+        assert form.plan.values["training.steps"] == 40 and form.fields["training.steps"].control.text() == "40"  # type: ignore[attr-defined]
+        assert form.plan.values["tokens.granularities"] == (1, 8)
+        shutil.rmtree(own)
+        models.load()
+        assert form.plan.bundle == shipped and form.plan.values["training.learning_rate"] == 0.004
+        form.set_values({"training.steps": "many"})  # and what does not fit is the default of the model
+        shutil.copytree(shipped, own)
+        models.load()
+        assert "training.steps" not in form.plan.values and form.plan.values["training.learning_rate"] == 0.004
 
     with_train(test)
 

@@ -53,6 +53,20 @@ def test_other_options_keep_the_value_if_they_can(qtbot: QtBot, segmented: bool)
     assert control.value() is None and values == []
 
 
+def test_the_list_is_as_wide_as_its_longest_line(qtbot: QtBot) -> None:
+    control = Choice(
+        "Start from", [("a", "A"), ("b", "A line that is far longer than its narrow box")], segmented=False
+    )
+    qtbot.addWidget(control)
+    control.setFixedWidth(90)
+    control.show()
+    combo = control.findChild(QComboBox)
+    assert isinstance(combo, QComboBox)
+    combo.showPopup()
+    assert combo.view().viewport().width() >= combo.view().sizeHintForColumn(0) > 200
+    combo.hidePopup()
+
+
 def test_segments_are_walked_by_arrow_keys(qtbot: QtBot) -> None:
     control = Choice("Order", ORDERS)
     qtbot.addWidget(control)
