@@ -190,8 +190,8 @@ def _judge_gaps(
 
     The score is the CRPS of how often each token comes in a gap, of 100: for one draft again and again the share of its
     tokens that did not stand there, 50 for drafts that have nothing in common with the truth nor with each other, least
-    for those as likely as the truth. Beside it how many of 100 tokens are among the dozen commonest of the text, and how
-    many of 100 pairs of neighbours are repetitions within the gap; each also for the truth.
+    for those as likely as the truth. Beside it how many of 100 tokens are among the dozen commonest of the text, and
+    how many of 100 pairs of neighbours are repetitions within the gap; each also for the truth.
     """
     size = bundle.num_tokens // 8
     tokenizer, vocab_size = text_tokenizer(bundle), bundle.subtokens.vocab_size
