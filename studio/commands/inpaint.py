@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> None:
         raise StudioError("Say what to fill: --mask MASK.png, white where to fill, or --mask alpha.")
     source = Path(args.picture)
     picture = load_picture(source)
+    if picture.lost:
+        common.say(args, picture.lost)
     output = check_suffix(args.output or source.with_name(f"{source.stem}-filled.png"), (".png",))
     mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
     seeds = common.seeds(args, 1 if args.variations is None else args.variations)

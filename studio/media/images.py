@@ -2,14 +2,14 @@
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
 
 from studio.errors import StudioError
 from studio.files import write_atomic
@@ -25,10 +25,14 @@ _BAND = 64
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as its file has it: `stored` uint8 (H, W, 3), `alpha` uint8 (H, W) or None where all is opaque."""
+    """A picture as its file has it: `stored` uint8 (H, W, 3), `alpha` uint8 (H, W) or None where all is opaque.
+
+    lost: what the file has that is not kept, in a sentence for its user; "" where that is nothing.
+    """
 
     stored: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None = None
+    lost: str = ""
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
@@ -89,8 +93,10 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
             with Image.open(path if data is None else BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise StudioError(too_large)
+                lost = _lost(image)
                 image.load()
-                return _to_picture(_upright(image))
+                picture = _to_picture(_upright(image))
+                return replace(picture, lost=f"Of {path.name} {lost}." if lost else "")
     except (StudioError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -103,6 +109,19 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
         if isinstance(error, OSError) and error.errno:  # of the system, not of the decoder
             raise StudioError(f"Cannot read {path}: {error.strerror}. Check the file or copy it elsewhere.") from error
         raise StudioError(f"{path} is damaged or cut short: save or download it again.") from error
+
+
+def _lost(image: ImageFile.ImageFile) -> str:
+    """What of an opened file `_to_picture` leaves out; its pixels need not be loaded, and must not be for the first."""
+    lost = []
+    if any("16" in str(tile.args) for tile in image.tile):  # such as RGB;16B, which is loaded as RGB
+        lost.append("8 of 16 bits a channel are kept")
+    if image.mode == "CMYK":
+        lost.append("the inks are turned into red, green and blue")
+    profile = image.info.get("icc_profile") or b""
+    if profile and not any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):
+        lost.append("the colour profile is left out, its colours are taken as sRGB")
+    return "; ".join(lost)
 
 
 _TURNS = {

@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from studio.errors import StudioError
 from studio.media import images
@@ -58,6 +58,30 @@ def test_other_kinds_of_pictures(tmp_path):
     assert (load_picture(tmp_path / "b.png").rgb == 255).all()
     assert (load_picture(tmp_path / "l.png").rgb == 77).all()
     assert (load_picture(tmp_path / "i.png").rgb == 77).all()
+
+
+def test_what_of_a_file_is_not_kept_is_said(tmp_path):
+    def said(name: str) -> str:
+        return load_picture(tmp_path / name).lost
+
+    deep = np.full((3, 4), 77 * 257, dtype=np.uint16)
+    Image.fromarray(deep).save(tmp_path / "i.png")
+    rows = b"".join(b"\0" + row.repeat(3).astype(">u2").tobytes() for row in deep)
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 4, 3, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    png = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    (tmp_path / "rgb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
+    for name in ("i.png", "rgb.png"):
+        assert said(name) == f"Of {name} 8 of 16 bits a channel are kept."
+        assert (load_picture(tmp_path / name).rgb == 77).all()
+    Image.new("CMYK", (4, 3)).save(tmp_path / "c.jpg")
+    assert "inks" in said("c.jpg")
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    for name, profile in (("srgb.png", srgb), ("lab.png", lab), ("none.png", None)):
+        Image.fromarray(RGB).save(tmp_path / name, icc_profile=profile)
+    assert [said(name) == "" for name in ("srgb.png", "lab.png", "none.png")] == [True, False, True]
 
 
 @pytest.mark.parametrize("orientation", range(10))

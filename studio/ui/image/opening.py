@@ -78,6 +78,8 @@ class Opening(QObject):
         title = valid(path.stem)
         if request is None or not self.request(request, picture, title, variation, path):
             self.picture(picture, title, path)
+        if picture.lost:
+            self._of.studio.notices.show(picture.lost, kind="warning", place=self._of.name)
         if problem:
             told = f"{path.name} is here as a picture alone: what it was made with cannot be read."
             self._of.studio.notices.show(told, kind="warning", place=self._of.name, details=problem)
