@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
-from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QImage, QKeyEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QImage, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -45,6 +45,7 @@ from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import ImageWorkspace
 from studio.ui.lane import Lane
 from studio.ui.tour import Tour
+from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.window import Window
 from tests.helpers import GRID, picture_bundle
 
@@ -367,6 +368,19 @@ def test_what_is_saved_again_keeps_its_name_until_another_thing_is_opened(
 
     with_window(test)
     with_window(again)
+
+
+def test_no_two_buttons_of_a_workspace_look_alike(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        for place in ("image", "text"):
+            window.bring_to_front(place)
+            seen: dict[bytes, str] = {}
+            for button in window.workspace.findChildren(ActionButton):
+                image = button.defaultAction().icon().pixmap(24, 24, QIcon.Mode.Normal).toImage()
+                name = button.defaultAction().text()
+                assert seen.setdefault(bytes(image.constBits()), name) == name
+
+    with_window(test)
 
 
 def test_a_folder_is_opened_and_closed_again(with_window: Any, tmp_path: Path) -> None:

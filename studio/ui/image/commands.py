@@ -105,7 +105,7 @@ class Commands:
             "Compare with the original",
             of.wipe,
             "\\",
-            "difference",
+            "wipe",
             "A slider between before and after.",
             checkable=True,
         )

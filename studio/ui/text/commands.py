@@ -42,8 +42,8 @@ class Commands:
 
         add("gap", "Make a gap", tools.make_gap, "Ctrl+M", "gap", "Turn what is selected into a gap, or insert one.")
         add("insert-gap", "Insert a gap", tools.insert_gap, "Ctrl+Shift+M", "plus", "An empty gap at the caret.")
-        add("longer", "Lengthen gap", lambda: tools.resize_gap(1), "Alt+Up", "grow", "By one token.")
-        add("shorter", "Shorten gap", lambda: tools.resize_gap(-1), "Alt+Down", "shrink", "By one token.")
+        add("longer", "Lengthen gap", lambda: tools.resize_gap(1), "Alt+Up", "gap-longer", "By one token.")
+        add("shorter", "Shorten gap", lambda: tools.resize_gap(-1), "Alt+Down", "gap-shorter", "By one token.")
         add("give-back", "Put the words back", tools.give_back, "Ctrl+Shift+D", "undo", "What the gap was made from.")
         add("remove-gap", "Remove gap", tools.remove_gap, "", "trash")
         add("next-gap", "Next gap", lambda: tools.go_to_gap(1), "F3", "chevron-right")

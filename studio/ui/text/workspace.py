@@ -96,6 +96,7 @@ class TextWorkspace(Workspace):
         self._length.setRange(1, 999)
         self._length.setValue(6)
         self._length.setMinimumWidth(58)
+        self._length.lineEdit().setTextMargins(6, 0, 0, 0)  # a style sheet gives the line in a spin box no padding
         self._length.setAccessibleName("Length of a new gap in tokens")
         self._length.setToolTip("Length of a new gap in tokens; a word has one or two")
         self._told = QLabel()

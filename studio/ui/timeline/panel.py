@@ -50,6 +50,7 @@ DRAW_S = 0.2
 """Curves and figures are told again at most this often while a run is going: every word that changes lays out a part
 of the window anew, on a core that the network could use."""
 NARROW = 620
+EMPTY = "The steps of a run appear here: look at each again, play them, go on from any of them."
 BRANCH_HELP = "Go on from this step with the settings of the inspector"
 
 
@@ -134,7 +135,7 @@ class TimelinePanel(QWidget):
         self.scrubber.forward.connect(self.transport.forward)
         self.scrubber.play.connect(self.transport.play_or_rest)
 
-        self._empty = QLabel("The steps of a run appear here: look at each again, play them, go on from any of them.")
+        self._empty = QLabel()
         self._empty.setProperty("role", "muted")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
@@ -228,6 +229,7 @@ class TimelinePanel(QWidget):
         if self.chart is not None:
             self.chart.set_steps(run.request.steps if run else 1)
             self._stage.setCurrentWidget(self.chart if run else self._empty)
+        self._empty.setText(EMPTY if run is None else "")  # its curves come in a moment
         self.scrubber.set_steps(run.request.steps if run else 1)
         for widget in (self.scrubber, self.legend):
             widget.setVisible(run is not None)
@@ -311,7 +313,7 @@ class TimelinePanel(QWidget):
         self.to_back.setEnabled(index > 0)
         self.to_play.setEnabled(some or self.transport.live)
         self.to_forward.setEnabled(index < last or self.transport.paused)
-        self.to_last.setEnabled(index < last or (some and not self.playhead.following))
+        self.to_last.setEnabled(index < last or (self.transport.busy and not self.playhead.following))
 
     def _branch(self) -> None:
         self.branch.emit(self.playhead.index)

@@ -69,6 +69,27 @@ def test_without_a_run_it_says_what_it_is_for(panel: TimelinePanel) -> None:
     assert not panel.go_on.isVisible()
 
 
+def test_of_a_run_that_is_there_it_does_not_say_so_before_its_curves_come(
+    qtbot: QtBot, bundle: Bundle, lane: Lane
+) -> None:
+    panel = TimelinePanel(Transport(Playhead()))
+    qtbot.addWidget(panel)
+    assert panel._empty.text() and panel.chart is None
+    run = lane.start(a_request(bundle, steps=2, granularity=4), bundle)
+    panel.playhead.set_run(run)
+    assert not panel._empty.text()
+    qtbot.waitUntil(lambda: panel.playhead.state == "done")
+    panel.playhead.set_run(None)
+    assert panel._empty.text()
+    panel.playhead.close_down()
+    panel.close_down()
+
+
+def test_at_the_end_of_what_is_over_there_is_nothing_newer(panel: TimelinePanel, done: Run) -> None:
+    panel.playhead.show(32)  # as a session brings it back
+    assert not panel.to_last.isEnabled() and not panel.to_forward.isEnabled() and panel.to_back.isEnabled()
+
+
 def test_why_there_is_no_branch_is_told_at_its_button(panel: TimelinePanel, done: Run) -> None:
     told: list[int] = []
     panel.branch.connect(told.append)
