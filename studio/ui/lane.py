@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 KEPT_NETWORKS = 3
+CALLS = 25
+"""Whose time is kept."""
 LAST_CALL = 5.0
 """Seconds that a call which cannot be stopped may go on once the window is closed."""
 log = logging.getLogger(__name__)
@@ -38,14 +40,22 @@ class Loaded:
         """Samples that fit into one call, once more of them did not."""
 
     def note(self, batch: int, seconds: float) -> None:
-        self.seconds.setdefault(batch, deque(maxlen=25)).append(seconds)
+        self.seconds.setdefault(batch, deque(maxlen=CALLS)).append(seconds)
 
     def expected(self, batch: int) -> float | None:
         """Seconds a call of `batch` samples takes, from calls that were measured; None before the first."""
-        if not self.seconds:
+        seconds = self.seconds
+        if not seconds:
             return None
-        nearest = min(list(self.seconds), key=lambda size: abs(np.log(size / batch)))
-        return median(list(self.seconds[nearest])) * batch / nearest
+        nearest = min(list(seconds), key=lambda size: abs(np.log(size / batch)))
+        return median(list(seconds[nearest])) * batch / nearest
+
+    def time(self, bundle: "Bundle") -> None:
+        """Call it once, on the lane only; what was measured before counts no longer."""
+        y = np.full((1, bundle.num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
+        started = time.perf_counter()
+        self.denoise(y, np.arange(bundle.num_tokens))
+        self.seconds = {1: deque([time.perf_counter() - started], maxlen=CALLS)}
 
 
 class TimedDenoiser:
@@ -98,15 +108,18 @@ class Lane:
 
             found = Loaded(OnnxDenoiser(bundle, self.device))
             # The first call of a session is slow; after it the time of a call is known before anything is made.
-            y = np.full((1, bundle.num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
-            found.denoise(y, np.arange(bundle.num_tokens))
-            started = time.perf_counter()
-            found.denoise(y, np.arange(bundle.num_tokens))
-            found.note(1, time.perf_counter() - started)
+            found.time(bundle)
+            found.time(bundle)
         self._networks[key] = found
         while len(self._networks) > KEPT_NETWORKS:
             del self._networks[next(iter(self._networks))]
         return found
+
+    def time_again(self, bundles: "Iterable[Bundle]") -> None:
+        """The networks of these that are loaded have another speed now, such as after a training; on the lane only."""
+        for bundle in bundles:
+            if loaded := self.loaded(bundle):
+                loaded.time(bundle)
 
     def network(self, bundle: "Bundle") -> TimedDenoiser:
         """The bundle's network for one run; on the lane only. StudioError if it cannot be loaded."""

@@ -297,6 +297,15 @@ def test_the_time_of_a_call_is_that_of_the_samples_computed(bundle: Bundle) -> N
     assert network.asked == [1] and list(loaded.seconds) == [1] and loaded.most is None
 
 
+def test_the_time_of_a_call_is_taken_anew(bundle: Bundle, lane: Lane) -> None:
+    loaded = lane.submit(lane.load, bundle).result()
+    for _ in range(9):
+        loaded.note(1, 1000.0)
+    lane.submit(lane.time_again, [bundle]).result()
+    seconds = lane.call_seconds(bundle, 1)
+    assert seconds is not None and seconds < 100
+
+
 def test_one_sample_that_does_not_fit_fails_with_what_to_do(bundle: Bundle, lane: Lane) -> None:
     network, run = cramped(bundle, lane, 0)
     assert run.state == "failed" and isinstance(run.error, OutOfMemory)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from studio.runtime.catalog import data_folder
+from studio.training.client import find_runs
 from studio.ui.settings import Settings
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 PLACE = "models"
 _REPEATS = 5
 _KEPT = 50
+BESIDE = "measured beside a training"
 
 
 class Speeds:
@@ -26,6 +29,11 @@ class Speeds:
     def text(self, bundle: "Bundle") -> str:
         """The speed of a model in words, "" where it was not measured yet."""
         return speed_text(self._stored().get(self.key(bundle)))
+
+    def lasts(self, bundle: "Bundle") -> bool:
+        """Whether it was measured, and not beside a training."""
+        found = self._stored().get(self.key(bundle))
+        return bool(speed_text(found)) and BESIDE not in speed_text(found)
 
     def keep(self, bundle: "Bundle", found: dict[str, object]) -> None:
         """Keep what `measure_speed` gave."""
@@ -41,10 +49,15 @@ class Speeds:
         return stored if isinstance(stored, dict) else {}
 
 
+def training() -> bool:
+    """Whether a run is at work here, which takes the cores that a call needs."""
+    return any(run.running for run in find_runs(data_folder() / "runs"))
+
+
 def measure_speed(lane: "Lane", bundle: "Bundle") -> dict[str, object]:
     """Median milliseconds of a call with everything masked, of one sample and of eight; on the lane only."""
     loaded = lane.load(bundle)
-    found: dict[str, object] = {"provider": loaded.provider, "when": time.time()}
+    found: dict[str, object] = {"provider": loaded.provider, "when": time.time(), "training": training()}
     for batch in (1, 8):
         y = np.full((batch, bundle.num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
         rows = np.arange(batch * bundle.num_tokens)
@@ -67,4 +80,5 @@ def speed_text(found: object) -> str:
         return ""
     text = f"{found['ms1']:.0f} ms a call on {str(found.get('provider', '?'))[:20]}"
     eight = found.get("ms8")
-    return f"{text}; {eight:.0f} ms for eight at once" if isinstance(eight, int | float) else text
+    text += f"; {eight:.0f} ms for eight at once" if isinstance(eight, int | float) else ""
+    return f"{text}; {BESIDE}" if found.get("training") is True else text

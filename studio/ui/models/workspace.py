@@ -25,7 +25,7 @@ from studio.ui.models import jobs
 from studio.ui.models.commands import PLACE, add_actions
 from studio.ui.models.details import Details
 from studio.ui.models.listing import Card, ModelList
-from studio.ui.models.speeds import Speeds, measure_speed
+from studio.ui.models.speeds import Speeds, measure_speed, training
 from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
 from studio.ui.timeline.words import count
@@ -300,8 +300,8 @@ class ModelsWorkspace(Workspace):
             spawn(self._measure(self.bundle), PLACE)
 
     def _measure_unasked(self, bundle: Bundle) -> None:
-        """Once for each model, while the lane has nothing better to do."""
-        if not self.speeds.text(bundle) and not self._measuring and not self.studio.lane.runs:
+        """Once for each model, while the lane and the cores have nothing better to do."""
+        if not self.speeds.lasts(bundle) and not self._measuring and not self.studio.lane.runs and not training():
             self.measure()
 
     async def _measure(self, bundle: Bundle) -> None:

@@ -329,6 +329,8 @@ class TrainWorkspace(Workspace):
         actions["train.use"].setEnabled(self.watch.run is not None)
         actions["train.delete"].setEnabled(self.watch.run is not None and not active)
         self.run_panel.hold(held)
+        if not active and self.watch.live:  # what a call took beside it is no measure any more
+            self.studio.lane.submit(self.studio.lane.time_again, self.studio.models.all())
         if state in ("failed", "lost") and self.watch.message and self.watch.live:
             log = self.watch.run.log_tail() if self.watch.run else ""
             again = self.studio.actions["train.resume"].trigger if self.watch.diverged else None

@@ -13,9 +13,11 @@ from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QLabel, QWidget
 
 from studio.errors import StudioError
+from studio.files import write_atomic
 from studio.generation import free_request
 from studio.runtime import catalog
 from studio.runtime.bundle import Bundle
+from studio.training.run_folder import RECIPE, Lock
 from studio.ui import dialogs
 from studio.ui.models import facts, jobs
 from studio.ui.models.workspace import ModelsWorkspace
@@ -123,6 +125,30 @@ class TestShowing:
             before = studio.settings.ui("models")["speed"]
             models._actions["measure"].trigger()
             await until(lambda: studio.settings.ui("models")["speed"] != before)  # it says when it was measured
+            await settled()
+
+        qrun(main())
+
+    def test_a_speed_beside_a_training_is_no_measure(
+        self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, own_home: Path
+    ) -> None:
+        run = own_home / "studio" / "runs" / "mine"
+        write_atomic(run / RECIPE, b"")
+
+        async def main() -> None:
+            models.show()
+            lock = Lock(run)
+            models.activated()
+            await settled()
+            assert models.details.speed.text() == "not measured yet"
+            models._actions["measure"].trigger()
+            await until(lambda: models.details.speed.text().endswith("; measured beside a training"))
+            await settled()
+            lock.release()
+            models.list.choose("storybook")
+            await settled()
+            models.list.choose("emoji-32")
+            await until(lambda: not models._measuring and "measured" not in models.details.speed.text())
             await settled()
 
         qrun(main())

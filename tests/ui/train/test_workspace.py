@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from itertools import pairwise
@@ -103,8 +104,12 @@ def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
         await until(lambda: train.run_panel.film.slider.isVisible() and bool(train.run_panel.film._previews))
         actions["train.save"].trigger()
         await until(lambda: train.run_panel.checkpoints.count() > 0)
+        lane, bundle = window.studio.lane, window.studio.models.all()[0]
+        loaded = await asyncio.wrap_future(lane.submit(lane.load, bundle))
+        loaded.seconds = {1: deque([1000.0])}  # beside the training
         actions["train.stop"].trigger()
         await until(lambda: train.watch.state == "stopped")
+        await until(lambda: (lane.call_seconds(bundle, 1) or 1000) < 100)
         assert actions["train.resume"].isVisible() and not actions["train.stop"].isVisible()
         made: list[tuple[str, str]] = []
         train.made.connect(lambda name, modality: made.append((name, modality)))
