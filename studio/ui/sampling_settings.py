@@ -95,7 +95,9 @@ class SamplingSettings(QObject):
 
     @property
     def granularities(self) -> tuple[int, ...]:
-        return (1,) if self._bundle is None else tuple(sorted(self._bundle.manifest.granularities))
+        """Those of the model; without one the present alone, which stays for the next."""
+        present = (self._values["granularity"],)
+        return present if self._bundle is None else tuple(sorted(self._bundle.manifest.granularities))
 
     @property
     def schedules(self) -> tuple[str, ...]:

@@ -189,6 +189,7 @@ def test_models_come_and_go(panel: InspectorPanel, studio: Any, bundle: Bundle, 
     assert panel.settings.bundle is other and panel.settings.get("steps") == 6, "its defaults are taken"
     studio.models._take([(bundle.path, bundle)])
     assert panel.settings.bundle is bundle
+    panel.settings.set(granularity=4)
     studio.models._take([])
     assert panel.settings.bundle is None and "import one" in panel.problem.text()
     assert not panel.generate_button.isEnabled() and panel.cost.text() == "Nothing to make yet"
