@@ -887,6 +887,14 @@ def test_results_beside_each_other_are_whole_and_kept(with_window: Any) -> None:
         window.bring_to_front("image")
         tiles = image.side_by_side.comparison.view.tiles.tiles
         await until(lambda: all(tile.detail.startswith("6 calls") for tile in tiles))
+        image.making.look_at(jobs[1])
+        image.restore(image.session())  # as the next start does
+        again = image.making.comparison
+        assert [job.run.request for job in again] == [job.run.request for job in jobs]
+        assert image.making.job is again[1] and image.side_by_side.comparison.isVisible()
+        image.making._look()
+        await asyncio.sleep(0.05)
+        assert len(library.ids()) == len(jobs), "what an earlier session has kept is not kept again"
 
     with_window(test)
 
@@ -1075,7 +1083,9 @@ def test_a_folder_of_pictures_is_still_beside_the_picture_at_the_next_start(with
         assert len(image.strip.paths) == 3 and image.strip.view.current == 1 and image.opening.title == "b"
         assert not image.document.mask_bounds().isEmpty(), "it is not opened anew"
         image.opening._path = Path(os.fsdecode(b"\xff.png"))
-        assert image.session()["beside"] == {"folder": str(tmp_path), "file": ""}, "what cannot be stored is left out"
+        assert image.session()["beside"] == {"folder": str(tmp_path), "file": "", "saved": ""}, (
+            "what cannot be stored is left out"
+        )
         shutil.rmtree(tmp_path)
         window.studio.actions["image.close-folder"].trigger()
         image.restore(state)

@@ -76,17 +76,26 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
     }
     if job is not None:
         state["run"] = {
-            "request": job.run.request.model_dump_json(),
-            "parent": None if job.run.parent is None else list(job.run.parent),
             "stored": job.picture.stored,
             "alpha": job.picture.alpha,
-            "repainted": job.repainted,
             "variation": making.variation,
             "index": workspace.playhead.index,
-            **job.run.record(),
+            "comparison": [None if other is job else _state_of(other) for other in making.comparison],
+            **_state_of(job),
         }
         state |= {name: workspace.copies.of(name) for name in LAYERS[1:]}
     return state
+
+
+def _state_of(job: Job) -> dict[str, Any]:
+    """What `_job` takes, but for the picture."""
+    run = job.run
+    return {
+        "request": run.request.model_dump_json(),
+        "parent": None if run.parent is None else list(run.parent),
+        "repainted": job.repainted,
+        **run.record(),
+    }
 
 
 def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
@@ -127,22 +136,16 @@ def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
 def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
     stored, document = state["run"], workspace.document
     try:
-        request = GenerationRequest.from_json(stored["request"])
-        bundle = workspace.studio.models.get(request.model)
-        if bundle is None or bundle.digest != request.digest:
-            raise StudioError(f"its model {request.model} is not installed in that version any more.")
-        picture, repainted = _picture(stored), stored["repainted"]
-        run = Run.ended(request, bundle, stored)
-        if stored["parent"] is not None:
-            run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
-        job = Job(run, picture, picture.rgb, None if repainted is None else np.asarray(repainted, dtype=bool))
-        if picture.size != (job.source.width, job.source.height):
-            raise ValueError("the picture does not fit the request")
+        picture = _picture(stored)
+        rgb = picture.rgb
+        job = _job(workspace, stored, picture, rgb)
+        beside = stored.get("comparison", [])
+        comparison = [job if other is None else _job(workspace, other, picture, rgb) for other in beside]
         variation, index = int(stored["variation"]), int(stored["index"])
         layers = {name: np.asarray(state[name]) for name in LAYERS[1:] if state[name] is not None}
     except (KeyError, TypeError, ValueError, AssertionError, StudioError) as error:
         raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); picture and mask are here.") from error
-    workspace.making.take_up(job, variation)
+    workspace.making.take_up(job, variation, comparison)
     workspace.playhead.show(index)
     for name, layer in layers.items():
         present = getattr(document, name)
@@ -150,6 +153,21 @@ def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
             present[:] = layer
     document.pins_changed.emit(document.bounds)
     document.state_edits_changed.emit(document.bounds)
+
+
+def _job(workspace: "ImageWorkspace", stored: dict[str, Any], picture: Picture, rgb: NDArray[np.uint8]) -> Job:
+    """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
+    request = GenerationRequest.from_json(stored["request"])
+    bundle = workspace.studio.models.get(request.model)
+    if bundle is None or bundle.digest != request.digest:
+        raise StudioError(f"its model {request.model} is not installed in that version any more.")
+    run, repainted = Run.ended(request, bundle, stored), stored["repainted"]
+    if stored["parent"] is not None:
+        run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
+    job = Job(run, picture, rgb, None if repainted is None else np.asarray(repainted, dtype=bool))
+    if picture.size != (job.source.width, job.source.height):
+        raise ValueError("the picture does not fit the request")
+    return job
 
 
 def _picture(state: dict[str, Any]) -> Picture:

@@ -209,9 +209,12 @@ class Making(QObject):
         self._put(jobs[0].run, "Compare ℓ", jobs)
         return [job.run for job in jobs]
 
-    def take_up(self, job: Job, variation: int) -> None:
-        """Show a job of an earlier session."""
-        self._told.add(job.run.id)
+    def take_up(self, job: Job, variation: int, comparison: Sequence[Job] = ()) -> None:
+        """Show a job of an earlier session, and those that it was compared with."""
+        for other in (job, *comparison):
+            self._told.add(other.run.id)
+            self._jobs.keep(other)
+        self._set_comparison(comparison)
         self.document.editing_state = True
         self.look_at(job, variation)
 

@@ -304,10 +304,12 @@ class Filling(QObject):
             self.changed.emit()
             self.listed.emit()
 
-    def take_up(self, job: Job, draft: int) -> None:
-        """Look at a job of an earlier session, which has left its fills already."""
-        self._over.add(job.run.id)
-        self._keep(job)
+    def take_up(self, job: Job, draft: int, comparison: Sequence[Job] = ()) -> None:
+        """Look at a job of an earlier session, whose fills are in the text, and those that it was compared with."""
+        for other in (job, *comparison):
+            self._over.add(other.run.id)
+            self._keep(other)
+        self.comparison = list(comparison)
         self.draft = min(max(draft, 0), len(job.run.request.seeds) - 1)
         self.playhead.set_run(job.run)
         self.listed.emit()

@@ -32,15 +32,23 @@ def session_of(workspace: "TextWorkspace") -> dict[str, Any]:
     job = filling.job
     if job is not None:
         state["run"] = {
-            "request": job.run.request.model_dump_json(),
-            "parent": None if job.run.parent is None else list(job.run.parent),
-            "gaps": list(job.gaps),
-            "made": sorted(job.made),
             "draft": filling.draft,
             "index": workspace.playhead.index,
-            **job.run.record(),
+            "comparison": [None if other is job else _state_of(other) for other in filling.comparison],
+            **_state_of(job),
         }
     return state
+
+
+def _state_of(job: Job) -> dict[str, Any]:
+    """What `_job` takes."""
+    return {
+        "request": job.run.request.model_dump_json(),
+        "parent": None if job.run.parent is None else list(job.run.parent),
+        "gaps": list(job.gaps),
+        "made": sorted(job.made),
+        **job.run.record(),
+    }
 
 
 def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
@@ -72,26 +80,34 @@ def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
 
 def _restore_run(workspace: "TextWorkspace", stored: dict[str, Any]) -> None:
     try:
-        request = GenerationRequest.from_json(stored["request"])
-        bundle = workspace.studio.models.get(request.model)
-        if bundle is None or bundle.digest != request.digest:
-            raise StudioError(f"its model {request.model} is not installed in that version any more.")
-        if not isinstance(request.source, TextSource):
-            raise ValueError("the request is none for a text")
-        run = Run.ended(request, bundle, stored)
-        if stored["parent"] is not None:
-            run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
-        gaps, made = tuple(int(gap) for gap in stored["gaps"]), frozenset(int(gap) for gap in stored["made"])
-        parts = request.source.content if isinstance(request.source.content, tuple) else None
-        if (parts is not None and sum(isinstance(part, int) for part in parts) != len(gaps)) or not made <= set(gaps):
-            raise ValueError("the gaps do not fit the request")
+        job = _job(workspace, stored)
+        beside = stored.get("comparison", [])
+        comparison = [job if other is None else _job(workspace, other) for other in beside]
         draft, index = int(stored["draft"]), int(stored["index"])
-        job = Job(run, gaps, made)
-        job.words(run.frames[0], 0)
     except (KeyError, TypeError, ValueError, AssertionError, StudioError) as error:
         raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); the text is here.") from error
-    workspace.filling.take_up(job, draft)
+    workspace.filling.take_up(job, draft, comparison)
     workspace.playhead.show(index)
+
+
+def _job(workspace: "TextWorkspace", stored: dict[str, Any]) -> Job:
+    """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
+    request = GenerationRequest.from_json(stored["request"])
+    bundle = workspace.studio.models.get(request.model)
+    if bundle is None or bundle.digest != request.digest:
+        raise StudioError(f"its model {request.model} is not installed in that version any more.")
+    if not isinstance(request.source, TextSource):
+        raise ValueError("the request is none for a text")
+    run = Run.ended(request, bundle, stored)
+    if stored["parent"] is not None:
+        run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
+    gaps, made = tuple(int(gap) for gap in stored["gaps"]), frozenset(int(gap) for gap in stored["made"])
+    parts = request.source.content if isinstance(request.source.content, tuple) else None
+    if (parts is not None and sum(isinstance(part, int) for part in parts) != len(gaps)) or not made <= set(gaps):
+        raise ValueError("the gaps do not fit the request")
+    job = Job(run, gaps, made)
+    job.words(run.frames[0], 0)
+    return job
 
 
 def bring_request(

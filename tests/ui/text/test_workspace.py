@@ -603,6 +603,20 @@ def test_what_is_open_comes_back(with_window: Any) -> None:
     with_window(again)
 
 
+def test_what_was_compared_comes_back(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, STORY, Gap(1, 4))
+        await text.compare()
+        await until(lambda: all(job.run.over for job in text.filling.comparison))
+        text.filling.look_at(text.filling.comparison[1], 0)
+        before = [job.run.request for job in text.filling.comparison]
+        text.restore(text.session())
+        assert [job.run.request for job in text.filling.comparison] == before
+        assert text.filling.job is text.filling.comparison[1] and text.filling.at_home(text.filling.comparison[0])
+
+    with_window(test)
+
+
 @pytest.mark.parametrize(
     "damage", [{"text": 3}, {"text": [{"id": 1}]}, {"caret": None}, {"settings": 5}, {"run": {"request": "x"}}]
 )
