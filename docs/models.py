@@ -128,8 +128,8 @@ def _fills(fills: dict[str, Any]) -> str:
     figures = fills["figures"]
     if "middle" not in figures:
         said = (
-            f"Hidden pieces, 15 % of windows spread over {fills['data']}, beside what their frequencies alone could do,\n"
-            f"and gaps, filled {options or 'at the default settings'}:"
+            f"Hidden pieces, 15 % of windows spread over {fills['data']}, beside what their frequencies alone could\n"
+            f"do, and gaps, filled {options or 'at the default settings'}:"
         )
         return "\n".join([said, "", *_table(["figure", ""], [[name, str(value)] for name, value in figures.items()])])
     header = ["hole", "CRPS of 8", "mean absolute error of their mean", "biharmonic", "root mean square", "biharmonic"]
