@@ -42,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     # Without a command the window opens; without a display the demo is the shortest way to see the method at work.
     arguments = list(sys.argv[1:] if argv is None else argv) or ["window" if has_display() else "demo"]
-    if arguments[0] not in COMMANDS and os.path.exists(arguments[0]):  # a picture or a text, as one opens it elsewhere
+    first = arguments[0]
+    if first not in COMMANDS and (os.path.exists(first) or os.path.splitext(first)[1]):  # a picture or a text to open
         arguments.insert(0, "window")
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # it was closed by whoever started us (`>&-`): as if it were /dev/null

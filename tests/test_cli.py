@@ -281,7 +281,6 @@ def assert_refused(answer: tuple[int, str, str], what: str) -> None:
         (("models", "remove", "none"), "not there"),
         (("bench", "--repeats", 0), "--repeats"),
         (("paint",), "invalid choice"),
-        (("missing.png",), "invalid choice"),
         (("inpaint", "--wrong"), "unrecognized arguments"),
     ],
 )

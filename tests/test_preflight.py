@@ -50,7 +50,8 @@ def test_the_window_says_it_rather_than_abort(
     for arguments in (["window"], [__file__]):  # a file alone is one to open
         assert main(arguments) == 2
         assert "apt-get install libegl1 libgl1" in capsys.readouterr().err
-    assert main(["window", "missing.png"]) == 2 and "There is no file missing.png" in capsys.readouterr().err
+    for arguments in (["window", "missing.png"], ["missing.png"]):
+        assert main(arguments) == 2 and "There is no file missing.png" in capsys.readouterr().err
 
 
 @linux

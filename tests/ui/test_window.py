@@ -42,7 +42,7 @@ from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
 from studio.ui.image import masking
 from studio.ui.image.toolbar import PlanesButton
-from studio.ui.image.workspace import ImageWorkspace
+from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
 from studio.ui.tour import Tour
 from studio.ui.widgets.icon_button import ActionButton
@@ -655,6 +655,22 @@ def test_help_shows_the_tour_once(with_window: Any) -> None:
         assert tour.isVisible() and not tour.isModal()
         tour.close()
         await until(lambda: not window.findChildren(Tour))
+
+    with_window(test)
+
+
+def test_a_mask_of_digits_that_the_model_has_not_is_said(with_window: Any) -> None:
+    picture_bundle(user_models())
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        bits = np.zeros(image.document.mask_bits.shape, dtype=np.uint16)
+        bits[2:5, 2:5] = 1 << 9  # painted for a model of ten digits
+        masking.set_mask_bits(image.document, bits)
+        await until(lambda: any(NO_DIGITS in label.text() for label in image.panel.findChildren(QLabel)))
+        window.studio.actions["image.apply-planes"].trigger()
+        await until(lambda: not any(NO_DIGITS in label.text() for label in image.panel.findChildren(QLabel)))
+        assert image.making.units() > 0
 
     with_window(test)
 

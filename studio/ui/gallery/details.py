@@ -88,6 +88,7 @@ class Details(QScrollArea):
         super().__init__(parent)
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it takes the keys
         self._shown: Shown | None = None
         inside = QWidget()
         inside.setProperty("transparent", True)

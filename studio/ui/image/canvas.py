@@ -249,7 +249,7 @@ class Canvas(PictureView):
         return True
 
     def _move_cursor_mark(self) -> None:
-        at = self._cursor if self._cursor is not None else self._at
+        at = self._at if self._cursor is None else self._cursor if self.hasFocus() else None
         size = self.settings.size if self.settings.tool in BRUSHES else 0
         keyboard = self._cursor is not None
         self.cursor_mark.move(at, size, keyboard, keyboard and self._tool is not None)
@@ -316,6 +316,7 @@ class Canvas(PictureView):
     def focusOutEvent(self, event) -> None:
         self._space = False
         self.show_original(False)
+        self._move_cursor_mark()
         super().focusOutEvent(event)
 
     def _move_keyboard_cursor(self, dx: int, dy: int) -> None:

@@ -252,6 +252,7 @@ class Commands:
     async def _import_mask(self) -> None:
         path = await dialogs.ask_open(self._of, "Import mask", self._of.name, [dialogs.PICTURES])
         if path is not None:
+            self._of.studio.notices.clear(self._of.name)  # of a mask before that was none
             masking.import_mask(self._of.document, path)
 
     async def _export_mask(self) -> None:

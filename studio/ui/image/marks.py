@@ -58,8 +58,13 @@ class FrameMark(Mark):
         self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
 
     def set_frame(self, frame: WorkingFrame | None, grid: int, automatic: bool) -> None:
+        if (frame, grid, automatic) == (self.frame, self.grid, self.automatic):
+            return
         self.prepareGeometryChange()
         self.frame, self.grid, self.automatic = frame, grid, automatic
+        # Begun anew: what is kept of a smaller frame, Qt would leave standing in a larger one.
+        self.setCacheMode(QGraphicsItem.CacheMode.NoCache)
+        self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self.update()
 
     def set_handles(self, shown: bool) -> None:

@@ -48,6 +48,7 @@ NARROW = 580
 UNTOUCHED = "Generate", "Fill what is masked"
 TOUCHED = "Go on from here", "Make again what you marked in this frame, and what is open in it"
 NOTHING = "Nothing is masked yet: paint over what is to be filled."
+NO_DIGITS = "This model has none of the digits that are masked: choose Edit, Give the mask these digits, or mask anew."
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
 
@@ -308,7 +309,8 @@ class ImageWorkspace(Workspace):
         self.note_given()
         units = self.making.units()
         self.panel.set_units((units,) if units else ())
-        self.panel.set_problem("" if units else self.making.branch_problem() if self.making.pending else NOTHING)
+        nothing = NOTHING if self.document.mask_bounds().isEmpty() else NO_DIGITS
+        self.panel.set_problem("" if units else self.making.branch_problem() if self.making.pending else nothing)
         self._refresh()
 
     def _settings_changed(self) -> None:

@@ -288,6 +288,7 @@ class ModelsWorkspace(Workspace):
             details += " The model of this name that came with the program takes its place."
         if await dialogs.confirm(self, f"Remove {card.title}?", yes="Remove", no="Keep", details=details, danger=True):
             folder = card.bundle.path.name if card.bundle else card.name
+            self.studio.notices.clear(PLACE)  # such as that it was damaged
             try:
                 await asyncio.to_thread(remove_bundle, folder)
             finally:

@@ -38,6 +38,7 @@ class DataPanel(QWidget):
         self.browser.picked.connect(self._tell_name)
         self.path, self.summary, self.picked = ElidedLabel(role="heading"), QLabel(), ElidedLabel(role="mono")
         self.summary.setProperty("role", "muted")
+        self.summary.setWordWrap(True)
         self.fit = Choice("How pictures are fitted", [("crop", "Crop"), ("pad", "Pad")])
         for how, sentence in FITS.items():
             self.fit.set_option_help(how, sentence.capitalize() + ".")
@@ -115,7 +116,7 @@ class DataPanel(QWidget):
         self.summary.style().polish(self.summary)
         self.busy.setVisible(source.reading)
         self.busy.set_text(source.summary())
-        self.fit.setVisible(source.grid is not None)
+        self.fit.setVisible(source.grid is not None and not source.problem)
         self.column.setVisible(source.path is not None and source.path.name.lower().endswith(TABLES))
         if source.reading:
             return
