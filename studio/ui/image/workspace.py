@@ -309,7 +309,8 @@ class ImageWorkspace(Workspace):
         self.note_given()
         units = self.making.units()
         self.panel.set_units((units,) if units else ())
-        nothing = NOTHING if self.document.mask_bounds().isEmpty() else NO_DIGITS
+        other = self.settings.bundle is not None and not self.document.mask_bounds().isEmpty()
+        nothing = NO_DIGITS if other else NOTHING
         self.panel.set_problem("" if units else self.making.branch_problem() if self.making.pending else nothing)
         self._refresh()
 
