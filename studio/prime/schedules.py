@@ -26,6 +26,15 @@ def alpha(name: str, t: Number) -> Number:
     return t ** _exponent(name)
 
 
+def is_schedule(name: str) -> bool:
+    """Whether `alpha` knows a schedule of this name."""
+    try:
+        alpha(name, 0.5)
+    except ValueError:
+        return False
+    return True
+
+
 def inverse(name: str, a: Number) -> Number:
     """t(α), the exact inverse of `alpha`."""
     if name == "cosine":

@@ -12,7 +12,7 @@ from studio.datasets.pictures import FITS
 from studio.files import is_utf8
 from studio.prime.drawing import DRAWS
 from studio.prime.policies import NO_CORRECTOR, POLICIES
-from studio.prime.schedules import NO_WARP, Triple, alpha
+from studio.prime.schedules import NO_WARP, Triple, is_schedule
 from studio.training.recipe import Recipe
 
 Problem = tuple[str, str]
@@ -161,7 +161,7 @@ def _values(node: Any, prefix: str) -> Iterator[Problem]:
             yield name, "must be at most 100,000 characters without tabs or other control characters"
         elif name == "notices" and not (len(value) <= 1000 and all(_is_prose(notice) for notice in value)):
             yield name, "must be at most 1000 texts without tabs or other control characters"
-        elif name == "defaults.schedule" and not _is_schedule(value):
+        elif name == "defaults.schedule" and not (len(value) <= 32 and is_schedule(value)):
             yield name, f"must be linear, cosine or polyN, N a positive number, not {value!r}"
 
 
@@ -174,14 +174,6 @@ def _within(values: tuple[float, ...], ranges: tuple[tuple[float, float], ...]) 
 def _is_prose(text: str) -> bool:
     """Whether a manifest takes it."""
     return len(text) <= 100_000 and text.replace("\n", "").isprintable()
-
-
-def _is_schedule(name: str) -> bool:
-    try:
-        alpha(name, 0.5)
-    except ValueError:
-        return False
-    return len(name) <= 32
 
 
 def _agreement(recipe: Recipe) -> Iterator[Problem]:

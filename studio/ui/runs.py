@@ -129,12 +129,26 @@ class Run:
         run._over, run.provider = record["state"], str(record["provider"])
         return run
 
+    @classmethod
+    def restored(cls, find: "Callable[[str], Bundle | None]", record: dict[str, Any]) -> "Run":
+        """A run of an earlier session from what `record` gave; find: gives a model by its name. StudioError where that
+        is not installed as it was, KeyError, TypeError or ValueError where the record is damaged."""
+        request = GenerationRequest.from_json(record["request"])
+        bundle, parent = find(request.model), record["parent"]
+        if bundle is None or bundle.digest != request.digest:
+            raise StudioError(f"its model {request.model} is not installed in that version any more.")
+        run = cls.ended(request, bundle, record)
+        run.parent = None if parent is None else (str(parent[0]), int(parent[1]))
+        return run
+
     def record(self) -> dict[str, Any]:
-        """What `ended` takes: the frames as arrays, exact. One that is not over counts as stopped."""
+        """What `restored` takes: the frames as arrays, exact. One that is not over counts as stopped."""
         frames = list(self.frames)
         nothing = np.full(frames[0].y.shape[:2], np.nan, dtype=np.float16)
         none = np.full(frames[0].y.shape[:2], -1, dtype=np.int32)
         return {
+            "request": self.request.model_dump_json(),
+            "parent": None if self.parent is None else list(self.parent),
             "steps": np.array([(kept.step, kept.calls, kept.seconds) for kept in frames]),
             "y": np.stack([kept.y for kept in frames]),
             "packed": np.stack([kept.packed for kept in frames]),

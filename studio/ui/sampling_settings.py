@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from studio.generation import Options
 from studio.prime.drawing import DRAWS
 from studio.prime.policies import NO_CORRECTOR, POLICIES, from_nothing
-from studio.prime.schedules import NO_WARP, SCHEDULES
+from studio.prime.schedules import NO_WARP, SCHEDULES, is_schedule
 from studio.runtime.bundle import Bundle, Corrector, Slope, Warp
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class SamplingSettings(QObject):
                 case "policy":
                     return value if value in POLICIES else present
                 case "schedule":
-                    return value if isinstance(value, str) and _is_schedule(value) else present
+                    return value if isinstance(value, str) and is_schedule(value) else present
                 case _:
                     return bool(value)
         except (TypeError, ValueError, OverflowError):
@@ -178,13 +178,3 @@ def _within(value: Any, low: float, high: float) -> float:
     if value != value:
         raise ValueError("not a number")
     return min(max(value, low), high)
-
-
-def _is_schedule(name: str) -> bool:
-    from studio.prime.schedules import alpha
-
-    try:
-        alpha(name, 0.5)
-    except ValueError:
-        return False
-    return True

@@ -10,7 +10,6 @@ from PySide6.QtCore import QObject
 from PySide6.QtGui import QColor
 
 from studio.errors import StudioError
-from studio.generation import GenerationRequest
 from studio.media.frames import WorkingFrame
 from studio.media.images import MAX_PIXELS, Picture
 from studio.ui.image import masking
@@ -89,13 +88,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
 
 def _state_of(job: Job) -> dict[str, Any]:
     """What `_job` takes, but for the picture."""
-    run = job.run
-    return {
-        "request": run.request.model_dump_json(),
-        "parent": None if run.parent is None else list(run.parent),
-        "repainted": job.repainted,
-        **run.record(),
-    }
+    return {"repainted": job.repainted, **job.run.record()}
 
 
 def restore_session(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
@@ -157,13 +150,7 @@ def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
 
 def _job(workspace: "ImageWorkspace", stored: dict[str, Any], picture: Picture, rgb: NDArray[np.uint8]) -> Job:
     """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
-    request = GenerationRequest.from_json(stored["request"])
-    bundle = workspace.studio.models.get(request.model)
-    if bundle is None or bundle.digest != request.digest:
-        raise StudioError(f"its model {request.model} is not installed in that version any more.")
-    run, repainted = Run.ended(request, bundle, stored), stored["repainted"]
-    if stored["parent"] is not None:
-        run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
+    run, repainted = Run.restored(workspace.studio.models.get, stored), stored["repainted"]
     job = Job(run, picture, rgb, None if repainted is None else np.asarray(repainted, dtype=bool))
     if picture.size != (job.source.width, job.source.height):
         raise ValueError("the picture does not fit the request")

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 PLACE = "models"
 _REPEATS = 5
 _KEPT = 50
-BESIDE = "measured beside a training"
 
 
 class Speeds:
@@ -33,7 +32,7 @@ class Speeds:
     def lasts(self, bundle: "Bundle") -> bool:
         """Whether it was measured, and not beside a training."""
         found = self._stored().get(self.key(bundle))
-        return bool(speed_text(found)) and BESIDE not in speed_text(found)
+        return bool(speed_text(found)) and not _beside(found)
 
     def keep(self, bundle: "Bundle", found: dict[str, object]) -> None:
         """Keep what `measure_speed` gave."""
@@ -81,4 +80,8 @@ def speed_text(found: object) -> str:
     text = f"{found['ms1']:.0f} ms a call on {str(found.get('provider', '?'))[:20]}"
     eight = found.get("ms8")
     text += f"; {eight:.0f} ms for eight at once" if isinstance(eight, int | float) else ""
-    return f"{text}; {BESIDE}" if found.get("training") is True else text
+    return f"{text}; measured beside a training" if _beside(found) else text
+
+
+def _beside(found: object) -> bool:
+    return isinstance(found, dict) and found.get("training") is True

@@ -42,13 +42,7 @@ def session_of(workspace: "TextWorkspace") -> dict[str, Any]:
 
 def _state_of(job: Job) -> dict[str, Any]:
     """What `_job` takes."""
-    return {
-        "request": job.run.request.model_dump_json(),
-        "parent": None if job.run.parent is None else list(job.run.parent),
-        "gaps": list(job.gaps),
-        "made": sorted(job.made),
-        **job.run.record(),
-    }
+    return {"gaps": list(job.gaps), "made": sorted(job.made), **job.run.record()}
 
 
 def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
@@ -92,15 +86,10 @@ def _restore_run(workspace: "TextWorkspace", stored: dict[str, Any]) -> None:
 
 def _job(workspace: "TextWorkspace", stored: dict[str, Any]) -> Job:
     """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
-    request = GenerationRequest.from_json(stored["request"])
-    bundle = workspace.studio.models.get(request.model)
-    if bundle is None or bundle.digest != request.digest:
-        raise StudioError(f"its model {request.model} is not installed in that version any more.")
+    run = Run.restored(workspace.studio.models.get, stored)
+    request = run.request
     if not isinstance(request.source, TextSource):
         raise ValueError("the request is none for a text")
-    run = Run.ended(request, bundle, stored)
-    if stored["parent"] is not None:
-        run.parent = (str(stored["parent"][0]), int(stored["parent"][1]))
     gaps, made = tuple(int(gap) for gap in stored["gaps"]), frozenset(int(gap) for gap in stored["made"])
     parts = request.source.content if isinstance(request.source.content, tuple) else None
     if (parts is not None and sum(isinstance(part, int) for part in parts) != len(gaps)) or not made <= set(gaps):
