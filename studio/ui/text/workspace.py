@@ -335,10 +335,9 @@ class TextWorkspace(Workspace):
         extents: list[tuple[int, int]] = []
         groups: list[list[int]] = []
         if bundle is not None and text.gaps and not self.filling.problem():
-            parts = text.parts
+            parts, numbers = text.parts, iter(range(len(text.gaps)))
             plan = await asyncio.to_thread(text_plan, bundle, parts)
             extents = [window.extent for window in plan.windows]
-            numbers = iter(range(len(text.gaps)))
             groups = [[next(numbers) for _ in window.gaps] for window in plan.windows]
         if revision != self.document.revision:
             return

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
 from studio.errors import StudioError
-from studio.generation import story_of
+from studio.generation import story_of, text_plan
 from studio.generation.keeping import parameters_of
 from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.story import save_story
 from studio.ui import dialogs
 from studio.ui.gallery.reading import source_of
 from studio.ui.session_files import SessionFiles, frozen
+from studio.ui.text import workspace as workspace_module
 from studio.ui.text.tips import tip
 from studio.ui.text.workspace import TextWorkspace
 from studio.ui.window import Window
@@ -438,6 +440,27 @@ def test_far_gaps_are_told_to_be_filled_alone(with_window: Any) -> None:
         text.document.remove_gap(2)
         await until(lambda: len(text.editor.extents) == 1)
         assert text._told.text() == ""
+
+    with_window(test)
+
+
+def test_a_gap_that_goes_while_windows_are_laid_is_no_bug(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = threading.Event()
+
+    def slow(*args: Any) -> Any:
+        gone.wait(20)
+        return text_plan(*args)
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The ", Gap(1, 2), " and ", Gap(2, 2), ".")
+        await until(lambda: len(text.editor.extents) == 1)
+        monkeypatch.setattr(workspace_module, "text_plan", slow)
+        laying = asyncio.ensure_future(text._lay_windows())
+        await asyncio.sleep(0)
+        text.document.remove_gap(2)
+        gone.set()
+        await laying
+        await until(lambda: text._groups == [[0]])
 
     with_window(test)
 
