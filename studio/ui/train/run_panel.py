@@ -70,7 +70,9 @@ class RunPanel(QWidget):
         self.checkpoints = QListWidget()
         self.checkpoints.setAccessibleName("Checkpoints and their bounds")
         self.checkpoints.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.checkpoints.currentItemChanged.connect(self._refresh_buttons)
+        self.checkpoints.currentItemChanged.connect(self._pick)
+        self.checkpoints.itemPressed.connect(self._pick)  # the marked one, to keep it
+        self._picked: tuple[Any, ...] | None = None  # by the user; else the best is marked
         self.back = QPushButton("Go back to it")
         self.back.setToolTip("The run goes on from this checkpoint when it is resumed.")
         self.back.clicked.connect(self._roll_back)
@@ -232,19 +234,23 @@ class RunPanel(QWidget):
         items = [self.checkpoints.item(row) for row in range(self.checkpoints.count())]
         if lines == [(item.text(), item.data(Qt.ItemDataRole.UserRole)) for item in items]:
             return
-        chosen = self.chosen()
+        picked = [(self.watch.folder, *_weights(entry)) == self._picked for _, entry in lines]
+        best = [words.endswith(BEST) for words, _ in lines]
+        marked = picked.index(True) if any(picked) else best.index(True) if any(best) else 0
         self.checkpoints.blockSignals(True)
         self.checkpoints.clear()
         for words, entry in lines:
             item = QListWidgetItem(words)
             item.setData(Qt.ItemDataRole.UserRole, entry)
             self.checkpoints.addItem(item)
-            if chosen is not None and (entry.file, entry.step) == (chosen.file, chosen.step):
-                self.checkpoints.setCurrentItem(item)
+        self.checkpoints.setCurrentRow(marked)
         self.checkpoints.blockSignals(False)
-        if self.chosen() is None and lines:
-            best = next((row for row, (words, _) in enumerate(lines) if words.endswith(BEST)), 0)
-            self.checkpoints.setCurrentRow(best)
+        self._refresh_buttons()
+
+    def _pick(self, *_: Any) -> None:
+        """The user marked one: it stays marked, under whatever name it lies later."""
+        if (chosen := self.chosen()) is not None:
+            self._picked = (self.watch.folder, *_weights(chosen))
         self._refresh_buttons()
 
     def chosen(self) -> Checkpoint | None:
@@ -292,11 +298,19 @@ class RunPanel(QWidget):
         self.use.emit(self.chosen())
 
 
+def _weights(entry: Checkpoint) -> tuple[int, float | None]:
+    """What tells its weights from others of the run; not when it was written, for the end of a run writes them again.
+
+    After a way back the same step can have other weights, and then its bound is another.
+    """
+    return entry.step, entry.held_out
+
+
 def _lines(entries: list[Checkpoint]) -> list[tuple[str, Checkpoint]]:
     """The list, the newest first; what is the same checkpoint under several names is one line of it."""
-    same: dict[tuple[int, float], list[Checkpoint]] = {}
+    same: dict[tuple[int, float | None], list[Checkpoint]] = {}
     for entry in entries[::-1]:
-        same.setdefault((entry.step, entry.when), []).append(entry)
+        same.setdefault(_weights(entry), []).append(entry)
     last = max((entry.step for entry in entries), default=0)
     lines = []
     for entry, *copies in same.values():

@@ -326,14 +326,55 @@ def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
         start(window, train, "steady")
         await until(lambda: train.watch.series["loss"].count > 2)
         window.studio.actions["train.save"].trigger()
-        await until(lambda: train.run_panel.checkpoints.count() == 2)
+        await until(lambda: train.run_panel.checkpoints.count() == 1)
         window.studio.actions["train.stop"].trigger()
-        await until(lambda: train.watch.state == "stopped" and train.run_panel.checkpoints.count() == 3)
-        assert not train.run_panel.back.isEnabled() or train.run_panel.chosen().file != "checkpoint.pt"  # type: ignore[union-attr]
-        train.run_panel.checkpoints.setCurrentRow(2)
+        await until(lambda: train.watch.state == "stopped" and train.run_panel.checkpoints.count() == 2)
+        assert not train.run_panel.back.isEnabled()
+        train.run_panel.checkpoints.setCurrentRow(1)
         assert train.run_panel.back.isEnabled()
         train.run_panel.back.click()
         assert any("stands at step" in notice.text for notice in window.studio.notices.at("train"))
+
+    with_train(test)
+
+
+def test_the_best_is_marked_until_the_user_marks_another(with_train: Any, tmp_path: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+        (tmp_path / "run" / EVENTS).write_text(json.dumps({"event": "end", "step": 40}) + "\n")
+        train.watch.follow(Run(tmp_path / "run"))
+        shown, panel = train.run_panel.checkpoints, train.run_panel
+
+        def stands(*entries: Checkpoint) -> list[str]:
+            for entry in entries:
+                (tmp_path / "run" / entry.file).touch()
+            write_checkpoints(tmp_path / "run", entries)
+            panel.draw()
+            words = [shown.item(row).text() for row in range(shown.count())]
+            words[shown.currentRow()] = f"> {words[shown.currentRow()]}"
+            return words
+
+        best, first = "checkpoints/best.pt", Checkpoint(CHECKPOINT, 20, 3.0, 1.0)
+        assert stands(replace(first, file=best, best=True), first) == ["> Step 20 · 3.000 · newest · best"]
+        older = replace(first, file="checkpoints/20.pt")
+        saved = Checkpoint(CHECKPOINT, 30, 3.0, 2.0)
+        assert stands(older, replace(first, file=best, best=True), saved) == [
+            "Step 30 · 3.000 · newest",
+            "> Step 20 · 3.000 · best",
+        ]
+        copies = [older, replace(saved, file="checkpoints/30.pt")]
+        found = Checkpoint(best, 40, 2.0, 3.0, best=True)  # and the last save writes it once more
+        last = Checkpoint(CHECKPOINT, 40, 2.0, 4.0)
+        ended = [*copies, found, replace(last, file="checkpoints/40.pt"), last]
+        assert stands(*ended) == ["> Step 40 · 2.000 · newest · best", "Step 30 · 3.000", "Step 20 · 3.000"]
+        shown.setCurrentRow(1)
+        later = [Checkpoint(best, 50, 1.0, 5.0, best=True), Checkpoint(CHECKPOINT, 50, 1.0, 5.0)]
+        assert stands(*copies, *later)[:2] == ["Step 50 · 1.000 · newest · best", "> Step 30 · 3.000"]
+        again = [Checkpoint(best, 30, 0.5, 6.0, best=True), Checkpoint(CHECKPOINT, 30, 0.5, 6.0)]  # after a way back
+        assert stands(*copies, *again)[:2] == ["Step 30 · 0.500 · newest · best", "> Step 30 · 3.000"]
+        QTest.mouseClick(shown.viewport(), Qt.MouseButton.LeftButton, pos=shown.visualItemRect(shown.item(0)).center())
+        kept = replace(again[1], file="checkpoints/30.pt")
+        assert stands(kept, *later) == ["Step 50 · 1.000 · newest · best", "> Step 30 · 0.500"]
 
     with_train(test)
 
@@ -343,7 +384,7 @@ def test_a_finished_run_that_went_back_can_be_resumed(with_train: Any, pictures:
         await read(train, pictures)
         start(window, train, "short")
         resume, shown = window.studio.actions["train.resume"], train.run_panel.checkpoints
-        await until(lambda: train.watch.state == "done" and shown.count() == 2)
+        await until(lambda: train.watch.state == "done" and shown.count() == 1)
         folder = train.watch.folder
         assert folder is not None
         last, before = Checkpoint("checkpoints/b.pt", 200, 1.0, 2.0), Checkpoint("checkpoints/a.pt", 100, 2.0, 1.0)
@@ -377,7 +418,7 @@ def test_who_goes_back_in_a_run_that_another_program_goes_on_with_is_told(with_t
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
         start(window, train, "short")
-        await until(lambda: train.watch.state == "done" and train.run_panel.checkpoints.count() == 2)
+        await until(lambda: train.watch.state == "done" and train.run_panel.checkpoints.count() == 1)
         folder = train.watch.folder
         assert folder is not None
         lock = Lock(folder)
