@@ -283,11 +283,13 @@ class ModelsWorkspace(Workspace):
         card = self.list.card
         if card is None or (card.bundle is not None and is_shipped(card.bundle)):
             return
+        folder = card.bundle.path.name if card.bundle else card.name
         details = "Its files are deleted. What it made stays in the gallery, but cannot be made again without it."
-        if replaces_shipped(card.bundle.path.name if card.bundle else card.name):
+        if replaces_shipped(folder):
             details += " The model of this name that came with the program takes its place."
-        if await dialogs.confirm(self, f"Remove {card.title}?", yes="Remove", no="Keep", details=details, danger=True):
-            folder = card.bundle.path.name if card.bundle else card.name
+        titles = [bundle.manifest.title for bundle in self.studio.models.all()]
+        which = f"{card.title} ({folder})" if titles.count(card.title) > 1 else card.title
+        if await dialogs.confirm(self, f"Remove {which}?", yes="Remove", no="Keep", details=details, danger=True):
             self.studio.notices.clear(PLACE)  # such as that it was damaged
             try:
                 await asyncio.to_thread(remove_bundle, folder)

@@ -1,5 +1,6 @@
 """The settings of a run, each with its help and default; what is wrong with one is said at it."""
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Signal
@@ -263,6 +264,10 @@ class RunForm(QWidget):
             control.setFocus()
             self.column.ensureWidgetVisible(control)
         return None
+
+    def named(self, name: str) -> Recipe:
+        """The recipe as the form holds it, of a run that has another name."""
+        return dataclasses.replace(self.plan, name=name).recipe(self._dataset)
 
     def begin_with(self, start: str) -> None:
         """Choose what to start from, if it is offered."""

@@ -102,5 +102,5 @@ def free_folder(runs: Path, name: str) -> Path:
     places = [runs, *models_folders()]
     folder, number = runs / name, 2
     while any((place / folder.name).exists() for place in places):
-        folder, number = runs / f"{name}-{number}", number + 1
+        folder, number = runs / f"{name[:60]}-{number}", number + 1  # the longest name that a model can have has 64
     return folder

@@ -234,7 +234,7 @@ class TrainWorkspace(Workspace):
         folder = free_folder(self.runs_folder, recipe.name)
         self.show_side(RUN)
         self.studio.notices.clear(self.name)
-        await self.watch.begin(recipe, folder)
+        await self.watch.begin(self.form.named(folder.name), folder)  # the title has the folder's number too
         self.run_panel.set_runs([run.folder.name for run in find_runs(self.runs_folder)])
 
     async def estimate(self) -> None:

@@ -222,6 +222,23 @@ class TestComingAndGoing:
         self.run(qrun, steps)
         assert studio.told("models")[-1] == "own is installed."
 
+    def test_of_two_with_one_title_the_question_tells_the_folder(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = picture_bundle(folders, "other") / "manifest.json"
+        asked = answer(monkeypatch, "confirm", False, False)
+
+        async def steps() -> None:
+            for title in ("Another", "A tiny model, own"):
+                file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"title": title}), encoding="utf-8")
+                studio.models.load()
+                models.list.choose("other")
+                models._actions["remove"].trigger()
+                await settled()
+
+        self.run(qrun, steps)
+        assert [question for (question,) in asked] == ["Remove Another?", "Remove A tiny model, own (other)?"]
+
     def test_one_that_took_the_place_of_a_shipped_one(
         self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

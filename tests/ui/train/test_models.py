@@ -18,6 +18,7 @@ from studio.errors import StudioError
 from studio.training.client import Run
 from studio.training.presets import new_model
 from studio.training.recipe import load_recipe, recipe_toml
+from studio.training.validation import is_name
 from studio.ui.train.plan import Plan, free_folder, starts
 from studio.ui.train.source import Source, sources_of
 from studio.ui.train.watching import MOST_POINTS, Series, Watch, duration
@@ -164,6 +165,8 @@ def test_a_run_is_not_called_as_a_model_that_is_there(tmp_path: Path, own_home: 
     assert free_folder(tmp_path, "mine") == tmp_path / "mine-2"
     (tmp_path / "mine-2").mkdir()
     assert free_folder(tmp_path, "mine") == tmp_path / "mine-3"
+    (tmp_path / ("a" * 64)).mkdir()
+    assert is_name(free_folder(tmp_path, "a" * 64).name)
 
 
 def test_a_pause_stands_at_its_step_though_the_last_ones_were_not_told(qapp: QApplication):

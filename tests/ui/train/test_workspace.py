@@ -125,6 +125,19 @@ def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
     with_train(test)
 
 
+def test_two_runs_of_one_name_make_models_of_two_titles(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        titles = []
+        for folder in ("short", "short-2"):
+            start(window, train, "short")
+            await until(lambda: train.watch.name == folder and train.watch.state == "done")  # noqa: B023
+            titles.append(load_recipe(train.runs_folder / folder / RECIPE).title)
+        assert len(set(titles)) == 2 and titles[1].startswith("short-2"), titles
+
+    with_train(test)
+
+
 def test_the_first_wrong_field_is_focused_and_said(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         form = train.form
