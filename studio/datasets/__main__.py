@@ -1,7 +1,8 @@
 """A process that makes a dataset ready and tells of it in JSON lines: `python -m studio.datasets SOURCE FOLDER …`.
 
 Events on standard output, one a line: {"event": "progress", "counts": {…}}, then {"event": "done", "folder": …,
-"counts": {…}} or {"event": "error", "message": …} with exit code 2.
+"counts": {…}}, of a table with the column that was taken and those that there are, or {"event": "error", "message": …}
+with exit code 2.
 """
 
 import argparse
@@ -38,7 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
     except StudioError as error:
         tell({"event": "error", "message": str(error)})
         return 2
-    tell({"event": "done", "folder": str(dataset.folder), "counts": dataset.counts})
+    column = {name: dataset.table[name] for name in ("taken", "columns") if name in dataset.table}
+    tell({"event": "done", "folder": str(dataset.folder), "counts": dataset.counts, **column})
     return 0
 
 

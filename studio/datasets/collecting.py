@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from studio.datasets.pictures import FITS, fit, pictures
 from studio.datasets.store import Dataset, DatasetWriter, is_dataset
-from studio.datasets.texts import texts
+from studio.datasets.texts import columns, texts
 from studio.errors import StudioError
 
 OnProgress = Callable[[dict[str, int]], None]
@@ -37,7 +37,7 @@ def collect_pictures(
     """
     if how not in FITS:
         raise StudioError(f"Pictures are fitted by {' or '.join(FITS)}, not {how!r}.")
-    facts = {"source": str(source), "grid": list(grid), "fit": how, "column": column}
+    facts = {"source": str(source), "grid": list(grid), "fit": how} | _column_facts(source, column, "pictures")
     writer = DatasetWriter(folder, "pictures", facts)
     tell = _Throttle(on_progress, writer)
     try:
@@ -89,7 +89,7 @@ def collect_texts(
 
     What cannot be read is listed and left out, as is what is empty (tiny). StudioError where nothing is usable.
     """
-    writer = DatasetWriter(folder, "texts", {"source": str(source), "column": column})
+    writer = DatasetWriter(folder, "texts", {"source": str(source)} | _column_facts(source, column, "texts"))
     tell = _Throttle(on_progress, writer)
     try:
         for name, load in texts(source, column):
@@ -107,6 +107,12 @@ def collect_texts(
     except BaseException:
         writer.discard()
         raise
+
+
+def _column_facts(source: Path, column: str, what: str) -> dict[str, Any]:
+    """The column that was asked for, and of a table the one that is taken and those that there are."""
+    found = columns(source, column, what)
+    return {"column": column} | ({"taken": found[0], "columns": found[1][:100]} if found else {})
 
 
 def _finished(writer: DatasetWriter, source: Path, what: str) -> Dataset:

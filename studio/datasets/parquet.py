@@ -5,6 +5,7 @@ training extra and is imported when a Parquet file is opened.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,25 @@ def parquet_values(path: Path, column: str, what: str) -> Iterator[Any]:
     column: its name; if empty, the first that can hold such values. Pictures may lie in a column of bytes or, as
     on the Hugging Face hub, of structs with a field `bytes`. StudioError where there is no such column.
     """
+    with _opened(path, column, what) as (file, name):
+        for batch in file.iter_batches(batch_size=ROWS, columns=[name]):
+            for scalar in batch.column(0):
+                try:
+                    value = scalar.as_py()
+                except UnicodeDecodeError:  # a text that is none
+                    value = None
+                yield value.get("bytes") if isinstance(value, dict) else value
+
+
+def parquet_columns(path: Path, column: str, what: str) -> tuple[str, list[str]]:
+    """(the column that `parquet_values` reads, all that there are). StudioError as there."""
+    with _opened(path, column, what) as (file, name):
+        return name, list(file.schema_arrow.names)
+
+
+@contextmanager
+def _opened(path: Path, column: str, what: str) -> Iterator[tuple[Any, str]]:
+    """The file and the name of the column that is read."""
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -37,13 +57,7 @@ def parquet_values(path: Path, column: str, what: str) -> Iterator[Any]:
                 there = ", ".join(schema.names[:12])
                 wanted = f"no column {column!r} of {what}" if column else f"no column of {what}"
                 raise StudioError(f"{path.name} has {wanted}: choose one of {there}.")
-            for batch in file.iter_batches(batch_size=ROWS, columns=[name]):
-                for scalar in batch.column(0):
-                    try:
-                        value = scalar.as_py()
-                    except UnicodeDecodeError:  # a text that is none
-                        value = None
-                    yield value.get("bytes") if isinstance(value, dict) else value
+            yield file, name
     except (pa.ArrowException, OSError) as error:
         raise StudioError(f"{path.name} is no readable Parquet file: {error}".splitlines()[0]) from error
 

@@ -187,6 +187,12 @@ class Dataset:
         """Of kept, unreadable, tiny and duplicate ones."""
         return self.table["counts"]
 
+    def column_words(self) -> str:
+        """Which column of a table is read, and which there are; "" where it was no table."""
+        if "taken" not in self.table:
+            return ""
+        return f"the column “{self.table['taken']}” is read; there are {', '.join(self.table['columns'])}"
+
     @cached_property
     def digest(self) -> str:
         """Tells this dataset from any other: of its table and of the hashes of all that is in it."""

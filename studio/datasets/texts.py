@@ -6,10 +6,12 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from studio.datasets.parquet import parquet_values
+from studio.datasets.parquet import parquet_columns, parquet_values
 from studio.datasets.pictures import walk
 from studio.errors import StudioError
 
@@ -22,20 +24,38 @@ MAX_LINE = 1 << 24
 """Characters of one text in a table. A longer one is not read: a megabyte can unpack to a line of a thousand."""
 PLAIN = (".txt", ".md", ".txt.gz", ".md.gz")
 TABLES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".parquet")
+LOOK_AT = 20
+"""Rows of a table by which its column of words is found."""
 _KINDS = "a folder of .txt or .md files, or a .txt, .jsonl, .csv or .parquet file"
 
 
 def texts(path: Path, column: str = "") -> Iterator[Item]:
     """Every text of a .txt or .md file or a folder of them, of JSONL, CSV or Parquet; all but Parquet may be gzipped.
 
-    column: of a table, "text" or the first one of text if empty. Plain texts come in blocks of lines, rows of
-    tables each by itself. StudioError for what cannot be read at all; a single bad piece fails when it is read.
+    column: of a table; if empty, "text" or the first one of text, which in a CSV is one of words, not of numbers.
+    Plain texts come in blocks of lines, rows of tables each by itself. StudioError for what cannot be read at all; a
+    single bad piece fails when it is read.
     """
     if not path.exists():
         raise StudioError(f"There is no data at {path}: check the path.")
     if path.is_dir():
         return _folder(path, column)
     return _file(path, path.name, column)
+
+
+def columns(path: Path, column: str = "", what: str = "texts") -> tuple[str, list[str]] | None:
+    """(the column of a table that is read, all that there are); None for what is no table, or has no named columns.
+
+    what: "texts" or "pictures", which lie in Parquet only. StudioError where the file cannot be read at all.
+    """
+    lower = path.name.lower()
+    if not path.is_file():
+        return None
+    if lower.endswith(".parquet"):
+        return parquet_columns(path, column, what)
+    if lower.endswith((".jsonl", ".jsonl.gz")):
+        return _json_head(path, column)
+    return _csv_head(path, column) if lower.endswith((".csv", ".csv.gz", ".tsv")) else None
 
 
 def _file(path: Path, name: str, column: str) -> Iterator[Item]:
@@ -136,7 +156,7 @@ def _json_text(where: str, line: str, column: str) -> Callable[[], str]:
             return row
         if not isinstance(row, dict):
             raise StudioError(f"{where} is no JSON object.")
-        key = column or ("text" if "text" in row else next((k for k, v in row.items() if isinstance(v, str)), ""))
+        key = column or _json_column(row)
         if not isinstance(row.get(key), str):
             raise StudioError(f"{where} has no text in {key!r}: choose one of {', '.join(map(str, list(row)[:12]))}.")
         return row[key]
@@ -144,13 +164,23 @@ def _json_text(where: str, line: str, column: str) -> Callable[[], str]:
     return read
 
 
+def _json_head(path: Path, column: str) -> tuple[str, list[str]] | None:
+    row = None
+    with _open(path) as file, suppress(ValueError, RecursionError, EOFError, zlib.error):  # reading it will tell
+        row = json.loads(next(_lines(file), None) or "null")
+    return (column or _json_column(row), list(row)) if isinstance(row, dict) else None
+
+
+def _json_column(row: dict[str, Any]) -> str:
+    return "text" if "text" in row else next((key for key, value in row.items() if isinstance(value, str)), "")
+
+
 def _csv(path: Path, name: str, column: str) -> Iterator[Item]:
-    csv.field_size_limit(MAX_LINE)
+    wanted, _ = _csv_head(path, column)
     try:
         with _open(path) as file:
-            rows = csv.reader(_short_lines(file), delimiter="\t" if path.suffix == ".tsv" else ",")
+            rows = _csv_rows(path, file)
             header = next(rows, [])
-            wanted = column or ("text" if "text" in header else header[0] if header else "")
             if wanted not in header:
                 raise StudioError(f"{path.name} has no column {wanted!r}: choose one of {', '.join(header[:12])}.")
             place = header.index(wanted)
@@ -159,6 +189,38 @@ def _csv(path: Path, name: str, column: str) -> Iterator[Item]:
                 yield where, _given(row[place]) if place < len(row) else _failing(f"{where} has too few columns.")
     except (UnicodeDecodeError, EOFError, zlib.error, csv.Error) as error:
         yield name, _failing(f"{name} cannot be read to its end: {error}.")
+
+
+def _csv_rows(path: Path, file: io.TextIOBase) -> Any:
+    """csv's reader, which knows the number of its line."""
+    csv.field_size_limit(MAX_LINE)
+    return csv.reader(_short_lines(file), delimiter="\t" if path.suffix == ".tsv" else ",")
+
+
+def _csv_head(path: Path, column: str) -> tuple[str, list[str]]:
+    """(the column asked for, or "text", or the first most of whose first values are words; all that there are)."""
+    header: list[str] = []
+    first: list[list[str]] = []
+    with _open(path) as file, suppress(UnicodeDecodeError, EOFError, zlib.error, csv.Error):  # reading it will tell
+        rows = _csv_rows(path, file)
+        header = next(rows, [])
+        first.extend(islice(rows, LOOK_AT))
+    if column or "text" in header:
+        return column or "text", header
+    for place, name in enumerate(header):
+        values = [row[place] for row in first if place < len(row) and row[place].strip()]
+        if 2 * sum(map(_is_words, values)) > len(values):
+            return name, header
+    return next(iter(header), ""), header
+
+
+def _is_words(value: str) -> bool:
+    """Whether there are letters in it, and not because it is a number such as 1e5 or nan."""
+    try:
+        float(value)
+    except ValueError:
+        return any(character.isalpha() for character in value)
+    return False
 
 
 def _short_lines(file: io.TextIOBase) -> Iterator[str]:

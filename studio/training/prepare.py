@@ -120,7 +120,10 @@ def _split(recipe: Recipe, folder: Path, report: Report) -> tuple[Dataset, Place
         def tell(counts: dict[str, int]) -> None:
             report({"event": "preparing", "what": f"reading the {name} data", "done": counts["kept"]})
 
-        return open_or_collect(Path(source), folder / "data" / name, grid, data.fit, data.column, tell)
+        found = open_or_collect(Path(source), folder / "data" / name, grid, data.fit, data.column, tell)
+        if words := found.column_words():
+            report({"event": "log", "level": "info", "message": f"Of the {name} data {words}."})
+        return found
 
     if not data.train:
         raise StudioError("The recipe names no training data: fill in data.train.")

@@ -79,6 +79,41 @@ def test_the_column_is_chosen(tmp_path: Path):
     assert all("title, body" in sentence for sentence in read(tmp_path / "a.jsonl", "missing")[1])
 
 
+@pytest.mark.parametrize(
+    ("lines", "column"),
+    [
+        (["id,title,body", "1,one,first", "2,two,second"], "title"),
+        (["day,share,note", "2024-01-01,1e-3,one", "2024-01-02,nan,two", ",,"], "note"),
+        (["id,name", "1,one", "none,two", "3,three"], "name"),  # most of its values decide
+        (["id,text", "a,one"], "text"),
+        (["id,count", "1,2", "3,4"], "id"),
+        (["id,name"], "id"),
+    ],
+)
+def test_numbers_are_not_what_is_read_of_a_csv(lines: list[str], column: str, tmp_path: Path):
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    header = lines[0].split(",")
+    assert kinds.columns(tmp_path / "a.csv") == (column, header)
+    assert kinds.columns(tmp_path / "a.csv", "id") == ("id", header)
+    wanted = [line.split(",")[header.index(column)] for line in lines[1:]]
+    assert read(tmp_path / "a.csv")[0] == wanted
+
+
+def test_what_has_columns(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": [1], "body": ["one"], "image": [b"png"]}), tmp_path / "a.parquet")
+    assert kinds.columns(tmp_path / "a.parquet") == ("body", ["id", "body", "image"])
+    assert kinds.columns(tmp_path / "a.parquet", what="pictures") == ("image", ["id", "body", "image"])
+    (tmp_path / "a.jsonl").write_text('{"id": 1, "body": "one"}\n')
+    assert kinds.columns(tmp_path / "a.jsonl") == ("body", ["id", "body"])
+    for name, content in (("b.jsonl", b'"one"\n'), ("c.jsonl", b"{"), ("d.jsonl", b"\xff"), ("e.txt", b"id,text\n")):
+        (tmp_path / name).write_bytes(content)
+        assert kinds.columns(tmp_path / name) is None
+    assert kinds.columns(tmp_path) is None
+
+
 def test_parquet(tmp_path: Path):
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -22,3 +22,12 @@ def test_the_data_are_called_as_their_user_knows_them(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="holds only one thing") as raised:
         _split(parse_recipe(table), tmp_path / "run", lambda event: None)
     assert str(raised.value).startswith(f"{pictures} holds")
+
+
+def test_the_column_of_a_table_that_is_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tales.csv").write_text("id,body\n" + "".join(f"{i},once {i}\n" for i in range(40)))
+    table = {"name": "run", "modality": "text", "data": {"train": str(tmp_path / "tales.csv")}}
+    table["tokens"] = {"tokenizer": "bpe", "grid": [64], "vocab_size": 300, "length": 3, "base": 7}
+    told: list[str] = []
+    _split(parse_recipe(table), tmp_path / "run", lambda event: told.append(event.get("message", "")))
+    assert "Of the train data the column “body” is read; there are id, body." in told

@@ -23,6 +23,7 @@ from studio.ui.widgets.layout import ElidedLabel
 from studio.ui.widgets.states import Busy, EmptyState
 
 MOST_PROBLEMS = 500
+COLUMN = "Which column of the table holds what is to be learned."
 
 
 class DataPanel(QWidget):
@@ -46,8 +47,6 @@ class DataPanel(QWidget):
         self.fit.setFixedWidth(140)
         self.column = QLineEdit()
         self.column.setAccessibleName("Column of the table")
-        self.column.setToolTip("Which column of the table holds what is to be learned.")
-        self.column.setPlaceholderText("Column")
         self.column.setFixedWidth(140)
         self.column.editingFinished.connect(self._column_typed)
         self.problems = QListWidget()
@@ -122,6 +121,10 @@ class DataPanel(QWidget):
             return
         self.fit.set_value(source.fit)
         self.column.setText(source.column)
+        taken = dataset.table.get("taken") if dataset else None
+        self.column.setPlaceholderText(f"Column: {taken}" if taken else "Column")
+        words = dataset.column_words() if dataset else ""
+        self.column.setToolTip(f"{COLUMN} Now {words}." if words else COLUMN)
         self.browser.set_dataset(dataset)
         self.picked.set_text("")
         self.problems.clear()

@@ -185,12 +185,14 @@ def test_another_size_reads_the_data_anew(with_train: Any, pictures: Path) -> No
 def test_the_column_of_a_table_is_chosen(with_train: Any, tmp_path: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         table = tmp_path / "tales.csv"
-        table.write_text("title,story\n" + "".join(f"t{i},once upon a time {i}\n" for i in range(9)))
+        table.write_text("id,title,story\n" + "".join(f"{i},t{i},once upon a time {i}\n" for i in range(9)))
         await read(train, table)
         panel = train.data_panel
         assert panel.column.isVisible() and not panel.fit.isVisible()
         assert train.source.dataset is not None and train.source.dataset.text(2) == "t2\n"
         assert train.form.plan.modality == "text"
+        assert panel.column.placeholderText() == "Column: title"
+        assert "“title” is read; there are id, title, story" in panel.column.toolTip()
         panel.column.setText("story")
         panel.column.editingFinished.emit()
         await until(lambda: train.source.column == "story" and not train.source.reading)
@@ -198,7 +200,7 @@ def test_the_column_of_a_table_is_chosen(with_train: Any, tmp_path: Path) -> Non
         panel.column.setText("nothing")
         panel.column.editingFinished.emit()
         await until(lambda: train.source.column == "nothing" and not train.source.reading)
-        assert "choose one of title, story" in panel.summary.text()
+        assert "choose one of id, title, story" in panel.summary.text()
 
     with_train(test)
 
