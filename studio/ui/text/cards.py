@@ -8,7 +8,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio.media.gapped import Gap, reading
-from studio.media.words import Word
+from studio.media.words import Word, differences
 from studio.ui import theme
 from studio.ui.fonts import font
 from studio.ui.text.filling import Filling
@@ -179,10 +179,22 @@ class Cards(QScrollArea):
         words = card.job.words(kept, card.draft)
         # What still changes by the moment is not compared.
         whole = card.job.run.over and kept is frames[-1]
-        differing = filling.differing(card.job, card.draft, words) if whole else {}
+        differing = self._differing(card, words) if whole else {}
         text = self._html(words, differing)
         detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
         card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)
+
+    def _differing(self, card: Card, words: dict[int, list[Word]]) -> dict[int, "Sequence[bool]"]:
+        """For each gap which tokens of a draft differ from the one that is looked at."""
+        filling, shown = self._filling, self._filling.job
+        if shown is None or (card.job is shown and card.draft == filling.draft):
+            return {}
+        others = shown.words(shown.run.frames[-1], min(filling.draft, filling.drafts - 1))
+        return {
+            gap: differences([word.text for word in mine], [word.text for word in others[gap]])[0].tolist()
+            for gap, mine in words.items()
+            if gap in others
+        }
 
     def _html(self, words: dict[int, list[Word]], differing: "Mapping[int, Sequence[bool]]") -> str:
         """The gaps with a little of what stands around them; what lies between near ones is whole."""

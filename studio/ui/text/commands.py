@@ -146,7 +146,7 @@ class Commands:
 
     async def _save(self) -> None:
         of = self._of
-        text = of.document.text.marked
+        text = of.filling.as_shown().marked
         path = await self._ask_save(
             "Save text", of.file.name if of.file else f"{of.document.title}.txt", [dialogs.TEXTS]
         )

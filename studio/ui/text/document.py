@@ -20,12 +20,14 @@ PAUSE_S = 2.0
 
 @dataclass
 class _Step:
-    """Edits that are undone together. before, after: where anchor and caret belong; None where they stay."""
+    """Edits that are undone together. before, after: where anchor and caret belong; None where they stay. places: what
+    is on the screen before and after it; None where that stays too."""
 
     title: str
     edits: list[Edit]
-    before: tuple[int, int]
+    before: tuple[int, int] | None
     after: tuple[int, int] | None
+    places: tuple[object, object] | None = None
     time: float = field(default_factory=time.monotonic)
 
 
@@ -38,14 +40,18 @@ class _Command(QUndoCommand):
 
     def redo(self) -> None:
         if document := self._document():
-            document._apply(self._step.edits)
-            if self._step.after is not None:
-                document.moved.emit(*self._step.after)
+            self._do(document, self._step.edits, 1, self._step.after)
 
     def undo(self) -> None:
         if document := self._document():
-            document._apply([edit.inverse for edit in reversed(self._step.edits)])
-            document.moved.emit(*self._step.before)
+            self._do(document, [edit.inverse for edit in reversed(self._step.edits)], 0, self._step.before)
+
+    def _do(self, document: "TextDocument", edits: list[Edit], which: int, caret: tuple[int, int] | None) -> None:
+        document._apply(edits)
+        if caret is not None:
+            document.moved.emit(*caret)
+        if self._step.places is not None:
+            document._return(self._step.places[which])
 
 
 class _Opening(QUndoCommand):
@@ -71,17 +77,20 @@ class TextDocument(QObject):
     """Given text and gaps, changed through undo steps only.
 
     edited: an `Edit` has just been applied. moved: where anchor and caret belong after an undo step. leaving, reset:
-    another text is about to be shown, and is.
+    another text is about to be shown, and is. returned: undo or redo has led to another `place`.
     """
 
     edited = Signal(object)
     moved = Signal(int, int)
     leaving = Signal()
     reset = Signal()
+    returned = Signal()
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self.text, self.title = GappedText(), "text"
+        self.place: object = None
+        """What was made and is on the screen, of no concern here; undo and redo lead back to it."""
         self.longest = 254
         """The longest gap that the model can fill."""
         self.tokenizer: TextTokenizer | None = None
@@ -90,6 +99,8 @@ class TextDocument(QObject):
         self.revision = 0
         self._typing: _Step | None = None
         self._last: _Step | None = None
+        self._come: _Step | None = None
+        """The last step of `come_to`, while none is younger."""
 
     def open(self, text: GappedText, title: str) -> None:
         """Show another text, as one action."""
@@ -102,9 +113,9 @@ class TextDocument(QObject):
 
     def _show(self, text: GappedText, title: str) -> None:
         self.leaving.emit()
-        self.text, self.title = text, title
+        self.text, self.title, self.place = text, title, None
         self.revision += 1
-        self._typing = self._last = None
+        self._typing = self._last = self._come = None
         self.reset.emit()
 
     def set_model(self, tokenizer: TextTokenizer | None, num_tokens: int) -> None:
@@ -197,8 +208,14 @@ class TextDocument(QObject):
         after = edit.start + size(edit.added)
         self._push(title, [edit], (edit.start + 1, edit.start + 1), (after, after))
 
-    def fill(self, fills: Mapping[int, Fill | None], title: str = "fill") -> None:
-        """Put fills into gaps, as far as they are there and of that length."""
+    def come_to(self, place: object, title: str) -> None:
+        """Something else is on the screen from now on: one action."""
+        self._push(title, [], None, None, (self.place, place))
+        self._come = self._last
+
+    def fill(self, fills: Mapping[int, Fill | None], title: str = "fill", place: object = None) -> None:
+        """Put fills into gaps, as far as they are there and of that length. place: what is on the screen with them;
+        where coming to that was the last action, the fills become part of it."""
         lengths = {gap.id: gap.length for gap in self.text.gaps}
         fitting = {
             gap_id: fill
@@ -206,9 +223,14 @@ class TextDocument(QObject):
             if gap_id in lengths and (fill is None or len(fill.tokens) == lengths[gap_id])
         }
         edits = self.text.fill(fitting)
-        if edits:
-            place = edits[-1].start + 1
-            self._push(title, edits, (place, place), None)
+        stack, come = self.undo_stack, self._come
+        if come is not None and come.places is not None and place is not None and stack.index() == stack.count():
+            come.edits += edits
+            come.places, self.place, self._come = (come.places[0], place), place, None
+            self._apply(edits)
+        elif edits:
+            at = edits[-1].start + 1
+            self._push(title, edits, (at, at), None, None if place is None else (self.place, place))
 
     def set_token(self, gap_id: int, index: int, token: int, word: str, title: str = "choose a word") -> None:
         """Put a token into a gap, filled or not, and pin it."""
@@ -230,10 +252,24 @@ class TextDocument(QObject):
 
     # ---- inside
 
-    def _push(self, title: str, edits: list[Edit], before: tuple[int, int], after: tuple[int, int] | None) -> None:
-        self._typing = None
-        self._last = _Step(title, edits, before, after)
+    def _push(
+        self,
+        title: str,
+        edits: list[Edit],
+        before: tuple[int, int] | None,
+        after: tuple[int, int] | None,
+        places: tuple[object, object] | None = None,
+    ) -> None:
+        self._typing = self._come = None
+        self._last = _Step(title, edits, before, after, places)
+        if places is not None:
+            self.place = places[1]  # whoever does something first is there already
         self.undo_stack.push(_Command(self, self._last))
+
+    def _return(self, place: object) -> None:
+        if place != self.place:
+            self.place = place
+            self.returned.emit()
 
     def _apply(self, edits: Iterable[Edit]) -> None:
         for edit in edits:

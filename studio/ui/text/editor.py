@@ -1,5 +1,7 @@
 """The editor: turns keys and mouse into edits of a TextDocument. Qt's own text is never edited by itself."""
 
+from dataclasses import replace
+
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QContextMenuEvent,
@@ -13,7 +15,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from studio.media.gapped import reading, valid
+from studio.media.gapped import Gap, reading, valid
 from studio.ui.text.document import TextDocument
 from studio.ui.text.keys import deletion, moves, types
 from studio.ui.text.looks import BLOCK
@@ -47,7 +49,7 @@ class TextEditor(TextPage):
         accepted = {
             spot.gap.id: (spot.place, spot.gap.fill)
             for spot in spots
-            if spot.gap is not None and spot.gap.fill is not None and spot.gap.filled
+            if spot.gap is not None and spot.gap.fill is not None and spot.gap.filled and not self.look(spot.gap).live
         }
         if accepted:
             # A gap was one place; now it is as many as it has characters.
@@ -167,12 +169,16 @@ class TextEditor(TextPage):
         cursor = self.textCursor()
         start, stop = self.spot(cursor.selectionStart()), self.spot(cursor.selectionEnd())
         if start.gap is not None and start.gap is stop.gap:
-            return reading(start.gap)[start.inside : stop.inside]
-        pieces = [reading(piece) for piece in self.document_.text.between(start.place, stop.place)]
+            return self._reading(start.gap)[start.inside : stop.inside]
+        pieces = [self._reading(piece) for piece in self.document_.text.between(start.place, stop.place)]
         if start.gap is not None and pieces:
             pieces[0] = pieces[0][start.inside :]
-        tail = reading(stop.gap)[: stop.inside] if stop.gap is not None else ""
+        tail = self._reading(stop.gap)[: stop.inside] if stop.gap is not None else ""
         return "".join([*pieces, tail])
+
+    def _reading(self, piece: str | Gap) -> str:
+        """As `reading`, but of a gap what is on the screen."""
+        return reading(piece if isinstance(piece, str) else replace(piece, fill=self.settled(piece)))
 
     def dropEvent(self, event: QDropEvent) -> None:
         if self.canInsertFromMimeData(event.mimeData()):

@@ -12,15 +12,13 @@ from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
 from studio.generation import (
-    Alternative,
     GenerationRequest,
-    alternatives,
     branch_request,
     plan_of,
     text_request,
 )
 from studio.media.gapped import Fill, Gap, GappedText
-from studio.media.words import Word, differences
+from studio.media.words import Word
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
@@ -59,14 +57,17 @@ class Filling(QObject):
         self._studio, self.document, self.settings, self.playhead = studio, document, settings, playhead
         self._jobs: dict[str, Job] = {}
         self._over: set[str] = set()
-        self.comparison: list[Job] = []
+        self._filled: set[str] = set()
+        """Runs whose end was put into the text."""
+        self._index: dict[str, int] = {}
+        """The frame at which a run was left, where that is not its newest."""
+        self._returning = False
         self.draft = 0
         self.building = False
         self._words: tuple[object, dict[int, list[Word]], dict[int, NDArray[np.bool_]]] = (None, {}, {})
-        self._left: WeakKeyDictionary[GappedText, tuple[dict[str, Job], list[Job], Job | None, int, int]] = (
-            WeakKeyDictionary()
-        )
+        self._left: WeakKeyDictionary[GappedText, tuple[dict[str, Job], object]] = WeakKeyDictionary()
         document.leaving.connect(self._leave)
+        document.returned.connect(self._return)
         playhead.frame_changed.connect(self.changed)
         playhead.state_changed.connect(self._look)
 
@@ -77,6 +78,11 @@ class Filling(QObject):
         """The job that is looked at."""
         run = self.playhead.run
         return self._jobs.get(run.id) if run else None
+
+    @property
+    def comparison(self) -> Sequence[Job]:
+        """What the job that is looked at is compared with, itself among them."""
+        return self.job.beside if self.job else ()
 
     def job_of(self, run_id: str) -> Job | None:
         return self._jobs.get(run_id)
@@ -95,7 +101,7 @@ class Filling(QObject):
         job = self.job
         if job is None or self.playhead.frame is None:
             return False
-        return job.run.state != "done" or self.playhead.index < len(job.run.frames) - 1
+        return job.run.id not in self._filled or self.playhead.index < len(job.run.frames) - 1
 
     def look(self, gap: Gap) -> GapLook:
         """What the editor shows of a gap."""
@@ -115,6 +121,11 @@ class Filling(QObject):
         if job is not None and frame is not None and self.look(gap).live:
             fill = job.fills(min(self.draft, self.drafts - 1), frame)[gap.id]
         return fill if fill is not None and fill.known else None
+
+    def as_shown(self) -> GappedText:
+        """The text as it is on the screen: what a run that is looked at has not settled is an open gap."""
+        gaps = {gap.id: replace(gap, fill=self.settled(gap)) for gap in self.document.text.gaps}
+        return GappedText(gaps[piece.id] if isinstance(piece, Gap) else piece for piece in self.document.text.pieces)
 
     def _shown(self, job: Job) -> tuple[dict[int, list[Word]], dict[int, NDArray[np.bool_]]]:
         frame = self.playhead.frame
@@ -161,6 +172,13 @@ class Filling(QObject):
 
     # ---- making
 
+    def bundle(self) -> "Bundle":
+        """The model to make with. StudioError without one."""
+        bundle = self.settings.bundle
+        if bundle is None:
+            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
+        return bundle
+
     async def generate(self) -> Run | None:
         """Fill the gaps that are empty; if none is, all in gaps that is not pinned. StudioError if impossible."""
         if self.building:
@@ -172,8 +190,7 @@ class Filling(QObject):
             job = await self._start(self.settings.options(), self.settings.seeds())
         finally:
             self.building = False
-        self._set_comparison([])
-        self._put(job)
+        self._put(job, "generate")
         return job.run
 
     async def compare(self) -> list[Run]:
@@ -182,14 +199,13 @@ class Filling(QObject):
             return []
         self.building = True
         try:
-            jobs = []
+            jobs: list[Job] = []
             for granularity in self.settings.granularities:
                 options: Any = self.settings.options() | {"granularity": granularity}
-                jobs.append(await self._start(options, self.settings.seeds()[:1]))
+                jobs.append(await self._start(options, self.settings.seeds()[:1], jobs))
         finally:
             self.building = False
-        self._put(jobs[0])
-        self._set_comparison(jobs)
+        self._put(jobs[0], "compare ℓ")
         return [job.run for job in jobs]
 
     async def branch(self, index: int | None = None, known: dict[tuple[int, int], int] | None = None) -> Run | None:
@@ -201,7 +217,7 @@ class Filling(QObject):
         if job is None or self.building:
             return None
         index = self.playhead.index if index is None else index
-        bundle = self._bundle()
+        bundle = self.bundle()
         if problem := self.branch_problem(index):
             raise StudioError(problem)
         state = job.run.frames[index].y[min(self.draft, self.drafts - 1)].astype(np.int64)
@@ -214,39 +230,24 @@ class Filling(QObject):
             self.settings.new_seed()
         request = branch_request(job.run.request, bundle, state, seeds=self.settings.seeds(), **self.settings.options())
         run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
-        self._set_comparison([])
-        self._put(self._keep(Job(run, job.gaps, job.made)))
+        self._put(self._keep(Job(run, job.gaps, job.made)), "branch")
         return run
-
-    async def alternatives(self, gap_id: int, index: int, count: int = 9) -> list[Alternative]:
-        """What could stand at a place of a gap given everything else, as it is shown. StudioError where unknown."""
-        bundle, job = self._bundle(), self.job
-        if self.live and job is not None and gap_id in job.made:
-            request, frame = job.run.request, self.playhead.frame
-            assert frame is not None
-            y = frame.y[min(self.draft, self.drafts - 1)].astype(np.int64)
-            bundle = job.run.bundle
-            number = job.gaps.index(gap_id)
-        else:
-            text = self.document.text
-            gaps = text.gaps
-            number = next(i for i, gap in enumerate(gaps) if gap.id == gap_id)
-            kept = [{} if gap.fill is None else gap.fill.known for gap in gaps]
-            kept[number].pop(index, None)
-            request = await asyncio.to_thread(text_request, bundle, text.parts, kept=kept)
-            y = request.given.unpack()
-        lane = self._studio.lane
-        work = lane.submit(lambda: alternatives(request, bundle, lane.network(bundle), y, number, index, count))
-        return await asyncio.wrap_future(work)
 
     def look_at(self, job: Job, draft: int) -> None:
         """Look at another draft, or another of the runs that are compared; if it is whole it goes into the text."""
+        self._show(job, draft)
+        place = (job.run.id, draft)
+        if job.run.state == "done":
+            self._filled.add(job.run.id)
+            self.document.fill(job.fills(draft), "choose a draft", place)
+            self.playhead.follow()
+        self.document.place = place
+        self.changed.emit()
+
+    def _show(self, job: Job, draft: int) -> None:
         self.draft = draft
         if self.playhead.run is not job.run:
             self.playhead.set_run(job.run)
-        if job.run.state == "done":
-            self.document.fill(job.fills(draft), "choose a draft")
-            self.playhead.follow()
         self.changed.emit()
         self.listed.emit()
 
@@ -282,63 +283,68 @@ class Filling(QObject):
     def _leave(self) -> None:
         """What was made belongs to its text, and is kept for as long as undo may lead back to that."""
         if self._jobs:
-            made = (self._jobs, self.comparison, self.job, self.draft, self.playhead.index)
-            self._left[self.document.text] = made
-        self.clear()
+            self._left[self.document.text] = (self._jobs, self.document.place)
+        self._hide()
+        self._jobs = {}
 
     def clear(self) -> None:
-        """Let go of everything that was made; what is in the text stays."""
+        """Let go of the run that is looked at, as an action; what is in the text stays."""
+        self.document.come_to(None, "let go of the run")
+        self._hide()
+
+    def _hide(self) -> None:
+        self._remember()
         self.stop()
-        self._jobs, self.draft = {}, 0
+        self.draft = 0
         self.playhead.set_run(None)
-        self._set_comparison([])
         self.changed.emit()
+        self.listed.emit()
 
     def come_back(self) -> None:
         """The text that is open now may be one that was left, with what was made for it."""
         if self.document.text in self._left:
-            self._jobs, self.comparison, job, self.draft, index = self._left.pop(self.document.text)
-            self._over.update(self._jobs)  # whatever they made is in the text already
-            self.playhead.set_run(job.run if job else None)
-            self.playhead.show(index)
-            self.changed.emit()
-            self.listed.emit()
+            self._jobs, self.document.place = self._left.pop(self.document.text)
+            self._return()
 
-    def take_up(self, job: Job, draft: int, comparison: Sequence[Job] = ()) -> None:
-        """Look at a job of an earlier session, whose fills are in the text, and those that it was compared with."""
-        for other in (job, *comparison):
+    def _return(self) -> None:
+        """Undo or redo has led to what was on the screen at another time: have it there again."""
+        run_id, draft = self.document.place or ("", 0)  # pyright: ignore[reportGeneralTypeIssues]
+        job = self._jobs.get(run_id)
+        if job is None:
+            self._hide()
+            return
+        self._returning = True  # in the middle of undoing nothing can be done
+        try:
+            self._end_old(job)
+            self._show(job, draft)
+            if run_id in self._index:
+                self.playhead.show(self._index[run_id])
+        finally:
+            self._returning = False
+
+    def _remember(self) -> None:
+        if (job := self.job) is not None:
+            self._index.pop(job.run.id, None)
+            if not self.playhead.following:
+                self._index[job.run.id] = self.playhead.index
+
+    def take_up(self, job: Job, draft: int) -> None:
+        """Look at a job of an earlier session, whose fills are in the text."""
+        for other in (job, *job.beside):
             self._over.add(other.run.id)
+            if other.run.state == "done":
+                self._filled.add(other.run.id)
             self._keep(other)
-        self.comparison = list(comparison)
-        self.draft = min(max(draft, 0), len(job.run.request.seeds) - 1)
-        self.playhead.set_run(job.run)
-        self.listed.emit()
-
-    def differing(self, job: Job, draft: int, words: dict[int, list[Word]]) -> dict[int, Sequence[bool]]:
-        """For each gap which tokens of a draft differ from the one that is looked at."""
-        shown = self.job
-        if shown is None or (job is shown and draft == self.draft):
-            return {}
-        kept = shown.run.frames[-1] if job is not shown else job.run.frames[-1]
-        others = shown.words(kept, min(self.draft, self.drafts - 1))
-        return {
-            gap: differences([word.text for word in mine], [word.text for word in others[gap]])[0].tolist()
-            for gap, mine in words.items()
-            if gap in others
-        }
+        draft = min(max(draft, 0), len(job.run.request.seeds) - 1)
+        self.document.place = (job.run.id, draft)
+        self._show(job, draft)
 
     # ---- inside
 
-    def _bundle(self) -> "Bundle":
-        bundle = self.settings.bundle
-        if bundle is None:
-            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
-        return bundle
-
-    async def _start(self, options: Any, seeds: tuple[int, ...]) -> Job:
+    async def _start(self, options: Any, seeds: tuple[int, ...], beside: Sequence[Job] = ()) -> Job:
         if problem := self.problem():
             raise StudioError(problem)
-        bundle, text = self._bundle(), self.document.text
+        bundle, text = self.bundle(), self.document.text
         gaps, parts = text.gaps, text.parts
         empty = not all(gap.filled for gap in gaps)
         kept = [
@@ -352,7 +358,7 @@ class Filling(QObject):
         request = await asyncio.to_thread(build)
         made = frozenset(gap.id for gap, known in zip(gaps, kept, strict=True) if len(known) < gap.length)
         run = self._studio.lane.start(request, bundle)
-        return self._keep(Job(run, tuple(gap.id for gap in gaps), made))
+        return self._keep(Job(run, tuple(gap.id for gap in gaps), made, beside))
 
     def _keep(self, job: Job) -> Job:
         self._jobs[job.run.id] = job
@@ -360,18 +366,20 @@ class Filling(QObject):
             del self._jobs[next(iter(self._jobs))]
         return job
 
-    def _put(self, job: Job) -> None:
-        old = self.playhead.run
-        if old is not None and old is not job.run and all(old is not other.run for other in self.comparison):
-            old.stop()
-        self.draft = min(self.draft, len(job.run.request.seeds) - 1)
-        self.playhead.set_run(job.run)
-        self.changed.emit()
-        self.listed.emit()
+    def _put(self, job: Job, title: str) -> None:
+        """Show a new run, as an action."""
+        self._end_old(job)
+        draft = min(self.draft, len(job.run.request.seeds) - 1)
+        self.document.come_to((job.run.id, draft), title)
+        self._show(job, draft)
 
-    def _set_comparison(self, jobs: list[Job]) -> None:
-        self.comparison = jobs
-        self.listed.emit()
+    def _end_old(self, job: Job) -> None:
+        """Another run is shown, and others beside it: what is still being made for the screen ends."""
+        self._remember()
+        self.see_comparison()  # what has ended meanwhile is told before it is out of sight
+        for old in (self.job, *self.comparison):
+            if old is not None and old is not job and old not in job.beside:
+                old.run.stop()
 
     def see_comparison(self) -> None:
         """Tell of runs side by side that have come to their end; the playhead watches only one of them."""
@@ -385,8 +393,10 @@ class Filling(QObject):
         job = self.job
         if job is not None and job.run.over and job.run.id not in self._over:
             self._over.add(job.run.id)
-            if job.run.state == "done":
-                self.document.fill(self._with_pins(job.fills(min(self.draft, self.drafts - 1))))
+            if job.run.state == "done" and not self._returning:
+                self._filled.add(job.run.id)
+                draft = min(self.draft, self.drafts - 1)
+                self.document.fill(self._with_pins(job.fills(draft)), place=(job.run.id, draft))
             self.ended.emit(job)
         self.changed.emit()
 

@@ -1,11 +1,14 @@
 """What keys, menus and clicks do to gaps and to the words in them."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PySide6.QtCore import QObject, QPoint, QRect, QRectF, Qt
 from PySide6.QtWidgets import QMenu
 
 from studio.errors import StudioError
+from studio.generation import Alternative, alternatives, text_request
 from studio.media.gapped import Gap
 from studio.ui.tasks import spawn
 from studio.ui.text.popover import Popover
@@ -108,11 +111,31 @@ class GapTools(QObject):
         token = look.tokens[index]
         gap = self.document.text.find(gap_id)[1]
         self.popover.ask(gap_id, index, at, token.pinned, token.state == "settled")
-        found = await self.filling.alternatives(gap_id, index)
+        found = await self.alternatives(gap_id, index)
         if self.popover.isVisible() and (self.popover.gap, self.popover.index) == (gap_id, index):
             known = gap.fill is not None and not look.live and index in gap.fill.known
             present = gap.fill.words[index] if gap.fill is not None and known else None
             self.popover.tell(found, present)
+
+    async def alternatives(self, gap_id: int, index: int, count: int = 9) -> list[Alternative]:
+        """What could stand at a place of a gap given everything else, as it is shown. StudioError where unknown."""
+        filling = self.filling
+        bundle, job, frame = filling.bundle(), filling.job, filling.playhead.frame
+        if filling.live and job is not None and frame is not None and gap_id in job.made:
+            request, bundle = job.run.request, job.run.bundle
+            y = frame.y[min(filling.draft, filling.drafts - 1)].astype(np.int64)
+            number = job.gaps.index(gap_id)
+        else:
+            text = self.document.text
+            gaps = text.gaps
+            number = next(i for i, gap in enumerate(gaps) if gap.id == gap_id)
+            kept = [{} if gap.fill is None else gap.fill.known for gap in gaps]
+            kept[number].pop(index, None)
+            request = await asyncio.to_thread(text_request, bundle, text.parts, kept=kept)
+            y = request.given.unpack()
+        lane = self._of.studio.lane
+        work = lane.submit(lambda: alternatives(request, bundle, lane.network(bundle), y, number, index, count))
+        return await asyncio.wrap_future(work)
 
     def ask_at_caret(self) -> None:
         gap, index = self._token_at_caret()

@@ -1,5 +1,6 @@
 """A run for the open text: which gaps it fills, and what its frames know of them. Without Qt."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A run and the gaps that it fills. gaps: their ids, for each gap of the request; made: those not given whole."""
+    """A run and the gaps that it fills. gaps: their ids, for each gap of the request; made: those not given whole;
+    beside: the jobs that it is compared with, itself among them."""
 
     run: Run
     gaps: tuple[int, ...]
     made: frozenset[int]
+    beside: Sequence["Job"] = ()
 
     def words(self, kept: Kept, draft: int) -> dict[int, list[Word]]:
         """What a frame knows of the gaps that are made, by their ids."""

@@ -74,17 +74,18 @@ def restore_session(workspace: "TextWorkspace", state: dict[str, Any]) -> None:
 
 def _restore_run(workspace: "TextWorkspace", stored: dict[str, Any]) -> None:
     try:
-        job = _job(workspace, stored)
-        beside = stored.get("comparison", [])
-        comparison = [job if other is None else _job(workspace, other) for other in beside]
+        beside: list[Job] = []
+        job = _job(workspace, stored, beside)
+        others = stored.get("comparison", [])
+        beside += [job if other is None else _job(workspace, other, beside) for other in others]
         draft, index = int(stored["draft"]), int(stored["index"])
     except (KeyError, TypeError, ValueError, AssertionError, StudioError) as error:
         raise StudioError(f"the last run is lost ({str(error).rstrip('.')}); the text is here.") from error
-    workspace.filling.take_up(job, draft, comparison)
+    workspace.filling.take_up(job, draft)
     workspace.playhead.show(index)
 
 
-def _job(workspace: "TextWorkspace", stored: dict[str, Any]) -> Job:
+def _job(workspace: "TextWorkspace", stored: dict[str, Any], beside: list[Job]) -> Job:
     """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
     run = Run.restored(workspace.studio.models.get, stored)
     request = run.request
@@ -94,7 +95,7 @@ def _job(workspace: "TextWorkspace", stored: dict[str, Any]) -> Job:
     parts = request.source.content if isinstance(request.source.content, tuple) else None
     if (parts is not None and sum(isinstance(part, int) for part in parts) != len(gaps)) or not made <= set(gaps):
         raise ValueError("the gaps do not fit the request")
-    job = Job(run, gaps, made)
+    job = Job(run, gaps, made, beside)
     job.words(run.frames[0], 0)
     return job
 

@@ -7,7 +7,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent, QTextBlockFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
-from studio.media.gapped import Edit, Gap
+from studio.media.gapped import Edit, Fill, Gap
 from studio.ui import theme
 from studio.ui.fonts import font
 from studio.ui.text import painting
@@ -34,6 +34,8 @@ class TextPage(QTextEdit):
         super().__init__(parent)
         self.document_ = document
         self.looks: Looks = document_look
+        self.settled: Callable[[Gap], Fill | None] = lambda gap: gap.fill
+        """What is known of a gap in what is shown of it."""
         self.judged = Judged()
         self.extents: list[tuple[int, int]] = []
         self.confidence_shown, self.windows_shown, self.judged_shown = True, False, False

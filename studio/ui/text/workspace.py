@@ -65,7 +65,7 @@ class TextWorkspace(Workspace):
         self.filling = Filling(studio, self.document, self.settings, self.playhead, self)
         self.transport = Transport(self.playhead, self)
         self.editor = TextEditor(self.document)
-        self.editor.looks = self.filling.look
+        self.editor.looks, self.editor.settled = self.filling.look, self.filling.settled
         self.judging = Judging(studio, self.document, self.editor.judged, self)
         self.cards = Cards(self.filling)
         self.gap_tools, self.finding = GapTools(self), FindBar(self.editor)

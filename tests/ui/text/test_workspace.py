@@ -178,9 +178,85 @@ def test_stop_leaves_the_text_as_it_was(with_window: Any) -> None:
         await until(lambda: len(text.playhead.run.frames if text.playhead.run else []) > 5)
         text.commands["stop"].trigger()
         await finished(text, "stopped")
-        assert text.document.text.gaps == [Gap(1, 30)] and text.document.undo_stack.count() == 0
+        assert text.document.text.gaps == [Gap(1, 30)] and text.document.undo_stack.undoText() == "generate"
         text.commands["discard"].trigger()
         assert text.editor.view.views[0].count("___") == 30
+        text.document.undo_stack.undo()
+        assert text.playhead.state == "stopped" and text.editor.view.views[0].count("___") < 30
+
+    with_window(test)
+
+
+def test_runs_are_undone_as_they_were_made(with_window: Any, tmp_path: Path) -> None:
+    """One step each: what the screen shows and what is in the text go back together; what shows is what is saved."""
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The king said: ", Gap(1, 8, "was"), ".")
+        undo = text.document.undo_stack
+        await generated(text)
+        first, filled = text.playhead.run, text.document.text.gaps
+        assert undo.count() == 1 and filled[0].filled
+        text.filling.settings.set(steps=400, policy="sequential", granularity=12)
+        await press(text, "generate")
+        await until(lambda: text.playhead.run is not first and text.playhead.last > 5)
+        text.commands["stop"].trigger()
+        await finished(text, "stopped")
+        second, shown = text.playhead.run, text.editor.view.views[0]
+        assert text.document.text.gaps == filled and "___" in shown
+        text.editor.selectAll()
+        assert text.filling.as_shown().marked == text.editor.selected_text() == "The king said: was."
+        undo.undo()
+        assert (
+            text.playhead.run is first and text.editor.view.views[0] == text.document.text.text != "The king said: was."
+        )
+        text.playhead.show(0)
+        undo.undo()
+        assert text.playhead.run is None and text.document.text.gaps == [Gap(1, 8, "was")]
+        assert text.editor.view.views[0].count("___") == 8 and not undo.canUndo()
+        undo.redo()
+        assert text.playhead.run is first and text.playhead.index == 0 and text.document.text.gaps == filled
+        undo.redo()
+        assert text.playhead.run is second and text.editor.view.views[0] == shown and not undo.canRedo()
+        # Undone while it goes, a run ends; typed meanwhile, its words come as a step of their own.
+        await press(text, "generate")
+        await until(lambda: text.playhead.run is not second and text.playhead.last > 2)
+        third = text.playhead.run
+        undo.undo()
+        assert text.playhead.run is second
+        await until(lambda: third is not None and third.over)
+        text.settings.set(steps=32, granularity=1)
+        await press(text, "generate")
+        await until(lambda: text.playhead.run is not second)
+        text.document.insert(0, 0, "So ")
+        await finished(text)
+        assert [undo.text(index) for index in range(undo.count())][-3:] == ["generate", "paste", "fill"]
+
+    with_window(test)
+
+
+def test_undo_leads_back_to_what_was_compared_and_chosen(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "They ", Gap(1, 4), ".")
+        undo = text.document.undo_stack
+        await press(text, "compare")
+        await until(lambda: len(text.filling.comparison) > 1)
+        jobs = text.filling.comparison
+        await until(lambda: all(job.run.over for job in jobs))
+        await until(lambda: text.document.text.gaps[0].filled)
+        text.filling.look_at(jobs[3], 0)
+        text.settings.set(variations=2)
+        await generated(text)
+        text.look_at_draft(1)
+        assert not text.filling.comparison and text.filling.draft == 1
+        undo.undo()
+        assert text.filling.draft == 0 and text.document.text.gaps[0].fill == text.filling.job.fills(0)[1]  # pyright: ignore
+        undo.undo()
+        assert text.filling.job is jobs[3] and text.cards.isVisible()
+        assert text.document.text.gaps[0].fill == jobs[3].fills(0)[1]
+        undo.undo()
+        assert text.filling.job is jobs[0] and text.document.text.gaps[0].fill == jobs[0].fills(0)[1]
+        undo.undo()
+        assert text.filling.job is None and not text.cards.isVisible() and text.document.text.gaps == [Gap(1, 4)]
 
     with_window(test)
 
@@ -313,7 +389,7 @@ def test_a_word_is_put_into_a_frame_to_go_on_from_there(with_window: Any) -> Non
         await generated(text)
         first = text.playhead.run
         text.playhead.show(2)
-        found = await text.filling.alternatives(1, 4)
+        found = await text.gap_tools.alternatives(1, 4)
         text.gap_tools._choose(1, 4, found[0].token, found[0].text)
         await until(lambda: text.playhead.run is not first)
         await finished(text)
