@@ -238,7 +238,7 @@ def shown(text: object, limit: int = 80) -> str:
 
 def _manifest(path: Path, data: bytes) -> Manifest:
     try:
-        content = json.loads(data, parse_constant=_no_constant)
+        content = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError):
         refuse(path, f"its {MANIFEST} is not valid JSON; import it again")
     version = content.get("format_version") if isinstance(content, dict) else None
@@ -254,6 +254,13 @@ def _manifest(path: Path, data: bytes) -> Manifest:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Readers differ in which of two equal keys counts, so neither is believed."""
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key is given twice")
+    return dict(pairs)
 
 
 def _first(error: ValidationError) -> str:

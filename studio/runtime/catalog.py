@@ -21,6 +21,7 @@ from studio.errors import StudioError
 from studio.files import atomic_path, write_atomic
 from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, is_plain_name, refuse, shown
 from studio.runtime.denoiser import OnnxDenoiser
+from studio.runtime.replacing import bring_back, take_place
 from studio.shipped import shipped
 
 SUFFIX = ".primebundle"
@@ -65,6 +66,7 @@ def find_bundle(name_or_path: str | Path) -> Bundle:
     """
     text = str(name_or_path)
     if is_plain_name(text):
+        bring_back(user_models())
         for folder in models_folders():
             if (folder / text / MANIFEST).is_file():
                 return Bundle.open(folder / text)
@@ -130,28 +132,24 @@ def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
         refuse(source, f"it is neither a {SUFFIX} file nor a folder; name one of these")
     try:
         models.mkdir(parents=True, exist_ok=True)
+        bring_back(models)
         _sweep(models)
         temporary = Path(tempfile.mkdtemp(prefix=".import-", dir=models))
     except OSError as error:
         raise StudioError(f"Cannot write to {models}: {error.strerror}. Check its permissions.") from error
     # The folder's name stands in every message about it.
     unpacked = temporary / (source.stem if is_plain_name(source.stem) else "model")
-    previous = temporary / ".previous"
     try:
         unpacked.mkdir()
         _copy_folder(source, unpacked) if source.is_dir() else _unpack(source, unpacked)
         bundle = Bundle.open(unpacked)
+        for path in unpacked.iterdir():
+            if path.name not in (MANIFEST, *bundle.manifest.files):  # nothing is known of what it is
+                path.unlink()
         target = models / bundle.name
         if not replace and any((folder / bundle.name).exists() for folder in models_folders()):
             raise AlreadyThere(f"A model {bundle.name} is already there; import it with --replace to take its place.")
-        if target.exists():
-            target.rename(previous)
-        try:
-            unpacked.rename(target)
-        except OSError:
-            with suppress(FileNotFoundError):
-                previous.rename(target)
-            raise
+        take_place(unpacked, target)
         return Bundle(target, bundle.manifest, bundle.digest)
     except OSError as error:
         raise StudioError(
@@ -179,6 +177,7 @@ def export_bundle(bundle: Bundle, path: str | Path) -> None:
 def remove_bundle(name: str) -> None:
     """Delete an imported model. StudioError when it is not there or came with the program."""
     path = user_models() / name
+    bring_back(path.parent)
     if not is_plain_name(name) or not path.is_dir():
         ours = is_plain_name(name) and (shipped_models() / name).is_dir()
         why = "came with the program and cannot be removed" if ours else "is not there; see `prime-studio models list`"
@@ -221,14 +220,39 @@ def rename_bundle(bundle: Bundle, title: str) -> Bundle:
             Manifest.model_validate_json(json.dumps(manifest))
         except ValueError as error:
             raise StudioError("This title cannot be used: take a shorter one, in a single line.") from error
-        write_atomic(bundle.path / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
-        bundle.path.rename(target)
+        written = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+        if target == bundle.path:
+            write_atomic(target / MANIFEST, written)
+        else:
+            _move_as(bundle.path, written, target)
     except OSError as error:
-        raise StudioError(f"Cannot rename {bundle.path}: {error.strerror}. Check its permissions.") from error
+        raise StudioError(
+            f"Cannot rename {bundle.path}: {error.strerror}. Check permissions and free space."
+        ) from error
     return Bundle.open(target)
 
 
+def _move_as(path: Path, manifest: bytes, target: Path) -> None:
+    """Move a model to `target` with another manifest. It is copied: moved first or changed first, a kill between the
+    two would leave a folder of another name than its model's."""
+    temporary = Path(tempfile.mkdtemp(prefix=".import-", dir=target.parent))
+    renamed = temporary / target.name
+    try:
+        renamed.mkdir()
+        _copy_folder(path, renamed)
+        write_atomic(renamed / MANIFEST, manifest)
+        renamed.rename(target)
+        try:
+            path.rename(temporary / "previous")
+        except OSError:
+            target.rename(renamed)
+            raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
 def _bundle_folders() -> list[Path]:
+    bring_back(user_models())
     found: dict[str, Path] = {}
     for folder in models_folders():
         with suppress(OSError):
@@ -241,8 +265,9 @@ def _bundle_folders() -> list[Path]:
 def _sweep(models: Path) -> None:
     """Delete what an import that was killed left behind."""
     for path in models.glob(".import-*"):
-        if time.time() - path.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(path, ignore_errors=True)
+        with suppress(FileNotFoundError):  # its own process has just deleted it
+            if time.time() - path.stat().st_mtime > _STALE_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def _copy_folder(source: Path, target: Path) -> None:

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from studio.errors import StudioError
 from studio.files import cannot_write, write_atomic
+from studio.runtime.replacing import bring_back, take_place
 
 FORMAT_VERSION = 1
 
@@ -19,11 +22,13 @@ FORMAT_VERSION = 1
 def bundle_folder(output: Path) -> Iterator[Path]:
     """Yield an empty folder to fill; it takes the place of `output` on success and vanishes on failure.
 
-    Raises StudioError, before anything is made, where `output` is there and is no bundle, or cannot be written.
+    Raises StudioError where it cannot be written, and, before anything is made, where `output` is there and is no
+    bundle.
     """
     check_replaceable(output)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        bring_back(output.parent)
         # Of this name, what is left by a process that was killed goes with a later import.
         folder = Path(tempfile.mkdtemp(prefix=f".import-{output.name}.", dir=output.parent))
     except OSError as error:
@@ -33,7 +38,10 @@ def bundle_folder(output: Path) -> Iterator[Path]:
         folder.chmod(0o755)
         for file in folder.iterdir():
             file.chmod(0o644)
-        _replace(folder, output)
+        check_replaceable(output)
+        take_place(folder, output)
+    except (OSError, SafetensorError) as error:  # the second is what a full disk gives where weights are written
+        raise cannot_write(output, str(getattr(error, "strerror", None) or error)) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -52,14 +60,3 @@ def check_replaceable(output: Path) -> None:
     """Raise StudioError where `output` is there and is no bundle."""
     if output.exists() and not (output / "manifest.json").exists():
         raise StudioError(f"{output} exists and is not a model bundle: choose another folder.")
-
-
-def _replace(folder: Path, output: Path) -> None:
-    """Move the finished folder into place; what was there goes only once the new one stands."""
-    check_replaceable(output)
-    old = output.with_name(f".{output.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if output.exists():
-        output.rename(old)
-    folder.rename(output)
-    shutil.rmtree(old, ignore_errors=True)

@@ -125,6 +125,8 @@ def test_named_pipe_does_not_hang(folder: Any) -> None:
         b'{"format_version": 1, "num_tokens": -Infinity}',
         b'{"format_version": 1, "num_tokens": ' + b"9" * 10_000 + b"}",
         b"[" * 100_000,
+        b'{"format_version": 1, "licence": "Apache-2.0", "licence": "CC0-1.0"}',
+        b'{"format_version": 1, "defaults": {"steps": 4, "steps": 8}}',
     ],
 )
 def test_invalid_json(folder: Any, data: bytes) -> None:
