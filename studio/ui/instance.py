@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,10 +46,18 @@ class Instance(QObject):
                 "PRIME_STUDIO_HOME."
             ) from error
         if not self._lock.tryLock(0):
-            if self._lock.error() == QLockFile.LockError.LockFailedError:
-                self._hand_over(paths)
+            if self._lock.error() != QLockFile.LockError.LockFailedError:
+                raise StudioError(
+                    f"Cannot write to {self.folder}: check its permissions, and that the disk is not full."
+                )
+            if self._hand_over(paths):
                 return False
-            raise StudioError(f"Cannot write to {self.folder}: check its permissions, and that the disk is not full.")
+            if not self._free():
+                process = self._lock.getLockInfo()[0]
+                who = f" (process {process})" if process > 0 else ""
+                raise StudioError(
+                    f"Prime Studio is running already{who} but does not answer: close it or end it first."
+                )
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._accept)
@@ -57,7 +66,16 @@ class Instance(QObject):
         self._server.listen(self._name())
         return True
 
-    def _hand_over(self, paths: Sequence[Path]) -> None:
+    def _free(self) -> bool:
+        """Take the claim by a lock that names no process, such as a full disk or a crash leaves: Qt has it held for
+        ever. One that is just being written has a name a moment later, and one that is held is not removed."""
+        if self._lock.getLockInfo()[0] > 0:
+            return False
+        time.sleep(ANSWER_MS / 1000)
+        return self._lock.getLockInfo()[0] <= 0 and self._lock.removeStaleLockFile() and self._lock.tryLock(0)
+
+    def _hand_over(self, paths: Sequence[Path]) -> bool:
+        """Whether another one has taken the files."""
         socket = QLocalSocket()
         socket.connectToServer(self._name())
         absolute = [str(path.absolute()) for path in paths]
@@ -66,10 +84,7 @@ class Instance(QObject):
         answered = answered and (socket.bytesToWrite() == 0 or socket.waitForBytesWritten(ANSWER_MS))
         answered = answered and socket.waitForReadyRead(ANSWER_MS)
         socket.abort()
-        if not answered:
-            process = self._lock.getLockInfo()[0]
-            who = f" (process {process})" if process else ""
-            raise StudioError(f"Prime Studio is running already{who} but does not answer: close it or end it first.")
+        return answered
 
     def release(self) -> None:
         """Give up the claim."""

@@ -206,10 +206,13 @@ class Settings(QObject):
                 continue
             if isinstance(value, dict) and isinstance(getattr(values, name), dict):
                 value = self._good_entries(name, value)
+            elif isinstance(value, str) and not _is_storable(value):
+                self._drop(name, _NOT_STORABLE)
+                continue
             try:
                 setattr(values, name, value)
             except ValidationError as error:
-                self._drop(name, error)
+                self._drop(name, _reason(error))
         return values
 
     def _good_entries(self, name: str, entries: dict[str, Any]) -> dict[str, Any]:
@@ -217,12 +220,30 @@ class Settings(QObject):
         check: TypeAdapter[dict[str, Any]] = TypeAdapter(Values.__annotations__[name])
         good = {}
         for key, value in entries.items():
+            place = f"{name}: {key:.60}".encode(errors="replace").decode()
             try:
-                good |= check.validate_python({key: value})
+                entry = check.validate_python({key: value})
             except ValidationError as error:
-                self._drop(f"{name}: {key:.60}", error)
+                self._drop(place, _reason(error))
+                continue
+            if _is_storable({key: value}):
+                good |= entry
+            else:
+                self._drop(place, _NOT_STORABLE)
         return good
 
-    def _drop(self, what: str, error: ValidationError) -> None:
-        reason = error.errors(include_url=False, include_context=False)[0]["msg"].rstrip(".")
-        self.dropped.append(f"The setting {what} was dropped: {reason[:1].lower()}{reason[1:]}.")
+    def _drop(self, what: str, reason: str) -> None:
+        self.dropped.append(f"The setting {what} was dropped: {reason}.")
+
+
+_NOT_STORABLE = "it has half of a character in it"
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether it can be written again: halves of surrogate pairs, which JSON can name, no file can hold."""
+    return is_utf8(json.dumps(value, ensure_ascii=False))
+
+
+def _reason(error: ValidationError) -> str:
+    reason = error.errors(include_url=False, include_context=False)[0]["msg"].rstrip(".")
+    return f"{reason[:1].lower()}{reason[1:]}"

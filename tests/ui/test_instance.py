@@ -1,5 +1,7 @@
 """One window a data folder."""
 
+import os
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import pytest
 from PySide6.QtNetwork import QLocalSocket
 
 from studio.errors import StudioError
+from studio.ui import instance
 from studio.ui.instance import Instance
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +77,43 @@ def test_one_that_hangs_is_said(qapp: object, tmp_path: Path, monkeypatch: pytes
         Instance(tmp_path).claim()
     process.kill()
     process.communicate()
+
+
+@pytest.mark.parametrize("left", [b"", b"\0" * 40, b"garbage\n", b"12"])
+def test_a_lock_that_names_no_process_is_no_claim(
+    qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: bytes
+) -> None:
+    """As a full disk or a crash leaves it."""
+    monkeypatch.setattr("studio.ui.instance.ANSWER_MS", 200)
+    (tmp_path / "studio.lock").write_bytes(left)
+    first = Instance(tmp_path)
+    assert first.claim()
+    first.release()
+
+
+def test_a_lock_that_is_held_is_not_taken_whatever_is_in_it(
+    qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.instance.ANSWER_MS", 200)
+    process = run(HOLDER, tmp_path)
+    assert process.stdout is not None and process.stdout.readline() == "True\n"
+    (tmp_path / "studio.lock").write_bytes(b"")
+    with pytest.raises(StudioError, match="running already but does not answer"):
+        Instance(tmp_path).claim()
+    process.kill()
+    process.communicate()
+
+
+def test_a_lock_that_is_just_being_written_is_waited_for(
+    qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "studio.lock"
+    lock.touch()
+    written = f"{os.getpid()}\npython\n{socket.gethostname()}\n".encode()
+    monkeypatch.setattr(instance.time, "sleep", lambda seconds: lock.write_bytes(written))
+    with pytest.raises(StudioError, match=r"running already .process [0-9]+. but does not answer"):
+        Instance(tmp_path).claim()
+    assert lock.read_bytes() == written
 
 
 def test_nonsense_is_ignored(qapp: object, qtbot: object, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from pytestqt.qtbot import QtBot
 
 from studio.errors import StudioError
+from studio.files import is_utf8
 from studio.runtime.catalog import data_folder
 from studio.ui.settings import FILE, Preset, Settings, Values
 
@@ -91,6 +92,34 @@ def test_a_bad_value_is_dropped_and_told_and_the_rest_kept(tmp_path: Path, qapp:
         assert name in told
 
 
+def test_half_a_character_does_not_keep_the_rest_from_being_stored(tmp_path: Path, qapp: object) -> None:
+    half = "\ud800"
+    (tmp_path / FILE).write_text(
+        json.dumps(
+            {
+                "workspace": half,
+                "geometry": "AAAA",
+                "shortcuts": {"image.stop": half, half: "Ctrl+G", "image.generate": "Ctrl+G"},
+                "presets": {"odd": {"model": half}},
+                "ui": {"image": {"deep": [{half: 1}]}, "text": {"size": 12}},
+                "recent": {"image": ["/a.png", half]},
+                "folders": {"image": half, "text": "/tmp"},
+            }
+        )
+    )
+    settings = Settings(tmp_path)
+    assert settings.values == Values(
+        geometry="AAAA", shortcuts={"image.generate": "Ctrl+G"}, ui={"text": {"size": 12}}, folders={"text": "/tmp"}
+    )
+    told = "\n".join(settings.dropped)
+    assert len(settings.dropped) == 7 and is_utf8(told)
+    for name in ("workspace", "image.stop", "presets: odd", "ui: image", "recent: image", "folders: image"):
+        assert f"{name} was dropped: " in told
+    settings.set("theme", "dark")
+    settings.save()
+    assert Settings(tmp_path).dropped == []
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"\xff\xfe", b"[1]", b"[" * 100_000, b"null"])
 def test_a_damaged_file_is_kept_aside_and_told(tmp_path: Path, qapp: object, damage: bytes) -> None:
     (tmp_path / FILE).write_bytes(damage)
@@ -161,15 +190,16 @@ def test_a_preset_is_shared_as_a_file(tmp_path: Path) -> None:
             Preset.read(tmp_path / name)
 
 
+TEXT = st.text(st.characters())  # halves of surrogate pairs too
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
 
 
 @hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.dictionaries(st.sampled_from(sorted(Values.model_fields)) | st.text(), JSON))
+@given(content=st.dictionaries(st.sampled_from(sorted(Values.model_fields)) | TEXT, JSON))
 def test_no_file_keeps_the_window_from_starting(tmp_path: Path, qapp: object, content: dict) -> None:
     (tmp_path / FILE).write_text(json.dumps(content))
     settings = Settings(tmp_path)
