@@ -254,6 +254,10 @@ class TestDeleting:
         with pytest.raises(Killed):
             library.add(picture_result(), picture=Picture(np.zeros((12, 12, 3), dtype=np.uint8)))
         assert len(files(library)) == 2
+        monkeypatch.undo()
+        other = library.add(text_result("A king."))
+        library.delete([other.key])
+        library.purge([other.key])
         library.tidy()
         assert len(files(library)) == 2, "another process may be writing them"
         later = time.time() + 7200

@@ -263,7 +263,7 @@ class Library:
             for some in _chunks(list(keys)):
                 with self._db.write() as db:
                     gone += rebuilding.purge_rows(db, some)
-            self._sweep(older_than=None)
+            self._sweep()
         self._tell("purged", gone)
 
     def tidy(self, days: float = TRASH_DAYS) -> None:
@@ -274,7 +274,7 @@ class Library:
         if old:
             self.purge(old)
         with self._filing:
-            self._sweep(older_than=time.time() - _STRAY_SECONDS)
+            self._sweep()
 
     def check(self) -> None:
         """Look at every page of the index. `Damaged` if one is wrong; takes seconds for a large one."""
@@ -284,13 +284,14 @@ class Library:
 
     # -- inside
 
-    def _sweep(self, older_than: float | None) -> None:
-        """Delete the files of no item; `older_than` spares those that another process may be writing now."""
-        limit = time.time() + 1 if older_than is None else older_than
+    def _sweep(self) -> None:
+        """Delete the files of no item: those that were purged, and what was announced so long ago that no process can
+        be writing it now."""
         with self._db.write() as db:
             used = "SELECT file FROM items UNION ALL SELECT input FROM items WHERE input IS NOT NULL"
             db.execute(f"DELETE FROM strays WHERE file IN ({used})")
-            strays = [file for (file,) in db.execute("SELECT file FROM strays WHERE since < ?", (limit,))]
+            found = db.execute("SELECT file FROM strays WHERE since < ?", (time.time() - _STRAY_SECONDS,))
+            strays = [file for (file,) in found]
         for file in strays:
             try:
                 (self.folder / file).unlink(missing_ok=True)
