@@ -16,6 +16,9 @@ from studio.errors import StudioError
 
 MAX_PICKLE_BYTES = 1 << 26
 """The pickle holds names and settings, not weights: a published one is a few megabytes at most."""
+MAX_OPCODES = 1 << 21
+"""Five thousand tensors, averaged and with the state of their optimiser, take 740,000; published ones far less. Each
+costs time and a hundred bytes of memory to read."""
 
 # What torch's own restricted reader builds weights from; `collections.OrderedDict` and the like do no harm.
 _PLAIN = re.compile(
@@ -130,7 +133,7 @@ def _asked_for(path: Path) -> list[str]:
     try:
         with path.open("rb") as file:
             start = file.read(2)
-            rest = b"" if start == b"PK" else file.read(MAX_PICKLE_BYTES)
+            rest = b"" if start == b"PK" else file.read(MAX_OPCODES)  # bytes: no opcode takes less than one
     except IsADirectoryError:
         _refuse(path, "it is a folder; name one checkpoint in it")
     except OSError as error:
@@ -150,6 +153,10 @@ def _asked_for(path: Path) -> list[str]:
             if pickles[0].file_size > MAX_PICKLE_BYTES:
                 _refuse(path, f"its pickle has {pickles[0].file_size:,} bytes, which no known checkpoint needs")
             return sorted(set(_names(archive.read(pickles[0]))))
+    except _TooManyError:
+        _refuse(
+            path, f"its pickle has more than {MAX_OPCODES:,} steps, which no checkpoint needs; do not trust it"
+        )
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, RecursionError):
         _refuse(path, "it is cut short or damaged; get it again from where it came")
 
@@ -172,10 +179,16 @@ def _refuse_bare(path: Path, data: bytes) -> NoReturn:
     _refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
 
 
+class _TooManyError(ValueError):
+    pass
+
+
 def _names(pickle: bytes | BytesIO) -> Iterator[str]:
     """ "module.name" of all that a pickle asks for; a stream is read to its end. ValueError where it is damaged."""
     strings: list[str] = []
-    for opcode, argument, _ in pickletools.genops(pickle):
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(pickle)):
+        if count >= MAX_OPCODES:
+            raise _TooManyError
         if opcode.name in ("GLOBAL", "INST"):
             name = str(argument).replace(" ", ".", 1)
             yield re.sub(r"^__builtin__\.", "builtins.", name)

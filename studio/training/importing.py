@@ -20,7 +20,7 @@ from studio.training.bundling import bundle_folder, check_replaceable, write_man
 from studio.training.checkpoints import lookup, read_checkpoint, shown
 from studio.training.networks import Network, build_network, network_settings
 from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
-from studio.training.published_sizes import picture_sizes, text_sizes
+from studio.training.published_sizes import COLORS, picture_sizes, text_sizes
 from studio.training.validation import is_name
 
 PICTURE_NOTICE = (
@@ -95,7 +95,7 @@ def _picture(path: Path, content: dict[str, Any], limit: int, ema: bool, schedul
     except ValueError as error:
         _refuse(path, str(error))
     tokens = lookup(args, "seq_length")
-    side = math.isqrt(tokens // 3) if isinstance(tokens, int) and 0 < tokens < 1 << 20 else 32
+    side = _side(path, 3072 if tokens is None else tokens, halvings=len(sizes["widths"]) - 1)
     power = lookup(args, "schedule_n")
     stated = ("linear" if power == 1 else f"poly{power:g}") if isinstance(power, int | float) else None
     dataset = _slug(lookup(args, "dataset"), "pictures")
@@ -274,6 +274,18 @@ def load_network(published: Published) -> Network:
             if not torch.isfinite(parameter).all():
                 raise StudioError(f"Cannot import {published.source}: the weights {name} are not all finite numbers.")
     return network
+
+
+def _side(path: Path, tokens: Any, halvings: int) -> int:
+    """The side of the square pictures of so many tokens, which the network halves so many times."""
+    side = math.isqrt(tokens // COLORS) if isinstance(tokens, int) and 0 < tokens < 1 << 20 else 0
+    if not side or COLORS * side**2 != tokens or side % 2**halvings:
+        _refuse(
+            path,
+            f"its seq_length of {shown(str(tokens))} is not that of square pictures, three tokens a pixel, whose side "
+            f"can be halved {halvings} times",
+        )
+    return side
 
 
 def _tensors(state: Any, prefix: str) -> dict[str, Any]:

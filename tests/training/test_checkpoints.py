@@ -216,3 +216,17 @@ def test_a_huge_pickle_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(checkpoints, "MAX_PICKLE_BYTES", 1000)
     with pytest.raises(StudioError, match="its pickle has"):
         read_checkpoint(save(tmp_path / "x.pth", {"a": ["x" * 20 + str(i) for i in range(100)]}))
+
+
+@pytest.mark.parametrize("archive", [True, False])
+def test_a_pickle_of_endless_steps_is_not_read(archive: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each step is one byte here, and a hundred once it is read."""
+    monkeypatch.setattr(checkpoints, "MAX_OPCODES", 1000)
+    data = b"\x80\x02" + b"]" * 2000 + b"."
+    path = tmp_path / "x.pth"
+    if archive:
+        with_pickle(path, data)
+    else:
+        path.write_bytes(data)
+    with pytest.raises(StudioError, match="more than 1,000 steps" if archive else "not a PyTorch checkpoint"):
+        read_checkpoint(path)

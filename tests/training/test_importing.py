@@ -192,6 +192,23 @@ def test_networks_that_are_not_ours(tmp_path: Path):
         assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("tokens", [0, 1, 3, 27, 3071, 524288, 3 << 40, -3072, True, 12.0, "3072"])
+def test_pictures_of_an_impossible_size(tokens: Any, tmp_path: Path):
+    """27 tokens are three pixels a side, which the network cannot halve."""
+    path = save(tmp_path / "x.pth", picture_state(network("unet", 2), ARGS | {"seq_length": tokens}))
+    with pytest.raises(StudioError, match=f"its seq_length of {tokens} is not that of square pictures"):
+        read_published(path)
+
+
+@pytest.mark.parametrize("context", [1, 2])
+def test_texts_of_one_or_two_tokens(context: int, tokenizer_file: Path, tmp_path: Path):
+    made = network("transformer", 2, vocab_size=1000, base=32)
+    path = save(tmp_path / "x.ckpt", text_state(made))
+    published = read_published(path, heads=2, context=context, schedule="linear")
+    write_published(published, tmp_path / "x", name="x", tokenizer=tokenizer_file.read_bytes())
+    assert Bundle.open(tmp_path / "x").num_tokens == context
+
+
 def test_more_weights_than_the_file_holds(tmp_path: Path):
     """Tensors that share one storage could ask for any amount of memory."""
     state = picture_state(network("unet", 2), ARGS)
