@@ -154,9 +154,7 @@ def _asked_for(path: Path) -> list[str]:
                 _refuse(path, f"its pickle has {pickles[0].file_size:,} bytes, which no known checkpoint needs")
             return sorted(set(_names(archive.read(pickles[0]))))
     except _TooManyError:
-        _refuse(
-            path, f"its pickle has more than {MAX_OPCODES:,} steps, which no checkpoint needs; do not trust it"
-        )
+        _refuse(path, f"its pickle has more than {MAX_OPCODES:,} steps, which no checkpoint needs; do not trust it")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, RecursionError):
         _refuse(path, "it is cut short or damaged; get it again from where it came")
 
