@@ -224,6 +224,34 @@ class TestRequest:
         with pytest.raises(StudioError, match="model for texts"):
             picture_request(texts, picture, mask)
 
+    def test_arrays_that_do_not_fit(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        bits = np.full(mask.shape, 1, dtype=np.uint16)
+        for changes, what in (
+            ({"picture": picture[..., :1]}, r"\(20, 24, 1\)"),
+            ({"picture": picture[..., 0]}, r"\(20, 24\)"),
+            ({"picture": np.dstack([picture, picture[..., :1]])}, r"\(20, 24, 4\)"),
+            ({"picture": picture / 255}, "float64"),
+            ({"mask": mask.T}, r"bool of the shape \(20, 24\), not bool of the shape \(24, 20\)"),
+            ({"mask": np.pad(mask, 1)}, r"\(22, 26\)"),
+            ({"mask": mask.astype(np.uint8)}, "uint8"),
+            ({"planes": [9]}, r"places 0 … 3, not \[9\]"),
+            ({"planes": [-1]}, "places 0 … 3"),
+            ({"planes": bits.T}, r"unsigned of the shape \(20, 24\)"),
+            ({"planes": bits.astype(np.int64)}, "int64"),
+            ({"frame": WorkingFrame(100, 0, GRID)}, "beside the picture"),
+            ({"frame": WorkingFrame(0, 0, -1)}, "beside the picture"),
+        ):
+            with pytest.raises(StudioError, match=what):
+                picture_request(images, **({"picture": picture, "mask": mask} | changes))
+
+    def test_a_start_state_is_checked_without_a_table_of_all_classes(
+        self, texts: Bundle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of a long text that would take gigabytes."""
+        request = free_request(texts, [0])
+        monkeypatch.setattr(type(texts.subtokens), "compatible", never)
+        assert free_request(texts, [0]) == request
+
     def test_a_forged_start_state(self, images: Bundle, texts: Bundle) -> None:
         request = free_request(images, [0])
         for given, what in (

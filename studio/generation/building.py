@@ -42,8 +42,11 @@ def picture_request(
     unless given, `planes` the digit places to fill (all), or for each pixel, unsigned (H, W), which: bit j for place j.
     StudioError for what the model cannot do."""
     tokenizer = picture_tokenizer(bundle)
+    _check_arrays(picture, mask, planes, bundle.subtokens.length)
     height, width = mask.shape
     frame = frame or frame_around(mask, tokenizer.height)
+    if not mask[inside(frame, width, height)].size:
+        raise StudioError(f"The frame {frame.x},{frame.y},{frame.size} lies beside the picture: move it.")
     square, cells = crop(picture, mask, frame, tokenizer.height)
     tokens, token_mask, bits = tokenizer.encode(square), tokenizer.token_mask(cells), None
     if isinstance(planes, np.ndarray):
@@ -64,6 +67,24 @@ def picture_request(
         plane_bits=None if bits is None else PackedArray.pack(bits[here]),
     )
     return _request(bundle, source, given, seeds, options)
+
+
+def _check_arrays(
+    picture: NDArray, mask: NDArray, planes: Sequence[int] | NDArray[np.unsignedinteger] | None, length: int
+) -> None:
+    """StudioError where they are not what `picture_request` takes."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        got = f"{picture.dtype} of the shape {picture.shape}"
+        raise StudioError(f"A picture is uint8 of the shape (height, width, 3), not {got}: turn it into RGB first.")
+    if mask.dtype != np.bool_ or mask.shape != picture.shape[:2]:
+        got = f"{mask.dtype} of the shape {mask.shape}"
+        raise StudioError(f"The mask of this picture is bool of the shape {picture.shape[:2]}, not {got}.")
+    if isinstance(planes, np.ndarray):
+        if planes.dtype.kind != "u" or planes.shape != mask.shape:
+            got = f"{planes.dtype} of the shape {planes.shape}"
+            raise StudioError(f"Digits for each pixel are unsigned of the shape {mask.shape}, not {got}.")
+    elif not set(planes or ()) <= set(range(length)):
+        raise StudioError(f"The model's digits have the places 0 … {length - 1}, not {list(planes or ())}.")
 
 
 def text_request(
@@ -195,7 +216,7 @@ def check(request: GenerationRequest, bundle: "Bundle") -> None:
         if not grid <= source.frame[2] <= max(grid, source.width, source.height):
             raise StudioError(f"{bundle.name} cannot work on a frame of {source.frame[2]} pixels.")
     given = request.given.unpack()
-    if given.max() > subtokens.mask_id or not subtokens.compatible(given).any(axis=-1).all():
+    if given.max() > subtokens.mask_id or not subtokens.nameable(given).all():
         raise StudioError(f"The start state names tokens that {bundle.name} does not know.")
     if not (given == subtokens.mask_id).any():
         raise StudioError("Nothing to fill: no sub-token is masked.")

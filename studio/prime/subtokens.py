@@ -48,15 +48,15 @@ class Subtokens:
             self._agrees = np.packbits(agrees, axis=-1)
 
     def encode(self, tokens: ArrayLike) -> NDArray[np.int64]:
-        """Tokens (...,) to digits (..., ℓ). ValueError for a token outside 0 … C−1."""
-        tokens = np.asarray(tokens, dtype=np.int64)
+        """Tokens (...,) to digits (..., ℓ). ValueError for a token outside 0 … C−1, and for what is no whole number."""
+        tokens = _whole(tokens)
         if tokens.size and (tokens.min() < 0 or tokens.max() >= self.vocab_size):
             raise ValueError(f"tokens must lie in 0 … {self.vocab_size - 1}")
         return tokens[..., None] // self._place_values % self.base
 
     def decode(self, y: ArrayLike) -> NDArray[np.int64]:
-        """Digits (..., ℓ) to tokens (...,). ValueError on a masked digit or a code that names no class."""
-        y = np.asarray(y, dtype=np.int64)
+        """Digits (..., ℓ) to tokens (...,). ValueError on a masked digit, a code that names no class, another shape."""
+        y = self._digits(y)
         if y.size and (y.min() < 0 or y.max() >= self.base):
             raise ValueError("cannot decode: a digit is masked or out of range")
         tokens = y @ self._place_values
@@ -67,9 +67,9 @@ class Subtokens:
     def compatible(self, y: ArrayLike) -> NDArray[np.bool_]:
         """Digits (..., ℓ) to bool (..., C): the classes that agree with every known digit.
 
-        ValueError for what is neither a digit nor the mask.
+        ValueError for what is neither a digit nor the mask, and for another shape.
         """
-        y = np.asarray(y, dtype=np.int64)
+        y = self._digits(y)
         if y.size and (y.min() < 0 or y.max() > self.mask_id):
             raise ValueError(f"digits must lie in 0 … {self.mask_id}")
         if self.length == 1:
@@ -84,5 +84,19 @@ class Subtokens:
 
         The smallest code that agrees has 0 for every masked digit, and codes below C are the ones with a name.
         """
-        y = np.asarray(y, dtype=np.int64)
+        y = self._digits(y)
         return np.where(y == self.mask_id, 0, y) @ self._place_values < self.vocab_size
+
+    def _digits(self, y: ArrayLike) -> NDArray[np.int64]:
+        y = _whole(y)
+        if y.ndim == 0 or y.shape[-1] != self.length:
+            raise ValueError(f"digits must have the shape (..., {self.length}), not {y.shape}")
+        return y
+
+
+def _whole(numbers: ArrayLike) -> NDArray[np.int64]:
+    """As int64. NumPy would cut 1.7 down to 1; an empty list has no kind of its own."""
+    numbers = np.asarray(numbers)
+    if numbers.dtype.kind not in "iu" and numbers.size:
+        raise ValueError(f"whole numbers are needed, not {numbers.dtype}")
+    return numbers.astype(np.int64, copy=False)

@@ -106,3 +106,26 @@ def test_impossible_systems_are_refused(vocab_size: int, length: int, base: int 
 def test_one_digit_needs_no_table_of_all_pairs():
     s = Subtokens(50257, 1)
     assert s.compatible(np.array([[7], [s.mask_id]])).sum(axis=-1).tolist() == [1, 50257]
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_other_shapes_and_kinds_are_refused(length: int):
+    s = Subtokens(16, length)
+    for method in (s.compatible, s.decode, s.nameable):
+        for digits in ([0] * (length + 1), [[0] * (length + 1)], [0] * (length - 1), 0):
+            with pytest.raises(ValueError, match="must have the shape"):
+                method(digits)
+        for digits in ([0.5] * length, [1.0] * length, [True] * length, ["1"] * length, [None] * length):
+            with pytest.raises(ValueError, match="whole numbers"):
+                method(digits)
+    for tokens in (1.7, [1.0], True, "1", [None]):
+        with pytest.raises(ValueError, match="whole numbers"):
+            s.encode(tokens)
+
+
+def test_nothing_has_no_kind():
+    s = Subtokens(16, 2)
+    assert s.encode([]).shape == (0, 2)
+    assert s.decode(np.empty((0, 2))).shape == (0,)
+    assert s.compatible(np.empty((3, 0, 2), dtype=np.uint8)).shape == (3, 0, 16)
+    assert s.encode(np.uint8(7)).dtype == np.int64
