@@ -2,126 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
+from studio.media.pieces import Edit, Fill, Gap, Pieces, between, forwards, joined, size, taken
 from studio.media.texts import TextTokenizer, unix_lines
-
-
-@dataclass(frozen=True)
-class Fill:
-    """What is known of a gap: its tokens (None: not known yet), the text they add ("" where not known), with what
-    probability each was drawn (None: not drawn) and which known ones are to stay when the rest is made again."""
-
-    tokens: tuple[int | None, ...]
-    words: tuple[str, ...]
-    confidence: tuple[float | None, ...]
-    pinned: frozenset[int] = frozenset()
-
-    @classmethod
-    def nothing(cls, length: int) -> "Fill":
-        """Of which no token is known."""
-        return cls((None,) * length, ("",) * length, (None,) * length)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every token is known."""
-        return None not in self.tokens
-
-    @property
-    def known(self) -> dict[int, int]:
-        """The known tokens by their place in the gap."""
-        return {index: token for index, token in enumerate(self.tokens) if token is not None}
-
-    @property
-    def text(self) -> str:
-        return "".join(self.words)
-
-    def with_token(self, index: int, token: int | None, word: str, pinned: bool) -> "Fill":
-        """With another token at a place, which was not drawn."""
-        return Fill(
-            _put(self.tokens, index, token),
-            _put(self.words, index, word),
-            _put(self.confidence, index, None),
-            self.pinned | {index} if pinned else self.pinned - {index},
-        )
-
-    def pins_alone(self, length: int) -> "Fill | None":
-        """What is pinned in a gap of another length, and nothing else; None where that is nothing."""
-        fill, pins = Fill.nothing(length), [index for index in sorted(self.pinned) if index < length]
-        for index in pins:
-            fill = fill.with_token(index, self.tokens[index], self.words[index], pinned=True)
-        return fill if pins else None
-
-
-def _put(values: tuple, index: int, value: object) -> tuple:
-    return (*values[:index], value, *values[index + 1 :])
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A place for `length` tokens. id: its own in its text, for good. was: the words it was made from."""
-
-    id: int
-    length: int
-    was: str = ""
-    fill: Fill | None = None
-
-    @property
-    def filled(self) -> bool:
-        """Whether every token of it is known."""
-        return self.fill is not None and self.fill.whole
-
-
-Pieces = tuple[str | Gap, ...]
-"""Given text and gaps in order; no empty text, no two texts side by side."""
-
-
-@dataclass(frozen=True)
-class Edit:
-    """At `start`, `removed` is replaced by `added`. All that ever happens to a text is one of these."""
-
-    start: int
-    removed: Pieces
-    added: Pieces
-
-    @property
-    def inverse(self) -> "Edit":
-        return Edit(self.start, self.added, self.removed)
-
-
-def joined(pieces: Iterable[str | Gap]) -> Pieces:
-    """The pieces without empty texts, neighbouring texts made one."""
-    whole: list[str | Gap] = []
-    for piece in pieces:
-        if isinstance(piece, str) and whole and isinstance(whole[-1], str):
-            whole[-1] += piece
-        elif piece != "":
-            whole.append(piece)
-    return tuple(whole)
-
-
-def size(pieces: Iterable[str | Gap]) -> int:
-    """Length in places: a character is one, and so is a gap, whatever is in it."""
-    return sum(len(piece) if isinstance(piece, str) else 1 for piece in pieces)
-
-
-def between(pieces: Iterable[str | Gap], start: int, stop: int) -> Pieces:
-    """What stands from place `start` up to `stop`."""
-    found: list[str | Gap] = []
-    place = 0
-    for piece in pieces:
-        if place >= stop:
-            break
-        if isinstance(piece, Gap):
-            found += [piece] if place >= start else []
-            place += 1
-        else:
-            if place + len(piece) > start:
-                found.append(piece[max(start - place, 0) : stop - place])
-            place += len(piece)
-    return joined(found)
 
 
 def valid(text: str) -> str:
@@ -133,7 +19,7 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 
 class GappedText:
-    """Given text and gaps. Places count characters, and a gap as one; nothing but `apply` changes it.
+    """Given text and gaps. Places count characters, and a gap as one; nothing but `apply` and `apply_all` change it.
 
     What is given is never altered by what is done to gaps: not its white space, not its line ends, not a character
     that takes several tokens. The methods that answer with an `Edit` change nothing by themselves.
@@ -202,12 +88,24 @@ class GappedText:
 
     def apply(self, edit: Edit) -> None:
         """Do an edit. ValueError where what it removes is not what stands there: then nothing is changed."""
-        stop = edit.start + size(edit.removed)
-        if not 0 <= edit.start <= len(self) or self.between(edit.start, stop) != edit.removed:
-            raise ValueError(f"the text at {edit.start} is not what the edit removes")
-        after = self.between(stop, len(self))
-        self._pieces = list(joined([*self.between(0, edit.start), *edit.added, *after]))
-        self._next = max([self._next, *(piece.id + 1 for piece in edit.added if isinstance(piece, Gap))])
+        self.apply_all([edit])
+
+    def apply_all(self, edits: Sequence[Edit]) -> None:
+        """Do edits one after the other: in one pass where each lies behind the one before it, or each before it.
+        ValueError where what one removes is not what stands there: then nothing is changed."""
+        done: list[str | Gap] = []
+        left, place = self._pieces[::-1], 0  # what is not passed yet, the next of it last
+        for edit in forwards(edits):
+            if edit.start < place:
+                done, left, place = [], list(joined([*done, *left[::-1]]))[::-1], 0
+            done += (passed := taken(left, edit.start - place))
+            if place + size(passed) != edit.start or joined(taken(left, size(edit.removed))) != edit.removed:
+                raise ValueError(f"the text at {edit.start} is not what the edit removes")
+            done += edit.added
+            place = edit.start + size(edit.added)
+        self._pieces = list(joined([*done, *left[::-1]]))
+        added = (piece.id + 1 for edit in edits for piece in edit.added if isinstance(piece, Gap))
+        self._next = max([self._next, *added])
 
     def replace(self, start: int, stop: int, added: Sequence[str | Gap] | str) -> Edit:
         """Put text, or pieces, in place of what stands there. Gaps get new ids where theirs are taken."""

@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import StudioError
+from studio.media import pieces
 from studio.media.gapped import Edit, Fill, Gap, GappedText, joined, reading, size, valid
 from studio.media.textplan import plan_text
 from studio.prime.subtokens import Subtokens
@@ -266,10 +267,76 @@ def test_given_text_survives_whatever_is_done(tokenizer, start, actions):
         ids = {gap.id: mark for gap, mark in zip(text.gaps, gaps, strict=True)}
         assert plan.join(gaps) == "".join(ids[place] if isinstance(place, int) else place for place in model)
 
-    pieces = text.pieces
+    end = text.pieces
     for edit, _ in reversed(done):
         text.apply(edit.inverse)
     assert text.pieces == joined([start])
     for edit, _ in done:
         text.apply(edit)
-    assert text.pieces == pieces
+    assert text.pieces == end
+
+
+def one_after_the_other(text: GappedText, edits: list[Edit]) -> GappedText:
+    other = GappedText(text.pieces)
+    for edit in edits:
+        other.apply(edit)
+    return other
+
+
+@settings(max_examples=150)
+@given(numbers=st.lists(st.integers(0, 11), max_size=8), data=st.data())
+def test_many_edits_at_once_are_as_one_after_the_other(tokenizer, numbers, data):
+    """Also their undoing and doing again, and edits that lie anywhere."""
+    text = GappedText(piece for i, n in enumerate(numbers, 1) for piece in ("ab c"[: n % 4], Gap(i, 1 + n % 3, "was")))
+    start = text.pieces
+    fills = {gap.id: filled(gap, tokenizer, numbers[gap.id - 1]) for gap in text.gaps if numbers[gap.id - 1] < 9}
+    history = [text.fill(fills)]
+    text.apply_all(history[0])
+    assert [gap.fill for gap in text.gaps] == [fills.get(gap.id) for gap in text.gaps]
+    anywhere = []
+    other = GappedText(text.pieces)
+    for low, high in data.draw(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=4)):
+        low, high = sorted((low % (len(other) + 1), high % (len(other) + 1)))
+        anywhere.append(other.replace(low, high, ["xy", Gap(1, 2)]))
+        other.apply(anywhere[-1])
+    for edits in (anywhere, other.accept({gap.id: gap.fill for gap in other.gaps if gap.fill})):
+        expected = one_after_the_other(text, edits)
+        text.apply_all(edits)
+        assert text.pieces == expected.pieces and text._next == max(expected._next, text._next)
+        history.append(edits)
+    end = text.pieces
+    for edits in reversed(history):
+        text.apply_all([edit.inverse for edit in reversed(edits)])
+    assert text.pieces == start
+    for edits in history:
+        text.apply_all(edits)
+    assert text.pieces == end
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [Edit(9, (), ("x",)), Edit(-1, (), ("x",)), Edit(0, ("b",), ()), Edit(3, ("c", ""), ()), Edit(3, ("cd",), ())],
+)
+def test_of_many_edits_one_that_does_not_fit_leaves_all_undone(wrong):
+    text = GappedText(["ab", Gap(1, 2), "c"])
+    for edits in ([Edit(0, ("a",), ("x",)), wrong], [wrong, Edit(0, ("a",), ("x",))], [wrong]):
+        with pytest.raises(ValueError, match="is not what the edit removes"):
+            text.apply_all(edits)
+        assert text.pieces == ("ab", Gap(1, 2), "c")
+
+
+def test_many_gaps_are_filled_in_one_pass(tokenizer, monkeypatch):
+    """Every piece is looked at a few times, however many there are."""
+    text = GappedText(piece for i in range(1, 501) for piece in ("word ", Gap(i, 1, "was")))
+    looked, size_of = [], pieces.size
+    monkeypatch.setattr(pieces, "size", lambda some: looked.append(1) or size_of(some))
+    fills = {gap.id: filled(gap, tokenizer) for gap in text.gaps}
+    done = text.fill(fills)
+    text.apply_all(done)
+    accepted = text.accept(fills)
+    text.apply_all(accepted)
+    assert not text.gaps
+    text.apply_all([edit.inverse for edit in reversed(accepted)])
+    text.apply_all([edit.inverse for edit in reversed(done)])
+    assert [gap.fill for gap in text.gaps] == [None] * 500
+    assert len(looked) < 500 * 4 * 8
