@@ -101,9 +101,8 @@ def _plain(value: object) -> object:
     return " ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _grid(items: Sequence[Item], path: Path) -> Path:
-    """All pictures on one sheet: each in the middle of a cell of the largest one's size, small ones enlarged."""
-    path = check_suffix(path, (".png",))
+def pictures_for_grid(items: Sequence[Item]) -> list[Item]:
+    """The pictures among the items. StudioError where there are none, or more than one sheet takes."""
     chosen = [item for item in items if item.kind == "picture"]
     if not chosen:
         raise StudioError("No picture is selected: a grid is made of pictures.")
@@ -111,7 +110,13 @@ def _grid(items: Sequence[Item], path: Path) -> Path:
         raise StudioError(f"{len(chosen)} pictures are too many for one grid: choose at most {GRID_LIMIT}.")
     if len(chosen) * max(item.height for item in chosen) * max(item.width for item in chosen) > MAX_PIXELS:
         raise StudioError("These pictures are too large for one grid: choose fewer, or leave out the largest.")
-    pictures = [load_picture(item.file).rgb for item in chosen]
+    return chosen
+
+
+def _grid(items: Sequence[Item], path: Path) -> Path:
+    """All pictures on one sheet: each in the middle of a cell of the largest one's size, small ones enlarged."""
+    path = check_suffix(path, (".png",))
+    pictures = [load_picture(item.file).rgb for item in pictures_for_grid(items)]
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     cells = [_cell(picture, height, width) for picture in pictures]
     scale = viewing_scale(cells[0], CELL)

@@ -42,6 +42,11 @@ def parse_gaps(text: str) -> list[str | int]:
     return parts
 
 
+def has_marks(text: str) -> bool:
+    """Whether a text has marks such as [[6]], be they of gaps that can be or not."""
+    return _GAP.search(text) is not None
+
+
 def join_gaps(parts: Parts) -> str:
     """Parts as one text with its gaps written [[6]]; `parse_gaps` undoes it unless the given text has such marks."""
     return "".join(part if isinstance(part, str) else f"[[{part}]]" for part in parts)

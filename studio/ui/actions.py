@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QWidget
 
 from studio.errors import StudioError
 from studio.ui.icons import icon as themed_icon
+from studio.ui.notices import Notice
 from studio.ui.settings import Settings
-from studio.ui.tasks import report, spawn
+from studio.ui.tasks import report, spawn, take_back
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,8 @@ class Actions(QObject):
         self._workspace: str | None = None
         self._entries: dict[str, Entry] = {}
         self._groups: dict[tuple[str | None, str], QActionGroup] = {}
+        self._refusals: dict[str, Notice | None] = {}
+        """By place, why the last action could not be done."""
         self.dropped: list[str] = []
 
     def add(
@@ -86,10 +89,11 @@ class Actions(QObject):
 
         def run(checked: bool) -> None:
             place = workspace or "window"
+            take_back(self._refusals.pop(place, None))  # whoever does something else has read it
             try:
                 result = handler(checked) if checkable else handler()
             except StudioError as error:
-                report(error, place)
+                self._refusals[place] = report(error, place)
                 return
             if inspect.iscoroutine(result):
                 spawn(result, place)

@@ -61,6 +61,10 @@ class SamplingSettings(QObject):
             self._values = {name: self._valid(name, value) for name, value in wanted.items()}
         self.changed.emit()
 
+    def change_bundle(self, bundle: Bundle | None) -> None:
+        """Go over to another model: with its defaults, unless the user has options of their own."""
+        self.set_bundle(bundle, keep=not self.are_default())
+
     def defaults(self) -> dict[str, Any]:
         """The model's own options, of a picture with nothing given `from_nothing`; without a model none."""
         if self._bundle is None:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from studio.errors import OutOfMemory, StudioError
-from studio.ui.notices import Notices
+from studio.ui.notices import Notice, Notices
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ def report_to(notices: Notices | None) -> None:
     _notices = notices
 
 
-def report(error: BaseException, place: str = "window") -> None:
+def report(error: BaseException, place: str = "window") -> Notice | None:
     """Show a failure at its place. A StudioError is for the user; anything else is a bug and logged with its trace."""
     if isinstance(error, MemoryError):
         error = OutOfMemory("Not enough memory for that: ask for fewer variations, or close other programs.")
@@ -32,10 +32,16 @@ def report(error: BaseException, place: str = "window") -> None:
     if _notices is None:
         if isinstance(error, StudioError):
             log.error("%s: %s", place, error)
-    elif isinstance(error, StudioError):
-        _notices.show(str(error), "error", place)
-    else:
-        _notices.show(BUG, "error", place, details=f"{type(error).__name__}: {error}")
+        return None
+    if isinstance(error, StudioError):
+        return _notices.show(str(error), "error", place)
+    return _notices.show(BUG, "error", place, details=f"{type(error).__name__}: {error}")
+
+
+def take_back(notice: Notice | None) -> None:
+    """What was reported is past."""
+    if _notices is not None and notice is not None:
+        _notices.dismiss(notice)
 
 
 def spawn(coroutine: Coroutine[Any, Any, T], place: str = "window") -> asyncio.Task[T]:

@@ -119,6 +119,10 @@ def test_what_a_handler_raises_is_told(
     qrun(main())
     assert [notice.text for notice in notices.at("image")] == ["Open a picture first."]
     assert [notice.text for notice in notices.at("window")] == ["The disk is full."]
+    actions.add("image.c", "C", nothing, workspace="image")
+    actions["image.c"].trigger()
+    assert not notices.at("image"), "who does something else has read it"
+    assert [notice.text for notice in notices.at("window")] == ["The disk is full."]
 
 
 def test_slips_of_the_pen_are_bugs(actions: Actions) -> None:

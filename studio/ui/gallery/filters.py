@@ -15,6 +15,8 @@ from studio.ui.widgets.icon_button import IconButton
 TYPING_MS = 150
 NARROW = 620
 """Below that there is no room to count."""
+ARROW = 40
+"""What a box takes beside its words."""
 
 
 class FilterBar(QWidget):
@@ -32,8 +34,8 @@ class FilterBar(QWidget):
         self.search.setAccessibleName("Search")
         self.search.setClearButtonEnabled(True)
         self.search.addAction(icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
-        self.search.setMinimumWidth(100)
-        self.kind = self._choice("Kind", "Everything", [("Pictures", "picture"), ("Texts", "text")])
+        self.search.setMinimumWidth(64)
+        self.kind = self._choice("Kind", "All kinds", [("Pictures", "picture"), ("Texts", "text")])
         self.model = self._choice("Model", "All models", [])
         self.tag = self._choice("Tag", "All tags", [])
         self.starred = IconButton("star", "Starred only", checkable=True)
@@ -58,7 +60,7 @@ class FilterBar(QWidget):
         box = QComboBox()
         box.setAccessibleName(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        box.setMinimumWidth(84)
+        box.setMinimumWidth(box.fontMetrics().horizontalAdvance(everything) + ARROW)
         box.setMaximumWidth(180)
         box.addItem(everything, None)
         for words, value in options:

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QStackedWidget, QVBox
 
 from studio.errors import StudioError
 from studio.generation import read_text_request
-from studio.library import Change, Filter, Item, Library, export_item, export_items
+from studio.library import Change, Filter, Item, Library, export_item, export_items, pictures_for_grid
 from studio.ui import dialogs
 from studio.ui.gallery import reading
 from studio.ui.gallery.cell import CELL, CellDelegate
@@ -256,6 +256,7 @@ class GalleryWorkspace(Workspace):
         keys = self.selected
         if not keys:
             return
+        self.grid.setFocus()  # a button of what is gone goes with it
         what = f"{len(keys):,} items" if len(keys) > 1 else "This item"
         if self.bar.deleted.isChecked():
             question = f"Delete {what.lower()} for good?"
@@ -265,8 +266,7 @@ class GalleryWorkspace(Workspace):
         row = self.model.row(keys[-1]) or 0
         await self.changes.delete(keys)
         self.model.take([key for key in self.model.keys if key not in set(keys)])
-        left = self.model.rowCount()
-        if left:  # the keyboard goes on from where it was
+        if left := self.model.rowCount():  # the keyboard goes on from where it was
             self.grid.setCurrentIndex(self.model.index(min(max(0, row - len(keys) + 1), left - 1)))
         self._deletion = self.studio.notices.show(
             f"{what} {'was' if len(keys) == 1 else 'were'} deleted.",
@@ -289,6 +289,7 @@ class GalleryWorkspace(Workspace):
         if not items or library is None:
             return
         if how == "grid":
+            pictures_for_grid(items)  # refused before it is asked where to
             target = await dialogs.ask_save(self, "Export as a grid", PLACE, "grid.png", ["PNG (*.png)"])
         elif len(items) == 1 and how != "table":
             item, plain = items[0], how == "plain"

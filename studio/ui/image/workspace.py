@@ -200,7 +200,7 @@ class ImageWorkspace(Workspace):
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "image":
             return False
-        self.settings.set_bundle(bundle)
+        self.settings.change_bundle(bundle)
         return True
 
     # ---- making

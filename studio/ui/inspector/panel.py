@@ -211,7 +211,7 @@ class InspectorPanel(QWidget):
         now = self.settings.bundle
         there = next((bundle for bundle in bundles if now is not None and bundle.name == now.name), None)
         if now is None or there is None:
-            self.settings.set_bundle(self.studio.models.default(self._modality))
+            self.settings.change_bundle(self.studio.models.default(self._modality))
         elif there.digest != now.digest:  # another took its place, or the one that shipped is back
             self.settings.set_bundle(there, keep=True)
         self._settings_changed()
@@ -219,7 +219,7 @@ class InspectorPanel(QWidget):
     def _choose_model(self, name: str) -> None:
         bundle = self.studio.models.get(name)
         if bundle is not None and bundle is not self.settings.bundle:
-            self.settings.set_bundle(bundle)
+            self.settings.change_bundle(bundle)
 
     # ---- what it shows
 

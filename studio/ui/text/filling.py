@@ -11,19 +11,14 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
-from studio.generation import (
-    GenerationRequest,
-    branch_request,
-    plan_of,
-    text_request,
-)
+from studio.generation import GenerationRequest, branch_request, plan_of, text_request
 from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.words import Word
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.text.document import TextDocument
-from studio.ui.text.jobs import Job
+from studio.ui.text.jobs import Job, with_pins
 from studio.ui.text.looks import GapLook, document_look, live_look
 
 if TYPE_CHECKING:
@@ -396,15 +391,6 @@ class Filling(QObject):
             if job.run.state == "done" and not self._returning:
                 self._filled.add(job.run.id)
                 draft = min(self.draft, self.drafts - 1)
-                self.document.fill(self._with_pins(job.fills(draft)), place=(job.run.id, draft))
+                self.document.fill(with_pins(job.fills(draft), self.document.text.gaps), place=(job.run.id, draft))
             self.ended.emit(job)
         self.changed.emit()
-
-    def _with_pins(self, fills: dict[int, Fill]) -> dict[int, Fill]:
-        """With what was pinned while the run went on, where it is there at the end."""
-        old = {gap.id: gap.fill for gap in self.document.text.gaps if gap.fill is not None}
-        for gap, fill in fills.items():
-            pins = old[gap].pinned if gap in old else frozenset()
-            same = {i for i in pins if i < len(fill.tokens) and fill.tokens[i] == old[gap].tokens[i]}
-            fills[gap] = replace(fill, pinned=fill.pinned | same)
-        return fills

@@ -1,14 +1,14 @@
 """A run for the open text: which gaps it fills, and what its frames know of them. Without Qt."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.generation import GenerationRequest, plan_of, words_of
-from studio.media.gapped import Fill
+from studio.media.gapped import Fill, Gap
 from studio.media.words import Word
 from studio.ui.runs import Kept, Run
 
@@ -60,6 +60,16 @@ def fill_of(words: list[Word], pinned: frozenset[int]) -> Fill:
         tuple(word.confidence if word.settled else None for word in words),
         pinned,
     )
+
+
+def with_pins(fills: dict[int, Fill], gaps: Sequence[Gap]) -> dict[int, Fill]:
+    """With what was pinned in the gaps while the run went on, where it is there at the end."""
+    old = {gap.id: gap.fill for gap in gaps if gap.fill is not None}
+    for gap, fill in fills.items():
+        pins = old[gap].pinned if gap in old else frozenset()
+        same = {i for i in pins if i < len(fill.tokens) and fill.tokens[i] == old[gap].tokens[i]}
+        fills[gap] = replace(fill, pinned=fill.pinned | same)
+    return fills
 
 
 def given_fills(request: GenerationRequest, bundle: "Bundle") -> dict[int, Fill]:

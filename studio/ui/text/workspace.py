@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, TextSource, text_plan, text_tokenizer
 from studio.media.gapped import GappedText, valid
-from studio.media.textplan import parse_gaps
+from studio.media.textplan import has_marks, parse_gaps
 from studio.media.texts import load_text
 from studio.shipped import shipped
 from studio.ui import history
@@ -209,8 +209,10 @@ class TextWorkspace(Workspace):
         self.studio.notices.clear(self.name)  # of the text before, or of a file that was none
         try:
             parts: list[str | int] = parse_gaps(text)
-        except StudioError:
+        except StudioError as error:
             parts = [text]
+            if has_marks(text):
+                self.studio.notices.show(f"The marks in {path.name} were left as text. {error}", "warning", self.name)
         self.document.open(GappedText.of(parts), valid(path.stem))
         self.file = path
         if among > 1:
@@ -227,7 +229,7 @@ class TextWorkspace(Workspace):
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "text":
             return False
-        self.settings.set_bundle(bundle)
+        self.settings.change_bundle(bundle)
         return True
 
     @property

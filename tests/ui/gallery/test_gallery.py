@@ -13,6 +13,7 @@ from PySide6.QtGui import QAccessible, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
+from studio.errors import StudioError
 from studio.generation import TextSource
 from studio.library import Filter, Item, Library, Parent, given_pieces
 from studio.media.images import Picture, load_picture
@@ -242,6 +243,32 @@ class TestDoing:
             notice.on_action()
             await until(lambda: gallery.model.rowCount() == 4)
             assert library.ids() == before
+            await choose(gallery, 1)
+            gallery.details.star.setFocus()
+            gallery._actions["delete"].trigger()
+            await until(lambda: len(library.ids()) == 3)
+            assert gallery.grid.hasFocus()
+
+        self.run(gallery, qrun, steps)
+
+    def test_no_grid_of_texts_is_asked_for(
+        self,
+        gallery: GalleryWorkspace,
+        studio: FakeStudio,
+        library: Library,
+        qrun: Any,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async def ask(*_: object) -> None:
+            raise AssertionError("it is asked where to")
+
+        monkeypatch.setattr(dialogs, "ask_save", ask)
+
+        async def steps() -> None:
+            texts = [row for row in range(4) if gallery.model.index(row).data(ITEM).kind == "text"]
+            await choose(gallery, texts[0])
+            with pytest.raises(StudioError, match="made of pictures"):
+                await gallery.export_selected("grid")
 
         self.run(gallery, qrun, steps)
 

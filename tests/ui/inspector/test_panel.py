@@ -184,9 +184,12 @@ def test_models_come_and_go(panel: InspectorPanel, studio: Any, bundle: Bundle, 
     other = Bundle.open(picture_bundle(tmp_path / "more", name="icons"))
     studio.models._take([(bundle.path, bundle), (other.path, other)])
     assert panel.settings.bundle is bundle
-    panel.settings.set(steps=99)
     qtbot.keyClick(inside(panel.model, QComboBox), KEY.Key_Down)
-    assert panel.settings.bundle is other and panel.settings.get("steps") == 6, "its defaults are taken"
+    assert panel.settings.bundle is other and panel.settings.are_default(), "its defaults are taken"
+    panel.settings.set(steps=99)
+    qtbot.keyClick(inside(panel.model, QComboBox), KEY.Key_Up)
+    qtbot.keyClick(inside(panel.model, QComboBox), KEY.Key_Down)
+    assert panel.settings.bundle is other and panel.settings.get("steps") == 99, "but for the user's own"
     studio.models._take([(bundle.path, bundle)])
     assert panel.settings.bundle is bundle
     panel.settings.set(granularity=4)

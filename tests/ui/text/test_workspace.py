@@ -880,6 +880,13 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
         await until(lambda: text.document.text.pieces == (STORY,))
         await text.open_text(tmp_path / "b.txt")
         assert text.document.text.parts == ("The ", 5, " king")
+        (tmp_path / "b.txt").write_text("The [[5]] king and [[0]] queens", encoding="utf-8")
+        await text.open_text(tmp_path / "b.txt")
+        assert text.document.text.pieces == ("The [[5]] king and [[0]] queens",)
+        assert "left as text. A gap of 0 tokens" in notices(window)[-1]
+        (tmp_path / "b.txt").write_text("The [[king]]", encoding="utf-8")
+        await text.open_text(tmp_path / "b.txt")
+        assert not notices(window)
         await asyncio.sleep(0)
 
     with_window(test)
