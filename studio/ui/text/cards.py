@@ -113,6 +113,7 @@ class Cards(QScrollArea):
         self._next = 0
         filling.listed.connect(self.rebuild)
         filling.document.edited.connect(self._check)
+        filling.document.reworked.connect(self._check)
         filling.playhead.state_changed.connect(self._look)
         filling.playhead.frame_changed.connect(self._scrubbed)
         theme.current().changed.connect(self.rebuild)

@@ -1,7 +1,7 @@
 """The open text as the window edits it: a GappedText with undo, and signals for who shows it."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import ref
 
@@ -16,6 +16,8 @@ from studio.ui.undo import UndoStack
 UNDO_LIMIT = 1000
 PAUSE_S = 2.0
 """Typing after a longer pause is an undo step of its own."""
+MANY_EDITS = 16
+"""More at once are shown together: one after the other, each would cost as much as the text is long."""
 
 
 @dataclass
@@ -76,11 +78,13 @@ class _Opening(QUndoCommand):
 class TextDocument(QObject):
     """Given text and gaps, changed through undo steps only.
 
-    edited: an `Edit` has just been applied. moved: where anchor and caret belong after an undo step. leaving, reset:
-    another text is about to be shown, and is. returned: undo or redo has led to another `place`.
+    edited: an `Edit` has just been applied. reworked: many of them have, one after the other. moved: where anchor and
+    caret belong after an undo step. leaving, reset: another text is about to be shown, and is. returned: undo or redo
+    has led to another `place`.
     """
 
     edited = Signal(object)
+    reworked = Signal(object)
     moved = Signal(int, int)
     leaving = Signal()
     reset = Signal()
@@ -271,7 +275,12 @@ class TextDocument(QObject):
             self.place = place
             self.returned.emit()
 
-    def _apply(self, edits: Iterable[Edit]) -> None:
+    def _apply(self, edits: Sequence[Edit]) -> None:
+        if len(edits) > MANY_EDITS:
+            self.text.apply_all(edits)
+            self.revision += 1
+            self.reworked.emit(edits)
+            return
         for edit in edits:
             self.text.apply(edit)
             self.revision += 1

@@ -1,6 +1,6 @@
 """The page: a TextDocument as Qt shows it, with the marks of its gaps. What is shown never edits the document."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from weakref import ref
 
 from PySide6.QtCore import Signal
@@ -56,6 +56,7 @@ class TextPage(QTextEdit):
         self.document().contentsChange.connect(self._watch_contents)
         self.verticalScrollBar().valueChanged.connect(self.forget_marks)
         document.edited.connect(self._edited)
+        document.reworked.connect(self._reworked)
         document.moved.connect(self.place_caret)
         document.reset.connect(self.lay_out)
         theme.current().changed.connect(self._recolor)
@@ -83,9 +84,14 @@ class TextPage(QTextEdit):
         return shown
 
     def lay_out(self) -> None:
-        """Show the whole document anew."""
-        self._cache.clear()
+        """Show the whole document anew, from its beginning."""
         self.judged.clear()
+        self._lay()
+        self.place_caret(0, 0)
+        self.forget_marks()
+
+    def _lay(self) -> None:
+        self._cache.clear()
         self.view = ViewMap(self.document_.text, self._viewer())
         self._applying = True
         try:
@@ -98,8 +104,6 @@ class TextPage(QTextEdit):
             cursor.insertText("\n".join(self.view.views))
         finally:
             self._applying = False
-        self.place_caret(0, 0)
-        self.forget_marks()
 
     def refresh(self, gap_ids: Iterable[int] | None = None) -> None:
         """Look again at what these gaps show, or all of them."""
@@ -134,6 +138,15 @@ class TextPage(QTextEdit):
             self._show_in_place([change], (self._anchor, self._caret))
         else:
             self._show(change)
+        self.forget_marks()
+
+    def _reworked(self, edits: Sequence[Edit]) -> None:
+        carets, seen = (self._anchor, self._caret), self.verticalScrollBar().value()
+        for edit in edits:
+            self.judged.follow(edit)
+        self._lay()
+        self.place_caret(*(min(place, len(self.document_.text)) for place in carets))
+        self.verticalScrollBar().setValue(seen)
         self.forget_marks()
 
     def _show_in_place(self, changes: list[Change], carets: tuple[int, int]) -> None:

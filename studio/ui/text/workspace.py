@@ -143,7 +143,8 @@ class TextWorkspace(Workspace):
 
     def _connect(self) -> None:
         document, filling, editor = self.document, self.filling, self.editor
-        for signal in (document.edited, document.reset, self.settings.changed, self.playhead.state_changed):
+        changes = (document.edited, document.reworked, document.reset)
+        for signal in (*changes, self.settings.changed, self.playhead.state_changed):
             signal.connect(self._touched)
         document.reset.connect(filling.come_back)
         document.reset.connect(self._shown_anew)

@@ -294,6 +294,32 @@ def test_a_run_is_shown_in_place_and_leaves_the_text_alone(editor):
     assert editor.view.views[0].count("___") == 3
 
 
+@pytest.mark.parametrize("gaps", [3, 40])
+def test_many_gaps_are_filled_and_accepted_as_few_are(editor, gaps):
+    """Together or one after the other: the text, the caret, what is in sight and the way back are the same."""
+    document = opened(editor, *(piece for i in range(1, gaps + 1) for piece in (f"line {i}\r\n" * 9, Gap(i, 2))), "end")
+    before = document.text.pieces
+    editor.place_caret(30, 34)
+    editor.verticalScrollBar().setValue(editor.verticalScrollBar().maximum())
+    seen = editor.verticalScrollBar().value()
+    assert seen > 0
+    document.fill({gap.id: fill_of(gap) for gap in document.text.gaps})
+    same(editor)
+    assert editor.carets() == (30, 34) and editor.verticalScrollBar().value() == seen
+    assert all(gap.filled for gap in document.text.gaps)
+    document.accept({gap.id: fill_of(gap) for gap in document.text.gaps}, editor.carets())
+    same(editor)
+    lines = ("".join(f"line {i}\r\n" * 9 + " word word" for i in range(1, gaps + 1)) + "end",)
+    assert document.text.pieces == lines and editor.carets() == (30, 34)
+    document.undo_stack.undo()
+    document.undo_stack.undo()
+    same(editor)
+    assert document.text.pieces == before
+    document.undo_stack.setIndex(2)
+    same(editor)
+    assert document.text.pieces == lines
+
+
 def test_the_caret_goes_through_a_very_long_paragraph_as_if_it_were_one(editor):
     text = "word " * 4000
     document = opened(editor, text)
