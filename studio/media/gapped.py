@@ -145,6 +145,8 @@ class GappedText:
                 # A word carries the space before it, which counts for nothing by itself.
                 spaced = " " + piece if before == " " and piece is pieces[0] else piece
                 length += len(tokenizer.encode(unix_lines(spaced)))
+        if length > longest:
+            raise StudioError(f"This is longer than the {longest} tokens that the model can fill at once: select less.")
         _check_length(length, longest)
         was = "".join(reading(piece) for piece in pieces)
         return Edit(start, pieces, (Gap(self._next, length, was),))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAccessible, QAccessibleEvent, QHideEvent, QShowEvent
+from PySide6.QtGui import QAccessible, QAccessibleEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -103,7 +103,12 @@ class Notices(QObject):
 
 
 class NoticeBar(QWidget):
-    """Shows the notices of one place and of the window. It lies over a view: what is told moves nothing."""
+    """Shows the notices of one place and of the window. It lies over a view: what is told moves nothing.
+
+    covers: so many pixels at the foot of the view cannot be seen.
+    """
+
+    covers = Signal(int)
 
     def __init__(self, notices: Notices, place: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -140,9 +145,26 @@ class NoticeBar(QWidget):
         row.deleteLater()
         self.setVisible(bool(self._rows))
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.covers.emit(self.height())
 
-def notices_over(view: QWidget, bar: NoticeBar, above: int = 0) -> QGridLayout:
-    """A view with a bar at its foot, `above` so many pixels that stay free."""
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.covers.emit(self.height())
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self.covers.emit(0)
+
+
+def notices_over(
+    view: QWidget, bar: NoticeBar, above: int = 0, covered: Callable[[int], None] | None = None
+) -> QGridLayout:
+    """A view with a bar at its foot, `above` so many pixels that stay free; covered: told how many of the view's are
+    not, so that its last line can be scrolled above the bar."""
+    if covered is not None:
+        bar.covers.connect(covered)
     stage, foot = QGridLayout(), QVBoxLayout()
     foot.setContentsMargins(0, 0, 0, above)
     foot.addWidget(bar)

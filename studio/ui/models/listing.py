@@ -57,6 +57,10 @@ class ModelList(QListView):
         self.setMouseTracking(True)
         self.setUniformItemSizes(True)
 
+    def keep_free(self, height: int) -> None:
+        """Show nothing in so many pixels at the foot: something lies over them."""
+        self.setViewportMargins(0, 0, 0, height)
+
     def show_cards(self, cards: list[Card]) -> None:
         """These instead of those before; the one that was current stays so if it is still there."""
         current, model = self.currentIndex().data(NAME), self._items

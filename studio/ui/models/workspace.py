@@ -57,7 +57,7 @@ class ModelsWorkspace(Workspace):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addLayout(self._bar())
-        column.addLayout(notices_over(self.list, NoticeBar(studio.notices, PLACE)), 1)
+        column.addLayout(notices_over(self.list, NoticeBar(studio.notices, PLACE), covered=self.list.keep_free), 1)
         column.addWidget(self._job_line())
         hint = QLabel("A .primebundle file, or a published MDM-Prime checkpoint, can also be dropped here.")
         hint.setProperty("role", "muted")

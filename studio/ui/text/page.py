@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from weakref import ref
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QMargins, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent, QTextBlockFormat, QTextCursor
 from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
 
@@ -44,7 +44,7 @@ class TextPage(QTextEdit):
         self._applying = False
         self._hot: int | None = None
         """The gap under the pointer."""
-        self._anchor = self._caret = 0
+        self._anchor = self._caret = self._foot = 0
         self.setAcceptRichText(False)
         self.setUndoRedoEnabled(False)
         self.setTabChangesFocus(True)
@@ -287,14 +287,23 @@ class TextPage(QTextEdit):
         painter.end()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        side = max(0, (self.width() - COLUMN - 2 * EDGE) // 2)
-        if self.viewportMargins().left() != side:
-            self.setViewportMargins(side, 0, max(0, side - 12), 0)
+        self._set_margins()
         super().resizeEvent(event)
         self.forget_marks()
         caret = self.cursorRect()
         if self.viewport().height() < caret.bottom() and caret.top() < event.oldSize().height():
             self.ensureCursorVisible()  # what has come below, such as drafts, does not cover where the writer is
+
+    def keep_free(self, height: int) -> None:
+        """Show nothing in so many pixels at the foot: something lies over them."""
+        self._foot = height
+        self._set_margins()
+
+    def _set_margins(self) -> None:
+        side = max(0, (self.width() - COLUMN - 2 * EDGE) // 2)
+        margins = QMargins(side, 0, max(0, side - 12), self._foot)
+        if self.viewportMargins() != margins:
+            self.setViewportMargins(margins)
 
     def _margin(self) -> float:
         return self.document().documentMargin()

@@ -137,7 +137,8 @@ class TextWorkspace(Workspace):
             )
         )
         column.addWidget(self.finding)
-        column.addLayout(notices_over(self.editor, NoticeBar(self.studio.notices, self.name)), 1)
+        notices = NoticeBar(self.studio.notices, self.name)
+        column.addLayout(notices_over(self.editor, notices, covered=self.editor.keep_free), 1)
         column.addWidget(self.cards)
         self.setFocusProxy(self.editor)
 

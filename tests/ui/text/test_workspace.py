@@ -646,7 +646,7 @@ def test_what_cannot_be_done_is_said_and_nothing_is_lost(with_window: Any) -> No
         text = opened(window, "word " * 400)
         text.editor.selectAll()
         text.commands["gap"].trigger()
-        assert "too long: the model takes at most 254" in notices(window)[-1]
+        assert "longer than the 254 tokens" in notices(window)[-1]
         assert text.document.text.pieces == ("word " * 400,)
         text.gap_length = 300
         text.commands["insert-gap"].trigger()
@@ -888,6 +888,20 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
         await text.open_text(tmp_path / "b.txt")
         assert not notices(window)
         await asyncio.sleep(0)
+
+    with_window(test)
+
+
+def test_the_end_of_a_text_can_be_seen_above_a_notice(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "line\n" * 80)
+        free = text.editor.viewport().height()
+        window.studio.notices.show("Nothing is filled in yet.", "error", "text")
+        await until(lambda: text.editor.viewport().height() < free - 20)
+        text.editor.place_caret(400, 400)
+        assert text.editor.cursorRect().bottom() <= text.editor.viewport().height()
+        window.studio.notices.clear("text")
+        await until(lambda: text.editor.viewport().height() == free)
 
     with_window(test)
 
