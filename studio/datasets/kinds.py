@@ -3,6 +3,7 @@
 from itertools import islice
 from pathlib import Path
 
+from studio.datasets.pictures import check_source
 from studio.datasets.texts import PLAIN, TABLES
 from studio.errors import StudioError
 from studio.media.images import SUFFIXES
@@ -12,8 +13,7 @@ _LOOK_AT = 2000  # entries of a folder
 
 def kind_of(path: Path) -> str:
     """ "pictures" or "texts". StudioError where neither is found."""
-    if not path.exists():
-        raise StudioError(f"There is no data at {path}: check the path.")
+    check_source(path)
     name = path.name.lower()
     if path.is_dir():
         return _kind_of_folder(path)
@@ -31,7 +31,7 @@ def _kind_of_folder(path: Path) -> str:
         name = file.name.lower()
         if "idx3" in name or name.startswith("data_batch_"):
             return "pictures"
-        if name.endswith(".parquet"):
+        if name.endswith(".parquet") and file.is_file():
             return _kind_of_parquet(file)
         pictures += name.endswith(SUFFIXES)
         texts += name.endswith(PLAIN + TABLES)

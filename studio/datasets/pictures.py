@@ -40,8 +40,7 @@ def pictures(path: Path, column: str = "") -> Iterator[Item]:
     column: of Parquet. Folders are walked in the order of their names. StudioError for what cannot be read at all;
     a single bad picture fails only when it is read.
     """
-    if not path.exists():
-        raise StudioError(f"There is no data at {path}: check the path.")
+    check_source(path)
     if path.is_dir():
         return _folder(path, column)
     name = path.name.lower()
@@ -60,6 +59,14 @@ def pictures(path: Path, column: str = "") -> Iterator[Item]:
     if name.endswith(SUFFIXES):
         return iter([(path.name, lambda: load_picture(path).rgb)])
     raise StudioError(f"{path.name} is none of the kinds of data that are known: use {_KINDS}.")
+
+
+def check_source(path: Path) -> None:
+    """StudioError where there are no data to be read: reading a pipe or a device would wait for ever, or never end."""
+    if not path.exists():
+        raise StudioError(f"There is no data at {path}: check the path.")
+    if not path.is_file() and not path.is_dir():
+        raise StudioError(f"{path} is neither a file nor a folder: name one of these.")
 
 
 def fit(picture: NDArray[np.uint8], height: int, width: int, how: str = "crop") -> NDArray[np.uint8]:
@@ -100,14 +107,14 @@ def walk(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
 def _folder(path: Path, column: str) -> Iterator[Item]:
     """What is in the top of the folder says of which kind it is."""
     names = sorted(os.listdir(path))
-    batches = [n for n in names if n.startswith("data_batch_") or (n == "train" and (path / n).is_file())]
+    batches = [n for n in names if (n.startswith("data_batch_") or n == "train") and (path / n).is_file()]
     if batches:  # the test batch stays out: it is for held-out data
         return _cifar([path / name for name in batches])
-    idx = [n for n in names if "idx3" in n and not n.startswith(".")]
+    idx = [n for n in names if "idx3" in n and not n.startswith(".") and (path / n).is_file()]
     if idx:
         train = [n for n in idx if n.startswith("train")] or idx
         return (item for name in train for item in _idx(path / name))
-    shards = [path / n for n in names if n.endswith(".parquet")]
+    shards = [path / n for n in names if n.endswith(".parquet") and (path / n).is_file()]
     if shards:
         return _parquet(shards, column)
     return ((str(file.relative_to(path)), _reader(file)) for file in walk(path, SUFFIXES))

@@ -10,8 +10,10 @@ problems.jsonl {"name", "kind", "what"} a line, for what is unreadable, tiny, em
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -29,6 +31,8 @@ FORMAT = 1
 TABLE = "dataset.json"
 MAX_PROBLEMS = 10_000
 """Lines kept of each kind of problem; all are counted."""
+QUIET = 3600.0
+"""Seconds; a reading that has written nothing for so long was killed."""
 
 
 class DatasetWriter:
@@ -38,8 +42,11 @@ class DatasetWriter:
         self.folder, self.kind, self.facts = folder, kind, facts
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            for left in folder.parent.glob(f".{folder.name}.*"):  # of one that was killed
-                shutil.rmtree(left, ignore_errors=True)
+            # What mkdtemp made below, and no dataset whose name only begins the same.
+            ours = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9_]{{8}}(\.old)?")
+            for left in folder.parent.iterdir():
+                if ours.fullmatch(left.name) and is_quiet(left):
+                    shutil.rmtree(left, ignore_errors=True)
             self.temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
             self._files = {
                 name: (self.temporary / name).open("wb")
@@ -134,6 +141,15 @@ class DatasetWriter:
         names = _Strings(self.temporary, "names")
         for first, second in zip(firsts, order[again], strict=True):
             yield names[int(first)], names[int(second)]
+
+
+def is_quiet(folder: Path) -> bool:
+    """Whether nobody has written there for a while."""
+    try:
+        written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+    except OSError:
+        return False  # it takes its place right now, or is gone
+    return time.time() - written > QUIET
 
 
 class _Strings:

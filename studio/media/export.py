@@ -49,6 +49,8 @@ def read_parameters(path: str | Path) -> str | None:
     """The parameters inside a PNG that `save_png` wrote, None where it has none. Raises StudioError for no PNG."""
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise OSError
         with warnings.catch_warnings():
             # The pixels are not decoded here, so their number does not matter.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -88,6 +88,8 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
     try:
         if path.is_dir():
             raise StudioError(f"{path} is a folder: name one picture in it.")
+        if data is None and path.exists() and not path.is_file():  # a pipe would be waited for
+            raise StudioError(f"{path} is no file: save the picture as one first.")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path if data is None else BytesIO(data), formats=FORMATS) as image:

@@ -1,18 +1,16 @@
 """What training keeps on disk: how large it is, and what of it can go. No torch."""
 
 import shutil
-import time
 import tomllib
 from contextlib import suppress
 from pathlib import Path
 
-from studio.datasets.store import is_dataset
+from studio.datasets.store import is_dataset, is_quiet
 from studio.errors import StudioError
 from studio.training.client import find_runs
 from studio.training.run_folder import RECIPE, Lock
 
 DELETED = ".deleted"
-QUIET = 3600.0  # seconds; a reading that has written nothing for so long was killed
 
 
 def size_of(*folders: Path) -> int:
@@ -54,16 +52,7 @@ def unused_datasets(datasets: Path, runs: Path) -> list[Path]:
     if not datasets.is_dir():
         return []
     folders = [path for path in sorted(datasets.iterdir()) if path.is_dir() and path.resolve() not in used]
-    return [path for path in folders if (_is_quiet(path) if path.name.startswith(".") else is_dataset(path))]
-
-
-def _is_quiet(folder: Path) -> bool:
-    """Whether nobody has written there for a while."""
-    try:
-        written = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
-    except OSError:
-        return False  # it takes its place right now, or is gone
-    return time.time() - written > QUIET
+    return [path for path in folders if (is_quiet(path) if path.name.startswith(".") else is_dataset(path))]
 
 
 def _data_of(run: Path) -> Path | None:

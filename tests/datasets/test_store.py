@@ -1,9 +1,11 @@
 """A dataset folder: what is in it, who is held out, and that its size in memory does not grow with it."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +118,23 @@ def test_what_stood_there_stays_until_the_new_can_take_its_place(
     assert Dataset(tmp_path / "set").text(0) == "one\n"
     assert len(writer(b"two\n", b"three\n").finish()) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_only_what_a_killed_reading_left_is_swept(tmp_path: Path):
+    """Not what others are about to write, of this dataset or of one whose name begins the same."""
+    others = [DatasetWriter(tmp_path / name, "texts", {}) for name in ("a", "a.b", "a.bcdefghi")]
+    killed = DatasetWriter(tmp_path / "a", "texts", {})
+    old = tmp_path / ".a.abcdefgh.old"
+    (tmp_path / ".a.b").mkdir()
+    old.mkdir()
+    theirs = [path for writer in others[1:] for path in (*writer.temporary.iterdir(), writer.temporary)]
+    long_ago = time.time() - 2 * 3600
+    for path in (*killed.temporary.iterdir(), killed.temporary, old, *theirs, tmp_path / ".a.b"):
+        os.utime(path, (long_ago, long_ago))
+    DatasetWriter(tmp_path / "a", "texts", {}).discard()
+    assert sorted(tmp_path.iterdir()) == sorted([tmp_path / ".a.b", *(writer.temporary for writer in others)])
+    for writer in (*others, killed):
+        writer.discard()
 
 
 def test_a_dataset_whose_files_are_taken_away_is_one_sentence(tmp_path: Path):

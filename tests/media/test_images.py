@@ -1,3 +1,4 @@
+import os
 import struct
 import zlib
 
@@ -7,6 +8,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from studio.errors import StudioError
 from studio.media import images
+from studio.media.export import read_parameters
 from studio.media.images import (
     PaletteTokenizer,
     Picture,
@@ -21,6 +23,7 @@ from studio.media.images import (
 )
 from studio.prime.subtokens import Subtokens
 
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
@@ -273,3 +276,12 @@ def test_bad_palettes(tmp_path, content):
     (tmp_path / "palette.json").write_text(content)
     with pytest.raises(StudioError, match="install the model again"):
         load_palette(tmp_path / "palette.json")
+
+
+@needs_pipes
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(StudioError, match="is no file"):
+        load_picture(tmp_path / "a.png")
+    with pytest.raises(StudioError, match="not a PNG"):
+        read_parameters(tmp_path / "a.png")
