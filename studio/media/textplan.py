@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from studio.errors import StudioError
 from studio.media.texts import TextTokenizer, places_in, unix_lines
-from studio.media.words import gap_words, rough_text
 from studio.prime.subtokens import Subtokens
 
 _UNKNOWN = -1
@@ -108,27 +107,9 @@ class TextPlan:
             edge += len(window.y)
         return slices
 
-    def assemble(self, fills: Sequence[ArrayLike]) -> str:
-        """The whole text from the tokens (L,) of every window; given parts are the user's own strings."""
-        tokens = np.concatenate([np.asarray(fill) for fill in fills])
-        return self.join([self.fill(tokens[place], spaced) for place, spaced in self._gaps()])
-
     def fill(self, tokens: ArrayLike, spaced: bool) -> str:
         """What the tokens (n,) of one gap add to the text."""
         return self.tokenizer.decode(np.asarray(tokens)).removeprefix(" " if spaced else "")
-
-    def rough(self, states: Sequence[ArrayLike], subtokens: Subtokens) -> str:
-        """The whole text from a partial state (L, ℓ) of every window, unknown tokens as `rough_text` shows them."""
-        y = np.concatenate([np.asarray(state) for state in states])
-        return self.join(
-            [
-                "".join(rough_text(gap_words(y[place], subtokens, self.tokenizer, spaced=spaced)))
-                for place, spaced in self._gaps()
-            ]
-        )
-
-    def _gaps(self) -> list[tuple[slice, bool]]:
-        return list(zip(self.positions, self.spaced, strict=True))
 
     def join(self, fills: Sequence[str]) -> str:
         """The whole text, the gaps replaced by `fills` in order."""

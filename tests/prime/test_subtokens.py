@@ -1,4 +1,5 @@
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,16 +112,17 @@ def test_one_digit_needs_no_table_of_all_pairs():
 @pytest.mark.parametrize("length", [1, 2])
 def test_other_shapes_and_kinds_are_refused(length: int):
     s = Subtokens(16, length)
+    ones: list[Any] = [0.5, 1.0, True, "1", None]
     for method in (s.compatible, s.decode, s.nameable):
         for digits in ([0] * (length + 1), [[0] * (length + 1)], [0] * (length - 1), 0):
             with pytest.raises(ValueError, match="must have the shape"):
                 method(digits)
-        for digits in ([0.5] * length, [1.0] * length, [True] * length, ["1"] * length, [None] * length):
+        for one in ones:
             with pytest.raises(ValueError, match="whole numbers"):
-                method(digits)
-    for tokens in (1.7, [1.0], True, "1", [None]):
+                method([one] * length)
+    for one in ones:
         with pytest.raises(ValueError, match="whole numbers"):
-            s.encode(tokens)
+            s.encode(one)
 
 
 def test_nothing_has_no_kind():

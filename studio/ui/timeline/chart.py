@@ -23,7 +23,6 @@ class Chart(pg.GraphicsView):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._steps, self._last, self._second = 1, 0, "confidence"
-        self._highest = 0
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName("Curves of the run")
         self.setCursor(Qt.CursorShape.SizeHorCursor)
@@ -43,11 +42,6 @@ class Chart(pg.GraphicsView):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(80, 40)
-
-    @property
-    def highest(self) -> int:
-        """The most digits revealed in a step so far: the upper edge of that curve."""
-        return self._highest
 
     def set_steps(self, steps: int) -> None:
         self._steps = max(1, steps)
@@ -79,11 +73,10 @@ class Chart(pg.GraphicsView):
         self._last = curves.count - 1
         # It rises smoothly: fewer points draw the same, and its filling is the dearest part.
         self._known.setData(*thinned(curves.known, POINTS // 3))
-        # Of digits the start and idle steps have none; the upper edge is the most of any step.
-        self._highest = int(curves.revealed.max(initial=0))
         values: NDArray[np.generic] = curves.confidence
         if self._second == "revealed":
-            values = curves.revealed / max(1, self._highest)
+            # Of digits the start and idle steps have none; the upper edge is the most of any step.
+            values = curves.revealed / max(1, int(curves.revealed.max(initial=0)))
         self._other.setData(*thinned(values))
 
     def set_position(self, step: int) -> None:
