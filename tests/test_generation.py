@@ -226,7 +226,6 @@ class TestRequest:
 
     def test_arrays_that_do_not_fit(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
         bits = np.full(mask.shape, 1, dtype=np.uint16)
-        good: dict[str, Any] = {"picture": picture, "mask": mask}
         for changes, what in (
             ({"picture": picture[..., :1]}, r"\(20, 24, 1\)"),
             ({"picture": picture[..., 0]}, r"\(20, 24\)"),
@@ -242,8 +241,9 @@ class TestRequest:
             ({"frame": WorkingFrame(100, 0, GRID)}, "beside the picture"),
             ({"frame": WorkingFrame(0, 0, -1)}, "beside the picture"),
         ):
+            arguments: dict[str, Any] = {"picture": picture, "mask": mask, **changes}
             with pytest.raises(StudioError, match=what):
-                picture_request(images, **(good | changes))
+                picture_request(images, **arguments)
 
     def test_a_start_state_is_checked_without_a_table_of_all_classes(
         self, texts: Bundle, monkeypatch: pytest.MonkeyPatch
