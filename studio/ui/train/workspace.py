@@ -188,6 +188,7 @@ class TrainWorkspace(Workspace):
 
     def open_data(self, path: Path) -> None:
         """Begin to read data; the panel shows how far it is."""
+        self.studio.notices.clear(self.name)  # of the data before, or of a file that was none
         self.show_side(DATA)
         spawn(self._open_data(path), self.name)
 

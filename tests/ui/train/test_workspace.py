@@ -125,6 +125,18 @@ def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
     with_train(test)
 
 
+def test_data_that_are_none_are_forgotten_with_the_next(with_train: Any, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "junk.parquet").write_bytes(b"junk")
+
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        train.open_data(tmp_path / "junk.parquet")
+        await until(lambda: any("junk.parquet" in notice.text for notice in window.studio.notices.at("train")))
+        await read(train, pictures)
+        assert not window.studio.notices.at("train")
+
+    with_train(test)
+
+
 def test_two_runs_of_one_name_make_models_of_two_titles(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
