@@ -19,6 +19,9 @@ PAUSE_S = 2.0
 MANY_EDITS = 16
 """More at once are shown together: one after the other, each would cost as much as the text is long."""
 
+Place = tuple[str, int] | None
+"""A run and the draft of it that is looked at."""
+
 
 @dataclass
 class _Step:
@@ -29,7 +32,7 @@ class _Step:
     edits: list[Edit]
     before: tuple[int, int] | None
     after: tuple[int, int] | None
-    places: tuple[object, object] | None = None
+    places: tuple[Place, Place] | None = None
     time: float = field(default_factory=time.monotonic)
 
 
@@ -93,8 +96,8 @@ class TextDocument(QObject):
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
         self.text, self.title = GappedText(), "text"
-        self.place: object = None
-        """What was made and is on the screen, of no concern here; undo and redo lead back to it."""
+        self.place: Place = None
+        """What is on the screen of what was made, of no concern here; undo and redo lead back to it."""
         self.longest = 254
         """The longest gap that the model can fill."""
         self.tokenizer: TextTokenizer | None = None
@@ -212,12 +215,12 @@ class TextDocument(QObject):
         after = edit.start + size(edit.added)
         self._push(title, [edit], (edit.start + 1, edit.start + 1), (after, after))
 
-    def come_to(self, place: object, title: str) -> None:
+    def come_to(self, place: Place, title: str) -> None:
         """Something else is on the screen from now on: one action."""
         self._push(title, [], None, None, (self.place, place))
         self._come = self._last
 
-    def fill(self, fills: Mapping[int, Fill | None], title: str = "fill", place: object = None) -> None:
+    def fill(self, fills: Mapping[int, Fill | None], title: str = "fill", place: Place = None) -> None:
         """Put fills into gaps, as far as they are there and of that length. place: what is on the screen with them;
         where coming to that was the last action, the fills become part of it."""
         lengths = {gap.id: gap.length for gap in self.text.gaps}
@@ -262,7 +265,7 @@ class TextDocument(QObject):
         edits: list[Edit],
         before: tuple[int, int] | None,
         after: tuple[int, int] | None,
-        places: tuple[object, object] | None = None,
+        places: tuple[Place, Place] | None = None,
     ) -> None:
         self._typing = self._come = None
         self._last = _Step(title, edits, before, after, places)
@@ -270,7 +273,7 @@ class TextDocument(QObject):
             self.place = places[1]  # whoever does something first is there already
         self.undo_stack.push(_Command(self, self._last))
 
-    def _return(self, place: object) -> None:
+    def _return(self, place: Place) -> None:
         if place != self.place:
             self.place = place
             self.returned.emit()

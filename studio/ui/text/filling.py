@@ -17,7 +17,7 @@ from studio.media.words import Word
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
-from studio.ui.text.document import TextDocument
+from studio.ui.text.document import Place, TextDocument
 from studio.ui.text.jobs import Job, with_pins
 from studio.ui.text.looks import GapLook, document_look, live_look
 
@@ -60,7 +60,7 @@ class Filling(QObject):
         self.draft = 0
         self.building = False
         self._words: tuple[object, dict[int, list[Word]], dict[int, NDArray[np.bool_]]] = (None, {}, {})
-        self._left: WeakKeyDictionary[GappedText, tuple[dict[str, Job], object]] = WeakKeyDictionary()
+        self._left: WeakKeyDictionary[GappedText, tuple[dict[str, Job], Place]] = WeakKeyDictionary()
         document.leaving.connect(self._leave)
         document.returned.connect(self._return)
         playhead.frame_changed.connect(self.changed)
@@ -303,7 +303,7 @@ class Filling(QObject):
 
     def _return(self) -> None:
         """Undo or redo has led to what was on the screen at another time: have it there again."""
-        run_id, draft = self.document.place or ("", 0)  # pyright: ignore[reportGeneralTypeIssues]
+        run_id, draft = self.document.place or ("", 0)
         job = self._jobs.get(run_id)
         if job is None:
             self._hide()
