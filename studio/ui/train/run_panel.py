@@ -103,7 +103,8 @@ class RunPanel(QWidget):
         words.addWidget(self.figure)
         self._buttons = [ActionButton(actions[name]) for name in ("pause", "sample", "save", "delete")]
         self._buttons += [ActionButton(actions[name], text=True) for name in ("resume", "stop")]  # one place, by turns
-        for button in self._buttons:
+        # Before the others: whichever of the two is there, none of those moves from beneath the pointer.
+        for button in (*self._buttons[-2:], *self._buttons[:-2]):
             head.addWidget(button)
         self._charts_place = QVBoxLayout()
         self._charts_place.setContentsMargins(0, 0, 0, 0)

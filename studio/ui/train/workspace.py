@@ -18,6 +18,7 @@ from studio.training.client import Run, ask_worker, find_runs
 from studio.training.recipe import load_recipe, recipe_toml
 from studio.training.run_folder import CHECKPOINT, RECIPE, Checkpoint
 from studio.ui import dialogs
+from studio.ui.icons import icon
 from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
 from studio.ui.timeline.words import count
@@ -78,12 +79,12 @@ class TrainWorkspace(Workspace):
 
     def _add_actions(self) -> None:
         add = self.studio.actions.add
-        for id, title, handler, shortcut, icon, help in (
+        for id, title, handler, shortcut, look, help in (
             ("open", "Open data…", self._ask_open, "Ctrl+O", "open", "An archive, a table or a text."),
             ("open-folder", "Open a folder…", self._ask_folder, "Ctrl+Shift+O", "folder", "Of pictures or texts."),
             ("start", "Start training", self.start, "Ctrl+Return", "play", "A new run, in the background."),
             ("estimate", "Estimate", self.estimate, "", "speed", "Memory and time, from a few real steps."),
-            ("pause", "Pause the training", self.pause, "Ctrl+P", "pause", "With a checkpoint; it goes on there."),
+            ("pause", "Pause or resume", self.pause, "Ctrl+P", "pause", "With a checkpoint; it goes on there."),
             ("resume", "Resume", self.resume, "", "play", "Go on from the newest checkpoint."),
             ("sample", "Make a preview now", lambda: self.watch.ask("sample"), "", "film", ""),
             ("save", "Save a checkpoint now", lambda: self.watch.ask("save"), "Ctrl+S", "save", ""),
@@ -92,7 +93,7 @@ class TrainWorkspace(Workspace):
             ("delete", "Delete the run…", self.delete, "", "trash", "With its checkpoints; it asks first."),
             ("tidy", "Remove unused data…", self.tidy, "", "trash", "Copies of data that no run needs; it asks first."),
         ):
-            add(f"train.{id}", title, handler, shortcut=shortcut, icon=icon, workspace=self.name, help=help)
+            add(f"train.{id}", title, handler, shortcut=shortcut, icon=look, workspace=self.name, help=help)
 
     def _lay_out(self) -> None:
         self.stack = QStackedWidget()
@@ -321,8 +322,9 @@ class TrainWorkspace(Workspace):
         active, held = self.watch.active, self.run_panel.held()
         actions["train.pause"].setEnabled(state in ("running", "paused"))
         actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
+        actions["train.pause"].setIcon(icon("play" if state == "paused" else "pause"))
         actions["train.resume"].setEnabled(self.watch.run is not None and not self.watch.finished())
-        actions["train.resume"].setVisible(not active or state == "paused")
+        actions["train.resume"].setVisible(not active)
         for name in ("sample", "save"):
             actions[f"train.{name}"].setEnabled(state in ("running", "paused"))
         actions["train.stop"].setEnabled(active)

@@ -46,11 +46,15 @@ class ActionButton(QToolButton):
         self.setDefaultAction(action)
         self.setIconSize(QSize(size, size))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(action.text())
+        action.changed.connect(self._name)  # to pause, then to resume
+        self._name()
         if text:
             self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         else:
             self.setFixedSize(size + 10, size + 10)
+
+    def _name(self) -> None:
+        self.setAccessibleName(self.defaultAction().text())
 
 
 class IconLabel(QWidget):

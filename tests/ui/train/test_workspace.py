@@ -641,6 +641,33 @@ async def answered(window: Window, answer: QDialog.DialogCode, question: str) ->
     await until(lambda: not asked())
 
 
+def test_no_button_moves_from_beneath_the_pointer_while_it_pauses(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        pause, *others = train.run_panel._buttons[:4]
+        await read(train, pictures)
+        start(window, train, "steady")
+        await until(lambda: train.watch.state == "running")
+        await asyncio.sleep(0.05)  # until they are laid out
+        places = [button.mapTo(window, QPoint(0, 0)) for button in (pause, *others)]
+        for name, state in (
+            ("Pause the training", "paused"),
+            ("Resume the training", "running"),
+            ("Pause the training", "paused"),
+            ("", "stopped"),
+        ):
+            if name:
+                assert pause.accessibleName() == name
+                pause.click()
+            else:
+                window.studio.actions["train.stop"].trigger()
+            await until(lambda: train.watch.state == state)  # noqa: B023
+            await asyncio.sleep(0.05)
+            assert [button.mapTo(window, QPoint(0, 0)) for button in (pause, *others)] == places
+            assert train.run_panel._buttons[4].isVisible() == (state == "stopped")
+
+    with_train(test)
+
+
 def test_the_keys_stay_where_they_were_when_what_can_be_done_changes(with_train: Any, pictures: Path) -> None:
     """Stop gives its place to Resume and that to Stop; a run at its end, which has neither, to the choice of runs."""
 
