@@ -152,18 +152,33 @@ def is_quiet(folder: Path) -> bool:
     return time.time() - written > QUIET
 
 
+def _gone(folder: Path) -> StudioError:
+    return StudioError(f"The dataset at {folder} is gone: open the data again.")
+
+
+def _mapped(folder: Path, name: str, kind: Any, shape: tuple[int, ...] | None = None) -> NDArray[Any]:
+    """A file of the folder. StudioError where it was removed since the dataset was opened."""
+    try:
+        return np.memmap(folder / name, dtype=kind, mode="r", shape=shape)
+    except FileNotFoundError as error:
+        raise _gone(folder) from error
+
+
 class _Strings:
     """Strings one after the other in a file, their ends in another."""
 
     def __init__(self, folder: Path, name: str):
-        self._ends = np.memmap(folder / f"{name}.idx", dtype="<i8", mode="r")
+        self._ends = _mapped(folder, f"{name}.idx", "<i8")
         self._path = folder / f"{name}.bin"
 
     def bytes(self, index: int) -> bytes:
         start, end = self._ends[index], self._ends[index + 1]
-        with self._path.open("rb") as file:
-            file.seek(start)
-            return file.read(end - start)
+        try:
+            with self._path.open("rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except FileNotFoundError as error:
+            raise _gone(self._path.parent) from error
 
     def __getitem__(self, index: int) -> str:
         return self.bytes(index).decode("utf-8", errors="replace")
@@ -185,10 +200,11 @@ class Dataset:
             raise StudioError(f"The dataset at {folder} is damaged: open the data again.") from error
         if self.table.get("format") != FORMAT:
             raise StudioError(f"The dataset at {folder} was made by another version: open the data again.")
-        if not self._whole():
+        if not self.whole():
             raise StudioError(f"The dataset at {folder} is cut short: open the data again.")
 
-    def _whole(self) -> bool:
+    def whole(self) -> bool:
+        """Whether its files are there still, as long as they were."""
         sizes = {"content.bin": self.table.get("bytes"), "hashes.bin": 8 * self.count, "names.idx": 8 * self.count + 8}
         try:
             return all((self.folder / name).stat().st_size == size for name, size in sizes.items())
@@ -221,12 +237,11 @@ class Dataset:
         """uint8 (N, H, W, 3), mapped."""
         height, width = self.table["grid"]
         shape = (self.count, height, width, 3)
-        return np.memmap(self.folder / "content.bin", dtype=np.uint8, mode="r", shape=shape) if self.count else _EMPTY
+        return _mapped(self.folder, "content.bin", np.uint8, shape) if self.count else _EMPTY
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:
-        path = self.folder / "hashes.bin"
-        return np.memmap(path, dtype="<u8", mode="r") if self.count else np.empty(0, np.uint64)
+        return _mapped(self.folder, "hashes.bin", "<u8") if self.count else np.empty(0, np.uint64)
 
     @cached_property
     def _names(self) -> _Strings:
@@ -262,8 +277,9 @@ class Dataset:
         return held
 
     def problems(self, limit: int = 1000) -> list[dict[str, str]]:
-        with (self.folder / "problems.jsonl").open(encoding="utf-8") as file:
+        with suppress(FileNotFoundError), (self.folder / "problems.jsonl").open(encoding="utf-8") as file:
             return [json.loads(line) for line in islice(file, limit)]
+        return []
 
 
 _EMPTY = np.empty((0, 1, 1, 3), np.uint8)

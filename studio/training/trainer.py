@@ -275,7 +275,7 @@ def train(
                 save()
                 raise StudioError(
                     f"The data at {prepared.source} are gone: the run stopped with a checkpoint at step "
-                    f"{progress.step}. Put them back and resume."
+                    f"{progress.step}. Put them back, or open them again in the window, and resume."
                 )
             if progress.step % settings.evaluate_every == 0 and main:
                 must_be_healthy()

@@ -5,6 +5,7 @@ from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
 from studio.datasets.store import Dataset
+from studio.errors import StudioError
 from studio.ui import theme
 
 CELL = 76
@@ -14,9 +15,11 @@ SHOWN = 400  # characters of a text that can be seen in a line
 
 
 class Browser(QAbstractScrollArea):
-    """Thumbnails of pictures in a grid, texts in lines. `picked` tells the index that is pointed at or chosen."""
+    """Thumbnails of pictures in a grid, texts in lines. `picked` tells the index that is pointed at or chosen, `lost`
+    that the data cannot be read any more."""
 
     picked = Signal(int)
+    lost = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -90,16 +93,21 @@ class Browser(QAbstractScrollArea):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
         painter.fillRect(self.viewport().rect(), theme.color("canvas"))
-        for index in self._seen():
-            box = self.cell(index)
-            if self._pictures():
-                painter.drawPixmap(box, self._pixmap(index))
-            else:
-                self._draw_line(painter, index, box)
-            if index == self._index:
-                painter.setPen(QPen(theme.color("focus"), 2))
-                painter.drawRect(box.adjusted(-1, -1, 1, 1) if self._pictures() else box.adjusted(1, 1, -2, -2))
+        try:
+            for index in self._seen():
+                self._draw(painter, index, self.cell(index))
+        except StudioError:  # removed under the window
+            self.lost.emit()
         painter.end()
+
+    def _draw(self, painter: QPainter, index: int, box: QRect) -> None:
+        if self._pictures():
+            painter.drawPixmap(box, self._pixmap(index))
+        else:
+            self._draw_line(painter, index, box)
+        if index == self._index:
+            painter.setPen(QPen(theme.color("focus"), 2))
+            painter.drawRect(box.adjusted(-1, -1, 1, 1) if self._pictures() else box.adjusted(1, 1, -2, -2))
 
     def _pixmap(self, index: int) -> QPixmap:
         pixmap = self._pixmaps.get(index)

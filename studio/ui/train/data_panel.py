@@ -1,7 +1,7 @@
 """The data of a run: where they come from, how many, how they look, and what is wrong with some."""
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 
 from studio.datasets.pictures import FITS
 from studio.datasets.texts import TABLES
+from studio.errors import StudioError
 from studio.ui.train.browser import Browser
 from studio.ui.train.source import Source
 from studio.ui.widgets.choices import Choice
@@ -37,6 +38,7 @@ class DataPanel(QWidget):
         self.source = source
         self.browser = Browser()
         self.browser.picked.connect(self._tell_name)
+        self.browser.lost.connect(source.look, Qt.ConnectionType.QueuedConnection)  # once it is drawn
         self.path, self.summary, self.picked = ElidedLabel(role="heading"), QLabel(), ElidedLabel(role="mono")
         self.summary.setProperty("role", "muted")
         self.summary.setWordWrap(True)
@@ -106,6 +108,10 @@ class DataPanel(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.stack)
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.source.look()
+
     def refresh(self) -> None:
         source, dataset = self.source, self.source.dataset
         self.stack.setCurrentIndex(0 if source.path is None else 1)
@@ -140,4 +146,7 @@ class DataPanel(QWidget):
     def _tell_name(self, index: int) -> None:
         dataset = self.source.dataset
         if dataset is not None:
-            self.picked.set_text(f"{index + 1:,}  {dataset.name(index)}")
+            try:
+                self.picked.set_text(f"{index + 1:,}  {dataset.name(index)}")
+            except StudioError:  # removed under the window
+                self.source.look()

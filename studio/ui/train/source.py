@@ -87,6 +87,13 @@ class Source(QObject):
             raise StudioError(f"Reading {path.name} was broken off: open it again.")
         return await asyncio.to_thread(Dataset, target)
 
+    def look(self) -> None:
+        """Let go of a dataset whose folder was removed under it."""
+        if self.dataset is not None and not self.dataset.whole() and self.path is not None:
+            self.dataset = None
+            self.problem = f"What was made ready of {valid(self.path.name)} is gone from the disk: open the data again."
+            self.changed.emit()
+
     def opened(self) -> Path | None:
         """The folder of the dataset that is there. StudioError while one is read."""
         if self.reading:

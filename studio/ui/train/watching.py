@@ -135,7 +135,14 @@ class Watch(QObject):
         return True
 
     async def begin(self, recipe: Recipe, folder: Path, resume: bool = False) -> None:
-        """Start a worker and follow it. StudioError where it cannot start."""
+        """Start a worker and follow it. StudioError where it cannot start, or has nothing to learn from any more."""
+        kept = folder / "data" / "train"  # of a run from the shell, which reads its source once
+        if recipe.data.train and not Path(recipe.data.train).exists() and not kept.exists():
+            which = f" ({recipe.data.name})" if recipe.data.name else ""
+            raise StudioError(
+                f"The data that “{folder.name}” learns from are gone from the disk{which}: open them again, then "
+                f"{'resume' if resume else 'start'} it."
+            )
         self.close()
         self._clear()
         since = time.time()

@@ -217,6 +217,38 @@ def test_the_column_of_a_table_is_chosen(with_train: Any, tmp_path: Path) -> Non
     with_train(test)
 
 
+@pytest.mark.parametrize("kind", ["texts", "pictures", "in front"])
+def test_data_that_are_removed_under_the_window_are_said_to_be_gone(
+    kind: str, with_train: Any, pictures: Path, tmp_path: Path
+) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        (tmp_path / "tale.txt").write_text("once upon a time\n" * 900)
+        await read(train, pictures if kind == "pictures" else tmp_path / "tale.txt")
+        start(window, train, "steady")
+        await until(lambda: train.watch.state == "running")
+        await train.watch.stop()
+        await until(lambda: train.watch.state == "stopped")
+        assert train.source.dataset is not None
+        if kind == "in front":
+            train.show_side("data")
+            train.data_panel.browser.pick(0)
+        shutil.rmtree(train.source.dataset.folder)
+        if kind == "in front":
+            train.data_panel.browser.viewport().update()
+        else:
+            train.show_side("data")
+        await until(lambda: train.source.dataset is None)
+        assert train.data_panel.summary.text().endswith("is gone from the disk: open the data again.")
+        assert train.form.recipe() is None and "The data must be opened" in train.form.message.text()
+        window.studio.actions["train.resume"].trigger()
+        await until(lambda: bool(window.studio.notices.at("train")))
+        notice = window.studio.notices.at("train")[-1].text
+        assert "“steady” learns from are gone from the disk" in notice and "open them again, then resume it" in notice
+        assert train.watch.state == "stopped"
+
+    with_train(test)
+
+
 def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
