@@ -1,7 +1,8 @@
 """A stand-in for `python -m studio.training.worker`: it speaks as the worker does, and does what its name says.
 
 The run's folder names what it does: "steady" goes on until it is stopped, "short" ends by itself, "fails" tells an
-error, "dies" ends without a word, "deaf" hears neither commands nor signals, "mute" cannot even start.
+error, "refused" one before it begins, "dies" ends without a word, "deaf" hears neither commands nor signals, "mute"
+cannot even start.
 """
 
 import json
@@ -55,7 +56,11 @@ def work(folder: Path, name: str, resume: bool) -> int:
         signal.signal(signal.SIGTERM, lambda number, frame: control.ask("stop"))
         control.listen(folder, lambda line: None)
     tell("hello", protocol=1, pid=os.getpid())
+    if name == "refused":
+        tell("error", message="The text is too short.")
+        return 2
     if name == "fails":
+        tell("start", step=0, steps=200, parameters=2_500_000, device="CPU", samples=60)
         tell("error", message="The loss is no longer a number at step 3.", diverged=True)
         return 2
     entries = checkpoints(folder)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -71,12 +72,14 @@ class Watch(QObject):
     """Follows one run, whoever started it.
 
     state: "none", "starting", "running", "paused", "stopping", "done", "stopped", "failed" or "lost". `told` fires for
-    every batch of events, `state_changed` with the state.
+    every batch of events, `state_changed` with the state, `refused` when a new run ended before it could begin: its
+    folder is gone then, and its name is free.
     """
 
     told = Signal()
     state_changed = Signal()
     previewed = Signal()
+    refused = Signal()
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -89,6 +92,7 @@ class Watch(QObject):
         self.live = False  # it was at work while this looked: its end is news
         self.diverged = False  # it failed because the loss was no number
         self.early = False  # it ended before its last step: it got no better
+        self._new = False  # its folder is of this sitting
         self._since = 0.0
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
@@ -143,6 +147,7 @@ class Watch(QObject):
                 f"The data that “{folder.name}” learns from are gone from the disk{which}: open them again, then "
                 f"{'resume' if resume else 'start'} it."
             )
+        new = not folder.exists()
         self.close()
         self._clear()
         since = time.time()
@@ -154,9 +159,11 @@ class Watch(QObject):
             run = await client.start(recipe, folder, resume=resume)
         except StudioError as error:
             self._set("failed", str(error))
+            self._new = new
+            self._leave_nothing(folder)
             raise
         self.follow(run, since)
-        self.live = True
+        self.live, self._new = True, new
 
     def ask(self, command: str) -> None:
         """Hand a command to the worker; "stop" shows at once."""
@@ -191,6 +198,13 @@ class Watch(QObject):
         if self.active:
             self._set("done" if self.last.get("step") == self.start.get("steps") else "stopped")
         self.told.emit()
+        self._leave_nothing(run.folder)
+
+    def _leave_nothing(self, folder: Path) -> None:
+        """Of a new run that was refused before it began; why is told already."""
+        if self._new and self.state == "failed" and not self.start:
+            shutil.rmtree(folder, ignore_errors=True)
+            self.refused.emit()
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["event"]

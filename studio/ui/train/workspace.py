@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout
 
 from studio.datasets.kinds import kind_of
@@ -21,15 +21,14 @@ from studio.ui import dialogs
 from studio.ui.icons import icon
 from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
-from studio.ui.timeline.words import count
 from studio.ui.train.data_panel import DataPanel
 from studio.ui.train.form import RunForm
 from studio.ui.train.leaving import ask_leaving
-from studio.ui.train.plan import free_folder
+from studio.ui.train.plan import estimate_words, free_folder
 from studio.ui.train.run_panel import RunPanel
 from studio.ui.train.source import Source, sources_of
 from studio.ui.train.storing import delete_run, remove_unused
-from studio.ui.train.watching import Watch, duration
+from studio.ui.train.watching import Watch
 from studio.ui.widgets.choices import Choice
 from studio.ui.workspace import Workspace
 
@@ -57,6 +56,7 @@ class TrainWorkspace(Workspace):
         self.source = Source(data_folder() / "datasets", self)
         self.watch = Watch(self)
         self.watch.state_changed.connect(self._state_changed)  # before the panel, which shows what is allowed now
+        self.watch.refused.connect(self._run_refused, Qt.ConnectionType.QueuedConnection)  # what tells it is over then
         self._busy_with = ""
         self._add_actions()
         action = {entry.id.partition(".")[2]: entry.action for entry in studio.actions if entry.workspace == self.name}
@@ -88,7 +88,7 @@ class TrainWorkspace(Workspace):
             ("resume", "Resume", self.resume, "", "play", "Go on from the newest checkpoint."),
             ("sample", "Make a preview now", lambda: self.watch.ask("sample"), "", "film", ""),
             ("save", "Save a checkpoint now", lambda: self.watch.ask("save"), "Ctrl+S", "save", ""),
-            ("stop", "Stop the training", self.stop, "Ctrl+.", "stop", "With a checkpoint."),
+            ("stop", "Stop the training", self.watch.stop, "Ctrl+.", "stop", "With a checkpoint."),
             ("use", "Use in studio", self.use_best, "", "accept", "Make a model of the best checkpoint and load it."),
             ("delete", "Delete the run…", self.delete, "", "trash", "With its checkpoints; it asks first."),
             ("tidy", "Remove unused data…", self.tidy, "", "trash", "Copies of data that no run needs; it asks first."),
@@ -258,12 +258,7 @@ class TrainWorkspace(Workspace):
         if self.form.estimate.text() != MEASURING:
             self.form.set_estimate("The settings have changed meanwhile: estimate again.")
             return
-        parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
-        self.form.set_estimate(
-            f"{told['parameters'] / 1e6:.1f} M parameters, up to {told['memory'] / 2**30:.1f} GB. "
-            f"{told['seconds_per_step']:.2f} s a step of {count(told['batch'], 'sample')}{parts} on {told['device']} "
-            f"in {told['precision']}: about {duration(told['seconds'])} for {told['steps']:,} steps."
-        )
+        self.form.set_estimate(estimate_words(told))
 
     def pause(self) -> None:
         self.watch.ask("resume" if self.watch.state == "paused" else "pause")
@@ -282,22 +277,27 @@ class TrainWorkspace(Workspace):
                 self.studio.notices.show(f"The run goes on with a learning rate of {rate:g}.", "info", self.name)
             await self.watch.begin(recipe, folder, resume=run_folder.has_checkpoint(folder))
 
-    async def stop(self) -> None:
-        await self.watch.stop()
-
     async def delete(self) -> None:
         """Delete the run that is shown, after a question; the next one is shown instead."""
         folder = self.watch.folder
         if folder is None or self.watch.active or folder.name == self._busy_with:
             raise StudioError("The run is at work: stop it before you delete it.")
         if await delete_run(self, folder):
-            runs = find_runs(self.runs_folder)
-            self.watch.follow(runs[0] if runs else None)
-            self.run_panel.set_runs([run.folder.name for run in runs])
+            self._show_next()
+
+    def _show_next(self) -> None:
+        """The run that was shown is gone."""
+        runs = find_runs(self.runs_folder)
+        self.watch.follow(runs[0] if runs else None)
+        self.run_panel.set_runs([run.folder.name for run in runs])
+
+    def _run_refused(self) -> None:
+        """Mostly for its data; why is told above them."""
+        self._show_next()
+        self.show_side(DATA)
 
     async def tidy(self) -> None:
         """Remove prepared data that nothing needs, after a question."""
-
         if done := await remove_unused(self, self.source.folder, self.runs_folder, self.source.opened):
             self.studio.notices.show(done, "success", self.name)
 

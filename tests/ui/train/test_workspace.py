@@ -330,6 +330,28 @@ def test_a_failed_run_says_why_where_it_was_started(with_train: Any, pictures: P
     with_train(test)
 
 
+@pytest.mark.parametrize("name", ["refused", "mute"])
+def test_a_run_that_is_refused_before_it_begins_leaves_its_name_free(
+    name: str, with_train: Any, pictures: Path
+) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        start(window, train, "short")
+        await until(lambda: train.watch.state == "done")
+        for _ in range(2):
+            start(window, train, name)
+            await until(lambda: any(n.kind == "error" for n in window.studio.notices.at("train")))
+            await until(lambda: train.watch.name == "short" and train.watch.state == "done")
+            assert not (train.runs_folder / name).exists()
+            assert train.stack.currentWidget() is train.data_panel
+            assert train.run_panel.runs.value() == "short"
+            (notice,) = [n for n in window.studio.notices.at("train") if n.kind == "error"]
+            assert ("too short" if name == "refused" else "no torch here") in notice.text
+            window.studio.notices.clear("train")
+
+    with_train(test)
+
+
 @pytest.mark.parametrize(
     ("first", "last", "most", "expected"),
     [(4, 90, 2, [50]), (4, 90, 5, [20, 40, 60, 80]), (7, 7, 2, [7]), (0, 1_000_000, 3, [0, 500_000, 1_000_000])],
