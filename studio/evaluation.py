@@ -41,6 +41,8 @@ BATCH = 8
 _NO_ARRAYS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TypeError, MemoryError)
 
 # Dark to light in steps that grey keeps apart: black, violet, red, orange, pale yellow.
+NO_TEXTS = (*SUFFIXES, ".npz", ".npy", ".parquet", ".zip", ".primebundle", ".onnx", ".pdf", ".docx")
+"""Endings of what is no text, whatever is in it."""
 _HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]])
 
 
@@ -241,6 +243,8 @@ def write_likelihood(
 def read_text(path: str | Path) -> str:
     """A UTF-8 text file, or one with .gz behind its name. StudioError for anything else, and for an empty one."""
     path = Path(path)
+    if Path(path.name.removesuffix(".gz")).suffix.lower() in NO_TEXTS:  # its bytes can be UTF-8 by chance
+        raise StudioError(f"{path} is no text by its name: name a text in UTF-8, such as a .txt or .txt.gz.")
     if path.suffix != ".gz":
         text = load_text(path)
     else:

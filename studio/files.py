@@ -19,9 +19,11 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it replaces `path`, on failure it vanishes.
 
     The suffix is kept, because writers such as Pillow choose the format by it.
-    Raises StudioError when the folder is missing, not writable or full.
+    Raises StudioError when the folder is missing, not writable or full, and when `path` is a folder itself.
     """
     target = Path(path).absolute()
+    if os.path.isdir(target):
+        raise _is_folder(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
@@ -55,7 +57,7 @@ def check_writable(path: str | Path) -> None:
     """StudioError where `path` cannot be written as a file, before time is spent on what it shall hold."""
     target = Path(path).absolute()
     if os.path.isdir(target):
-        raise StudioError(f"{path} is a folder: choose another name.")
+        raise _is_folder(path)
     folder = next(parent for parent in target.parents if os.path.exists(parent))
     if not os.path.isdir(folder):
         raise cannot_write(target, f"{folder} is not a folder")
@@ -66,6 +68,10 @@ def check_writable(path: str | Path) -> None:
 def cannot_write(target: Path, why: str | None) -> StudioError:
     """What to raise where nothing can be written at a place."""
     return StudioError(f"Cannot write {target}: {why}. Choose another place to save to.")
+
+
+def _is_folder(path: str | Path) -> StudioError:
+    return StudioError(f"{path} is a folder: choose another name.")
 
 
 def is_utf8(text: str) -> bool:

@@ -336,7 +336,7 @@ def assert_refused(result: tuple[int, str, str], *words: str) -> None:
         (["--data", "data.npz", "--batches", "0"], "--batches must be at least 1"),
         (["--data", "data.npz", "--pairs", "0"], "--pairs must be at least 1"),
         (["--data", "data.npz", "--seed", "-1"], "seed"),
-        (["--data", "data.npz", "--model", "storybook"], "not UTF-8"),
+        (["--data", "data.npz", "--model", "storybook"], "no text by its name"),
         (["--data", "text.txt", "--model", "emoji-32"], "not a picture"),
         (["--data", "text.txt.gz", "--map", "map.png"], ".json"),
         (["--data", "one.png", "--map", "map.jpg"], ".png or .json"),
@@ -349,6 +349,8 @@ def assert_refused(result: tuple[int, str, str], *words: str) -> None:
         (["--data", "cut.npz"], "cannot be read"),
         (["--data", "none"], "holds no pictures"),
         (["--data", "empty.txt"], "empty"),
+        (["--data", "junk.parquet", "--model", "storybook"], "no text by its name"),
+        (["--data", "junk.PNG.gz", "--model", "storybook"], "no text by its name"),
         (["--data", "cut.txt.gz"], "cannot be read"),
         (["--data", "no.gz"], "cannot be read"),
     ],
@@ -362,6 +364,8 @@ def test_refusals(run: Run, argv: list[str], word: str) -> None:
     Path("cut.npz").write_bytes(whole.getvalue()[:-100])
     Path("none").mkdir()
     Path("empty.txt").touch()
+    for name in ("junk.parquet", "junk.PNG.gz"):
+        Path(name).write_text("Once upon a time. " * 99)
     Path("cut.txt.gz").write_bytes(Path("text.txt.gz").read_bytes()[:-30])
     Path("no.gz").write_text("not compressed")
     assert_refused(run(*argv), word)

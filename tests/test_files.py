@@ -82,7 +82,7 @@ def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
 
 def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
     (tmp_path / "a.txt").mkdir()
-    with pytest.raises(StudioError, match="Cannot write"):
+    with pytest.raises(StudioError, match="a folder: choose another name"):
         write_atomic(tmp_path / "a.txt", b"x")
     assert os.listdir(tmp_path) == ["a.txt"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio.commands import common
 from studio.errors import StudioError
-from studio.files import check_writable
+from studio.media.export import check_suffix, save_text
 from studio.media.story import BETWEEN, STORY_SUFFIXES, save_story
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="F",
-        help="write to a file, not on stdout: .md marks what was made, .html is a time-lapse, .json has every step; "
-        "any other is the text alone",
+        help="write to a file, not on stdout: .txt is the text alone, .md marks what was made, .html is a time-lapse, "
+        ".json has every step",
     )
     parser.add_argument(
         "--drafts", "--variations", type=int, default=1, metavar="N", help="N texts, one a seed, with --- between them"
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> None:
     seeds = common.seeds(args, args.drafts, "--drafts")
 
     if args.output:
-        check_writable(args.output)
+        check_suffix(args.output, STORY_SUFFIXES)
     from studio.media.textplan import parse_gaps
 
     try:
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         if told:
             save_story(args.output, story_of(request, bundle, frames))
         else:
-            _save_texts(args.output, result.texts)
+            save_text(args.output, BETWEEN.join(result.texts))
         common.say(args, common.summary(result, [args.output]))
     others = _alternatives(args, result, bundle, denoise) if args.alternatives else None
     judged = [_judge(args, text, bundle, denoise) for text in result.texts] if args.surprise else None
@@ -121,12 +121,6 @@ def _collector(frames: "list[Frame]") -> Any:
             frames.append(frame)
 
     return collect
-
-
-def _save_texts(path: str, texts: list[str]) -> None:
-    from studio.media.export import save_text
-
-    save_text(path, BETWEEN.join(texts))
 
 
 def _alternatives(

@@ -23,7 +23,7 @@ AT_ONCE = 64
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=int, default=1, metavar="N", help="how many")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="pictures: a folder, or OUT.png for one sheet of all; texts: a file"
+        "-o", "--output", metavar="OUT", help="pictures: a folder, or OUT.png for one sheet of all; texts: OUT.txt"
     )
     parser.add_argument("--tokens", type=int, help="length of a text in tokens; default: all that the model takes")
     common.add_making(parser)
@@ -46,8 +46,10 @@ def run(args: argparse.Namespace) -> None:
         check_suffix(output, (".png",))
     elif image and output and output.exists() and not output.is_dir():
         raise StudioError(f"{output} is a file: name a folder, or OUT.png for one sheet of all.")
+    elif output and image:
+        check_writable(output / "sample.png")
     elif output:
-        check_writable(output / "sample.png" if image else output)
+        check_suffix(output, (".txt", ".md"))
     denoise, made = common.open_denoiser(bundle, args), []
     for first in range(0, len(seeds), AT_ONCE):
         some = seeds[first : first + AT_ONCE]

@@ -1,6 +1,7 @@
 """GenerationRequest: all that a result depends on, frozen, comparable and storable."""
 
 import base64
+import math
 import zlib
 from functools import lru_cache
 from typing import Annotated, Literal, TypedDict
@@ -178,12 +179,34 @@ class Options(TypedDict, total=False):
     corrector: Triple | None
 
 
+_LIMITS = {  # of pydantic's kinds of errors: what must be, and the number in it
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+    "finite_number": ("a finite number", ""),
+    "int_type": ("a whole number", ""),
+    "int_parsing": ("a whole number", ""),
+    "int_from_float": ("a whole number", ""),
+    "float_type": ("a number", ""),
+    "float_parsing": ("a number", ""),
+}
+
+
 def first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, as "field: what, not value"."""
-    first = error.errors(include_url=False, include_context=False)[0]
+    """The first thing that is wrong, as "field must be what, not value"."""
+    first = error.errors(include_url=False)[0]
     place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    got = f", not {first['input']!r:.40}" if isinstance(first["input"], int | float) else ""
+    got = f", not {_digits(first['input']):.40}" if isinstance(first["input"], int | float) else ""
+    if words := _LIMITS.get(first["type"]):
+        limit = first.get("ctx", {}).get(words[1])
+        return f"{place} must be {words[0]}{'' if limit is None else f' {_digits(limit)}'}{got}"
     return f"{place}: {what[:1].lower()}{what[1:]}{got}" if place else what
+
+
+def _digits(value: float) -> str:
+    """Whole numbers in all their digits, as they are typed."""
+    return f"{int(value):,}" if math.isfinite(value) and value == int(value) else repr(value)
 
 
 def inside(frame: WorkingFrame, width: int, height: int) -> tuple[slice, slice]:

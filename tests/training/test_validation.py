@@ -134,6 +134,15 @@ def test_digits_that_cannot_write_all_classes(tmp_path: Path):
     assert problems(changed(recipe, "tokens.vocab_size", 513))[0][0] == "tokens.base"
 
 
+def test_limits_are_told_in_the_digits_that_are_typed(tmp_path: Path):
+    recipe = parse_recipe(picture_table(tmp_path))
+    for field, value, words in (
+        ("training.steps", 10**9, "must lie between 1 and 100,000,000, not be 1,000,000,000"),
+        ("training.learning_rate", 1.5, "must lie between 1e-09 and 1, not be 1.5"),
+    ):
+        assert problems(changed(recipe, field, value)) == [(field, words)]
+
+
 def test_all_problems_are_told_in_the_order_of_the_fields(tmp_path: Path):
     recipe = parse_recipe(picture_table(tmp_path))
     for field, value in (("training.batch", 0), ("data.shift", 99), ("name", "?")):
