@@ -93,6 +93,7 @@ class Watch(QObject):
         self.diverged = False  # it failed because the loss was no number
         self.early = False  # it ended before its last step: it got no better
         self._new = False  # its folder is of this sitting
+        self._counts = False  # its worker has begun to take steps, and what is told of them is of now
         self._since = 0.0
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
@@ -208,14 +209,16 @@ class Watch(QObject):
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
-        if kind in ("step", "evaluation"):
+        if kind == "hello":
+            self._counts, self.message = False, ""
+        elif kind in ("step", "evaluation"):
             step = int(event.get("step", 0))
             for name in FIGURES:
                 value = event.get(name)
                 if isinstance(value, int | float):
                     self.series[name].add(step, float(value))
             if kind == "step":
-                self.last = event
+                self.last, self._counts = event, True
             else:
                 self.evaluation = event
                 best = ", the best so far" if event.get("best") else ""
@@ -307,9 +310,9 @@ class Watch(QObject):
             if stands is not None and stands < self.last["step"]:
                 return f"Back at step {stands:,} of {self.last['steps']:,}"
         parts = [words[self.state]]
-        if self.state in ("starting", "running") and not self.last:
+        if self.state in ("starting", "running") and not (self.last and self._counts):
             parts.append(self.message or "getting ready")
-        if self.last:
+        elif self.last:
             parts.append(f"step {self.last['step']:,} of {self.last['steps']:,}")
             if self.state == "running":
                 parts.append(f"{self.last['samples_per_second']:.1f} samples/s")

@@ -176,6 +176,23 @@ def test_a_pause_stands_at_its_step_though_the_last_ones_were_not_told(qapp: QAp
     assert watch.status_line().startswith("Paused · step 14 of 20")
 
 
+def test_what_was_told_of_an_earlier_sitting_is_not_of_now(qapp: QApplication):
+    watch = Watch()
+    step = {"event": "step", "loss": 1.0, "steps": 60, "samples_per_second": 1.0, "seconds_left": 2.0}
+    for event in ({"event": "hello"}, {"event": "start", "step": 0, "steps": 60}, step | {"step": 58}):
+        watch._take(event)
+    assert "step 58 of 60" in watch.status_line()
+    watch._take({"event": "end", "step": 58})
+    watch._set("running")
+    for event in ({"event": "hello"}, {"event": "preparing", "what": "text to tokens"}):
+        watch._take(event)
+    assert watch.status_line() == "Training · Text to tokens"
+    watch._take({"event": "start", "step": 58, "steps": 60})
+    assert watch.status_line() == "Training · getting ready"
+    watch._take(step | {"step": 59})
+    assert "step 59 of 60" in watch.status_line()
+
+
 def test_a_run_is_begun_watched_and_found_again(
     qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
