@@ -268,7 +268,8 @@ class ModelsWorkspace(Workspace):
         bundle = self.bundle
         if bundle is None or is_shipped(bundle):
             return
-        details = "The model counts as another one then: what it made before cannot be made again to the same pixels."
+        same = "pixels" if bundle.manifest.modality == "image" else "words"
+        details = f"The model counts as another one then: what it made before cannot be made again to the same {same}."
         title = await dialogs.ask_text(
             self, "New title of the model", bundle.manifest.title, yes="Rename", details=details
         )

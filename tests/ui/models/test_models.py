@@ -306,7 +306,15 @@ class TestComingAndGoing:
     def test_rename(
         self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        answer(monkeypatch, "ask_text", "Flags, 8 × 8", "Storybook")
+        left, told = ["Flags, 8 × 8", "Storybook", None], list[str]()
+        text_bundle(folders, "tales")
+        studio.models.load()
+
+        async def ask_text(*_: Any, details: str, **__: Any) -> str | None:
+            told.append(details.split()[-1])
+            return left.pop(0)
+
+        monkeypatch.setattr(dialogs, "ask_text", ask_text)
 
         async def steps() -> None:
             models.list.choose("own")
@@ -316,6 +324,10 @@ class TestComingAndGoing:
             models._actions["rename"].trigger()
             await until(lambda: studio.told("models"))
             assert "storybook is already there" in studio.told("models")[0]
+            models.list.choose("tales")
+            models._actions["rename"].trigger()
+            await until(lambda: len(told) == 3)
+            assert told == ["pixels.", "pixels.", "words."]
 
         self.run(qrun, steps)
         assert Bundle.open(folders / "flags-8-8").name == "flags-8-8" and not (folders / "own").exists()
