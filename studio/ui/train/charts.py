@@ -26,6 +26,8 @@ OVER = 14
 """Pixels that the last number below a plot may reach over its edge."""
 LOW = 100
 """Pixels of height below which a plot has two numbers at its left: pyqtgraph's three would touch."""
+APART = 8
+"""Pixels between two numbers below a plot, at least."""
 MARK_WIDTH = 60
 """Pixels that a number below a plot has."""
 
@@ -57,10 +59,13 @@ class Charts(QWidget):
 
 
 def marks(first: float, last: float, most: int) -> list[float]:
-    """Round numbers from one step to another, at most so many."""
-    distances = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
-    distance = next(distance for distance in distances if (last - first) // distance < most)
-    return [distance * n for n in range(math.ceil(first / distance), int(last // distance) + 1)]
+    """Round numbers from one step to another, at most so many, and one at least."""
+    found: list[float] = [last]
+    for distance in (factor * 10**power for power in range(12) for factor in (1, 2, 5)):
+        before, found = found, [distance * n for n in range(math.ceil(first / distance), int(last // distance) + 1)]
+        if len(found) <= most:
+            return found or before[-1:]
+    return found[-1:]
 
 
 class Plot(QWidget):
@@ -93,6 +98,7 @@ class Plot(QWidget):
             axis.enableAutoSIPrefix(False)
         self._axes["left"].setGrid(40)
         self._axes["bottom"].setStyle(hideOverlappingLabels=OVER)  # or the ends of a young run have no number
+        self._box.sigResized.connect(self._mark)  # the numbers at its left take what they need once they are drawn
         self.curves = {name: pg.PlotCurveItem(antialias=True) for name in names}
         for curve in self.curves.values():
             self._box.addItem(curve)
@@ -117,12 +123,17 @@ class Plot(QWidget):
         for axis in self._axes.values():  # numbers without a curve would be noise
             axis.setVisible(any(series[name].count for name in self.curves))
 
-    def _mark(self) -> None:
+    def _mark(self, *_: object) -> None:
         """Numbers for the room there is: pyqtgraph's own touch where the plots are small."""
         if self._ends is None:
             return
-        most = max(2, self._view.width() // MARK_WIDTH)
-        self._axes["bottom"].setTicks([[(mark, f"{mark:.0f}") for mark in marks(*self._ends, most)]])
+        first, last = self._ends
+        found = marks(first, last, max(2, self._view.width() // MARK_WIDTH))
+        step = self._box.width() / max(1, last - first) / (1 + 2 * self._box.suggestPadding(0))
+        width = self.fontMetrics().horizontalAdvance(f"{last:.0f}") + APART
+        if len(found) > 1 and step * (found[1] - found[0]) < width:
+            found = found[-1:]
+        self._axes["bottom"].setTicks([[(mark, f"{mark:.0f}") for mark in found]])
         left, height = self._axes["left"], self._view.height()
         drawn = [curve.getData()[1] for curve in self.curves.values()]
         values = np.concatenate([values for values in drawn if values is not None])

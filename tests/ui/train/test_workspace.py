@@ -600,6 +600,29 @@ def test_numbers_and_titles_of_small_curves_can_be_read(qtbot: Any, width: int, 
         assert rows and all(above[1] <= below[0] for above, below in pairwise(rows)), title.whole()
 
 
+@pytest.mark.parametrize(("first", "last"), [(1, 41), (20, 40), (500, 1000), (1, 2500)])
+@pytest.mark.parametrize("width", [230, 260, 320, 500, 900])
+def test_numbers_below_curves_stand_apart(qtbot: Any, width: int, first: int, last: int) -> None:
+    names = ("loss", "held_out", "bound", "gradient_norm", "learning_rate", "samples_per_second")
+    series = {name: Series() for name in names}
+    for step in (first, last):
+        for name in names:
+            series[name].add(step, 0.5 / step)
+    charts = Charts()
+    qtbot.addWidget(charts)
+    charts.resize(width, 300)
+    charts.show()
+    charts.draw(series)
+    charts.grab()
+    for plot in charts.plots:
+        image = QImage(width, 300, QImage.Format.Format_RGB32)
+        with QPainter(image) as painter:
+            specs = plot._axes["bottom"].generateDrawSpecs(painter)
+        assert specs is not None and specs[2]
+        columns = sorted((rect.left(), rect.right()) for rect, *_ in specs[2])
+        assert all(before[1] + 4 <= behind[0] for before, behind in pairwise(columns)), plot._title.whole()
+
+
 def test_thumbnails_are_found_under_the_pointer(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
