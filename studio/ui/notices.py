@@ -147,7 +147,8 @@ class NoticeBar(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.covers.emit(self.height())
+        if self.isVisible():
+            self.covers.emit(self.height())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
