@@ -265,6 +265,17 @@ class TestDeleting:
         library.tidy()
         assert files(library) == set()
 
+    def test_an_original_that_is_wanted_again_is_not_swept(
+        self, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        picture = Picture(np.zeros((12, 12, 3), dtype=np.uint8))
+        name = library._keep_input(picture)
+        later = time.time() + 7200
+        monkeypatch.setattr("studio.library.store.time.time", lambda: later)
+        assert library._keep_input(picture) == name
+        library.tidy()  # as another process may, before the item is entered
+        assert (library.folder / name).exists()
+
 
 class TestExporting:
     @pytest.fixture

@@ -133,8 +133,8 @@ class Library:
         digest = hashlib.sha256(f"{picture.size}".encode() + np.ascontiguousarray(picture.stored).tobytes())
         digest.update(b"" if picture.alpha is None else np.ascontiguousarray(picture.alpha).tobytes())
         name = f"inputs/{digest.hexdigest()[:40]}.png"
+        self._announce(name)  # what is there may be about to be swept
         if not (self.folder / name).exists():
-            self._announce(name)
             write_atomic(self.folder / name, png_bytes(picture))
         return name
 
