@@ -385,6 +385,7 @@ class TestTrouble:
         library.delete(keys)
         library.purge(keys)
         assert victim.read_text() == "mine"
+        library.close()
 
     def test_a_locked_library_is_said(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("studio.library.database.BUSY_SECONDS", 0.05)
