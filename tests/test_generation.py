@@ -236,8 +236,8 @@ class TestRequest:
             ({"mask": mask.astype(np.uint8)}, "uint8"),
             ({"planes": [9]}, r"places 0 … 3, not \[9\]"),
             ({"planes": [-1]}, "places 0 … 3"),
-            ({"planes": bits.T}, r"unsigned of the shape \(20, 24\)"),
-            ({"planes": bits.astype(np.int64)}, "int64"),
+            ({"planes": bits.T}, r"integers of the shape \(20, 24\)"),
+            ({"planes": bits / 2}, "float64"),
             ({"frame": WorkingFrame(100, 0, GRID)}, "beside the picture"),
             ({"frame": WorkingFrame(0, 0, -1)}, "beside the picture"),
         ):

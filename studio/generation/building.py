@@ -80,9 +80,9 @@ def _check_arrays(
         got = f"{mask.dtype} of the shape {mask.shape}"
         raise StudioError(f"The mask of this picture is bool of the shape {picture.shape[:2]}, not {got}.")
     if isinstance(planes, np.ndarray):
-        if planes.dtype.kind != "u" or planes.shape != mask.shape:
+        if planes.dtype.kind not in "iu" or planes.shape != mask.shape:
             got = f"{planes.dtype} of the shape {planes.shape}"
-            raise StudioError(f"Digits for each pixel are unsigned of the shape {mask.shape}, not {got}.")
+            raise StudioError(f"Digits for each pixel are integers of the shape {mask.shape}, not {got}.")
     elif not set(planes or ()) <= set(range(length)):
         raise StudioError(f"The model's digits have the places 0 … {length - 1}, not {list(planes or ())}.")
 
