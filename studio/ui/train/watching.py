@@ -203,7 +203,7 @@ class Watch(QObject):
 
     def _leave_nothing(self, folder: Path) -> None:
         """Of a new run that was refused before it began; why is told already."""
-        if self._new and self.state == "failed" and not self.start:
+        if self._new and self.state == "failed" and not self.start and not (folder / run_folder.CHECKPOINT).exists():
             shutil.rmtree(folder, ignore_errors=True)
             self.refused.emit()
 
