@@ -15,3 +15,13 @@ class OutOfMemory(StudioError):
 
 class Stopped(Exception):
     """The user stopped what was running: nothing went wrong, and there is nothing to show."""
+
+
+def digits(value: float) -> str:
+    """A number as a refusal tells it: a whole one in all its digits, as it is typed."""
+    if abs(value) < 1e21 and value == int(value):
+        return f"{int(value):,}"
+    try:
+        return f"{value:g}"
+    except OverflowError:  # a whole number beyond all floats
+        return "a number of more than 300 digits"

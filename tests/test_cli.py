@@ -229,6 +229,7 @@ def assert_refused(answer: tuple[int, str, str], what: str) -> None:
         ((*FILL, "--timeline", "t.avi"), ".webp"),
         ((*FILL, "--steps", 0), "steps must be at least 1, not 0."),
         ((*FILL, "--steps", 10**6), "steps must be at most 100,000, not 1,000,000."),
+        ((*FILL, "--steps", 10**400), "steps must be at most 100,000, not a number of more than 300 digits."),
         ((*FILL, "--steps", "many"), "invalid int value"),
         ((*FILL, "--granularity", 3), "not trained for granularity 3: use one of 1, 4"),
         ((*FILL, "--policy", "best"), "policy"),

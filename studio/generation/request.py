@@ -1,7 +1,6 @@
 """GenerationRequest: all that a result depends on, frozen, comparable and storable."""
 
 import base64
-import math
 import zlib
 from functools import lru_cache
 from typing import Annotated, Literal, TypedDict
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from studio.errors import StudioError
+from studio.errors import StudioError, digits
 from studio.media.frames import WorkingFrame
 from studio.prime.policies import NO_CORRECTOR
 from studio.prime.schedules import NO_WARP, Triple
@@ -197,16 +196,11 @@ def first_problem(error: ValidationError) -> str:
     """The first thing that is wrong, as "field must be what, not value"."""
     first = error.errors(include_url=False)[0]
     place, what = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-    got = f", not {_digits(first['input']):.40}" if isinstance(first["input"], int | float) else ""
+    got = f", not {digits(first['input']):.40}" if isinstance(first["input"], int | float) else ""
     if words := _LIMITS.get(first["type"]):
         limit = first.get("ctx", {}).get(words[1])
-        return f"{place} must be {words[0]}{'' if limit is None else f' {_digits(limit)}'}{got}"
+        return f"{place} must be {words[0]}{'' if limit is None else f' {digits(limit)}'}{got}"
     return f"{place}: {what[:1].lower()}{what[1:]}{got}" if place else what
-
-
-def _digits(value: float) -> str:
-    """Whole numbers in all their digits, as they are typed."""
-    return f"{int(value):,}" if math.isfinite(value) and value == int(value) else repr(value)
 
 
 def inside(frame: WorkingFrame, width: int, height: int) -> tuple[slice, slice]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from studio.datasets.pictures import FITS
+from studio.errors import digits
 from studio.files import is_utf8
 from studio.prime.drawing import DRAWS
 from studio.prime.policies import NO_CORRECTOR, POLICIES
@@ -112,11 +113,6 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and len(text) <= 64
 
 
-def _digits(value: float) -> str:
-    """Whole numbers in all their digits, as they are typed."""
-    return f"{int(value):,}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:g}"
-
-
 def _types(node: Any, prefix: str) -> Iterator[Problem]:
     for field in dataclasses.fields(node):
         value, name = getattr(node, field.name), prefix + field.name
@@ -156,7 +152,7 @@ def _values(node: Any, prefix: str) -> Iterator[Problem]:
             yield name, f"must be one of {', '.join(map(str, _CHOICES[name]))}, not {value!r}"
         elif name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:
             low, high = _RANGES[name]
-            yield name, f"must lie between {_digits(low)} and {_digits(high)}, not be {_digits(value)}"
+            yield name, f"must lie between {digits(low)} and {digits(high)}, not be {digits(value)}"
         elif name in _LISTS and not _within(value, _LISTS[name]):
             wanted = ", ".join(f"{low:g} to {high:g}" for low, high in _LISTS[name])
             yield name, f"must be {len(_LISTS[name])} numbers, {wanted}, not {list(value)}"
