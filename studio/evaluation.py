@@ -40,9 +40,10 @@ BATCH = 8
 # larger than the memory.
 _NO_ARRAYS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TypeError, MemoryError)
 
-# Dark to light in steps that grey keeps apart: black, violet, red, orange, pale yellow.
 NO_TEXTS = (*SUFFIXES, ".npz", ".npy", ".parquet", ".zip", ".primebundle", ".onnx", ".pdf", ".docx")
 """Endings of what is no text, whatever is in it."""
+
+# Dark to light in steps that grey keeps apart: black, violet, red, orange, pale yellow.
 _HEAT = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]])
 
 

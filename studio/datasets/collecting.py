@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.datasets.pictures import FITS, check_source, fit, pictures
+from studio.datasets.pictures import FITS, fit, pictures
 from studio.datasets.store import Dataset, DatasetWriter, is_dataset
 from studio.datasets.texts import columns, texts
 from studio.errors import StudioError
@@ -89,7 +89,6 @@ def collect_texts(
 
     What cannot be read is listed and left out, as is what is empty (tiny). StudioError where nothing is usable.
     """
-    check_source(source)
     writer = DatasetWriter(folder, "texts", {"source": str(source)} | _column_facts(source, column, "texts"))
     tell = _Throttle(on_progress, writer)
     try:

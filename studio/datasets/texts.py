@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.datasets.parquet import parquet_columns, parquet_values
-from studio.datasets.pictures import walk
+from studio.datasets.pictures import check_source, walk
 from studio.errors import StudioError
 
 Item = tuple[str, Callable[[], str]]
@@ -36,8 +36,7 @@ def texts(path: Path, column: str = "") -> Iterator[Item]:
     Plain texts come in blocks of lines, rows of tables each by itself. StudioError for what cannot be read at all; a
     single bad piece fails when it is read.
     """
-    if not path.exists():
-        raise StudioError(f"There is no data at {path}: check the path.")
+    check_source(path)
     if path.is_dir():
         return _folder(path, column)
     return _file(path, path.name, column)

@@ -34,12 +34,12 @@ def picture_request(
     mask: NDArray[np.bool_],
     *,
     frame: WorkingFrame | None = None,
-    planes: Sequence[int] | NDArray[np.unsignedinteger] | None = None,
+    planes: Sequence[int] | NDArray[np.integer] | None = None,
     seeds: Sequence[int] = (0,),
     **options: Unpack[Options],
 ) -> GenerationRequest:
     """Fill the masked part, bool (H, W), of a picture, uint8 (H, W, 3); the frame is the square around the mask
-    unless given, `planes` the digit places to fill (all), or for each pixel, unsigned (H, W), which: bit j for place j.
+    unless given, `planes` the digit places to fill (all), or for each pixel, integers (H, W), which: bit j for place j.
     StudioError for what the model cannot do."""
     tokenizer = picture_tokenizer(bundle)
     _check_arrays(picture, mask, planes, bundle.subtokens.length)
@@ -70,7 +70,7 @@ def picture_request(
 
 
 def _check_arrays(
-    picture: NDArray, mask: NDArray, planes: Sequence[int] | NDArray[np.unsignedinteger] | None, length: int
+    picture: NDArray, mask: NDArray, planes: Sequence[int] | NDArray[np.integer] | None, length: int
 ) -> None:
     """StudioError where they are not what `picture_request` takes."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
