@@ -3,14 +3,15 @@
 import html
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtCore import QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio.media.gapped import Gap, reading
 from studio.media.words import Word, differences
 from studio.ui import theme
 from studio.ui.fonts import font
+from studio.ui.runs import Kept
 from studio.ui.text.filling import Filling
 from studio.ui.text.jobs import Job
 from studio.ui.theme import color
@@ -24,6 +25,7 @@ AROUND = 36
 """Characters of given text shown on each side of a gap."""
 WIDTH = 250
 HEIGHT = 152
+SPACING, EDGE = 8, 12
 
 
 class Card(QFrame):
@@ -34,7 +36,9 @@ class Card(QFrame):
     def __init__(self, job: Job, draft: int, title: str):
         super().__init__()
         self.job, self.draft = job, draft
-        self.setProperty("surface", "card")
+        self.stale = True
+        """Whether its text is to be written anew once it is in sight."""
+        self.selected = False
         self.setFixedWidth(WIDTH)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -58,22 +62,28 @@ class Card(QFrame):
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.text.setProperty("transparent", True)
         area.setWidget(self.text)
-        area.setStyleSheet("QScrollArea, QScrollArea > QWidget > QWidget { background: transparent; }")
         column.addWidget(area, 1)
 
-    def show_as(self, text: str, detail: str, selected: bool) -> None:
-        if text != self.text.text():
-            self.text.setText(text)
+    def tell(self, detail: str, selected: bool) -> None:
+        """What its head says; selected: whether this draft is in the text."""
+        self.selected = selected
         self.detail.setText(detail)
-        name = f"{self._name}{', in the text' if selected else ''}"
-        if self.accessibleName() != name:
-            self.setAccessibleName(name)
-            border = f"2px solid {color('focus').name()}" if selected else f"1px solid {color('border').name()}"
-            self.setStyleSheet(
-                f"Card {{ border: {border}; border-radius: 8px; background: {color('raised').name()}; }}"
-            )
-            self.title.setText(f"{self._name} ✓" if selected else self._name)
+        self.title.setText(f"{self._name} ✓" if selected else self._name)
+        self.setAccessibleName(f"{self._name}, in the text" if selected else self._name)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        # Not by a style sheet of its own: with many drafts, each change of it would cost the window a second.
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        marked = self.hasFocus() or self.selected
+        wide = 2 if marked else 1
+        painter.setPen(QPen(color("focus" if self.hasFocus() else "accent" if self.selected else "border"), wide))
+        painter.setBrush(color("raised"))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(wide / 2, wide / 2, -wide / 2, -wide / 2), 8, 8)
+        painter.end()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
@@ -102,8 +112,8 @@ class Cards(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName("Drafts side by side")
         self._row = QHBoxLayout()
-        self._row.setContentsMargins(12, 6, 12, 6)
-        self._row.setSpacing(8)
+        self._row.setContentsMargins(EDGE, 6, EDGE, 6)
+        self._row.setSpacing(SPACING)
         self._row.addStretch(1)
         inside = QWidget()
         inside.setLayout(self._row)
@@ -111,6 +121,7 @@ class Cards(QScrollArea):
         self._timer = QTimer(self, interval=LOOK_MS)
         self._timer.timeout.connect(self._look_at_next)
         self._next = 0
+        self.horizontalScrollBar().valueChanged.connect(self._write_seen)
         filling.listed.connect(self.rebuild)
         filling.document.edited.connect(self._check)
         filling.document.reworked.connect(self._check)
@@ -131,9 +142,6 @@ class Cards(QScrollArea):
             for card in self.cards:
                 card.chosen.connect(self.chosen)
                 self._row.insertWidget(self._row.count() - 1, card)
-        else:
-            for card in self.cards:
-                card.setAccessibleName("")  # drawn anew in the colours there are now
         self.setVisible(len(self.cards) > 1)
         self._look()
 
@@ -156,14 +164,15 @@ class Cards(QScrollArea):
             self._look()
 
     def _look(self) -> None:
-        filling = self._filling
         going = any(not card.job.run.over for card in self.cards)
         if going != self._timer.isActive():
-            self._timer.start(LOOK_MS // max(len(self.cards), 1)) if going else self._timer.stop()
-        filling.see_comparison()
+            self._timer.start(LOOK_MS // max(len(self._seen()), 1)) if going else self._timer.stop()
+        self._filling.see_comparison()
         if len(self.cards) > 1:
             for card in self.cards:
-                self._write(card)
+                self._tell(card)
+                card.stale = True
+            self._write_seen()
 
     def _look_at_next(self) -> None:
         if not any(not card.job.run.over for card in self.cards):
@@ -171,19 +180,46 @@ class Cards(QScrollArea):
         elif len(self.cards) > 1:
             self._filling.see_comparison()
             self._next = (self._next + 1) % len(self.cards)
-            self._write(self.cards[self._next])
+            self._tell(self.cards[self._next])
+            seen = self._seen()
+            self._write(seen[self._next % len(seen)])
+
+    def _seen(self) -> list[Card]:
+        """The cards in sight, of maybe very many."""
+        start, step = self.horizontalScrollBar().value() - EDGE, WIDTH + SPACING
+        return self.cards[max(start // step, 0) : max(start + self.viewport().width(), 0) // step + 1]
+
+    def _write_seen(self) -> None:
+        for card in self._seen():
+            if card.stale and len(self.cards) > 1:
+                self._write(card)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._write_seen()
+
+    def _frame(self, card: Card) -> Kept:
+        """The frame that is looked at, of the run that is looked at; of others the newest."""
+        frames, filling = card.job.run.frames, self._filling
+        return frames[min(filling.playhead.index, len(frames) - 1)] if card.job is filling.job else frames[-1]
+
+    def _tell(self, card: Card) -> None:
+        filling, kept = self._filling, self._frame(card)
+        detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
+        selected = card.job is filling.job and card.draft == filling.draft
+        if selected and not card.selected:
+            self.ensureWidgetVisible(card, EDGE, 0)
+        card.tell(detail, selected)
 
     def _write(self, card: Card) -> None:
-        filling, frames = self._filling, card.job.run.frames
-        # The frame that is looked at, of the run that is looked at; of others the newest.
-        kept = frames[min(filling.playhead.index, len(frames) - 1)] if card.job is filling.job else frames[-1]
+        kept = self._frame(card)
         words = card.job.words(kept, card.draft)
         # What still changes by the moment is not compared.
-        whole = card.job.run.over and kept is frames[-1]
-        differing = self._differing(card, words) if whole else {}
-        text = self._html(words, differing)
-        detail = f"{kept.calls} calls, {kept.seconds:.1f} s" if filling.comparison else ""
-        card.show_as(text, detail, card.job is filling.job and card.draft == filling.draft)
+        whole = card.job.run.over and kept is card.job.run.frames[-1]
+        text = self._html(words, self._differing(card, words) if whole else {})
+        if text != card.text.text():
+            card.text.setText(text)
+        card.stale = False
 
     def _differing(self, card: Card, words: dict[int, list[Word]]) -> dict[int, "Sequence[bool]"]:
         """For each gap which tokens of a draft differ from the one that is looked at."""

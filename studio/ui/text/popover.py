@@ -159,7 +159,7 @@ class Popover(QFrame):
             shown[(now + step) % len(shown)].setFocus()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             focus = self.focusWidget()
-            if isinstance(focus, QAbstractButton):
+            if isinstance(focus, QAbstractButton) and focus.isVisible():  # else no words have come yet
                 focus.click()
         else:
             super().keyPressEvent(event)

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
@@ -59,8 +60,7 @@ class TextWorkspace(Workspace):
         super().__init__(studio)
         self._groups: list[list[int]] = []
         self.document = TextDocument(self)
-        self.file: Path | None = None
-        """Where the open text was read from, or saved to."""
+        self._files: WeakKeyDictionary[GappedText, Path] = WeakKeyDictionary()
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.filling = Filling(studio, self.document, self.settings, self.playhead, self)
         self.transport = Transport(self.playhead, self)
@@ -148,7 +148,7 @@ class TextWorkspace(Workspace):
         for signal in (*changes, self.settings.changed, self.playhead.state_changed):
             signal.connect(self._touched)
         document.reset.connect(filling.come_back)
-        document.reset.connect(self._shown_anew)
+        document.reset.connect(self._refresh)
         self.settings.changed.connect(self._take_model)
         filling.changed.connect(self._show_frame)
         filling.listed.connect(self._refresh)
@@ -160,9 +160,15 @@ class TextWorkspace(Workspace):
         self.judging.grown.connect(editor.forget_marks)
         self.judging.progress.connect(self._show_judging)
 
-    def _shown_anew(self) -> None:
-        self.file = None
-        self._refresh()
+    @property
+    def file(self) -> Path | None:
+        """Where the open text was read from, or saved to; undo that leads back to a text leads back to its file."""
+        return self._files.get(self.document.text)
+
+    @file.setter
+    def file(self, path: Path | None) -> None:
+        if path is not None:
+            self._files[self.document.text] = path
 
     def activated(self) -> None:
         """The writer can go on at once; the network is loaded meanwhile."""

@@ -378,6 +378,11 @@ def test_other_words_are_offered_and_taken(with_window: Any) -> None:
         text.undo_stack.undo()  # pyright: ignore[reportOptionalMemberAccess]
         fill = text.document.text.gaps[0].fill
         assert fill is not None and fill.words[0] != other.word
+        # Return while the next ones are still looked for, at a place where no word stands yet, takes none.
+        popover.ask(1, 1, QRect(100, 100, 40, 20), pinned=False, settled=False)
+        QTest.keyClick(popover, Qt.Key.Key_Return)
+        assert popover.isVisible() and text.document.text.gaps[0].fill == fill
+        popover.hide()
 
     with_window(test)
 
@@ -424,6 +429,22 @@ def test_drafts_stand_side_by_side_and_one_is_accepted(with_window: Any) -> None
         assert text.cards.isVisible() and len(text.cards.cards) == 3
         text.undo_stack.setIndex(0)  # pyright: ignore[reportOptionalMemberAccess]
         assert text.document.text.gaps == [Gap(1, 8)]
+
+    with_window(test)
+
+
+def test_of_many_drafts_those_in_sight_are_written(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        window.resize(1000, 700)
+        text = opened(window, "They ", Gap(1, 3), ".")
+        text.settings.set(variations=24, steps=2)
+        await generated(text)
+        cards = text.cards.cards
+        assert len(cards) == 24 and cards[0].text.text() and not cards[0].stale and cards[23].stale
+        text.filling.look_at(cards[23].job, 23)
+        bar = text.cards.horizontalScrollBar()
+        assert bar.value() == bar.maximum() and cards[23].text.text() and not cards[23].stale and cards[5].stale
+        assert [card.accessibleName() for card in cards if card.selected] == ["Draft 24, in the text"]
 
     with_window(test)
 
@@ -887,7 +908,11 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
         (tmp_path / "b.txt").write_text("The [[king]]", encoding="utf-8")
         await text.open_text(tmp_path / "b.txt")
         assert not notices(window)
-        await asyncio.sleep(0)
+        assert text.file == tmp_path / "b.txt"
+        text.undo_stack.setIndex(1)  # pyright: ignore[reportOptionalMemberAccess]
+        assert text.document.text.pieces == (STORY,) and text.file == tmp_path / "a.txt"
+        text.undo_stack.undo()  # pyright: ignore[reportOptionalMemberAccess]
+        assert text.file is None
 
     with_window(test)
 
