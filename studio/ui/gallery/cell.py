@@ -42,6 +42,8 @@ def draw_sharp(painter: QPainter, image: QImage, area: QRect) -> QRectF:
     left = round((area.x() + (area.width() - size[0]) / 2) * ratio) / ratio
     top = round((area.y() + (area.height() - size[1]) / 2) * ratio) / ratio
     target = QRectF(left, top, *size)
+    if image.hasAlphaChannel():
+        painter.fillRect(target, Qt.GlobalColor.white)  # as what was made of it, and its thumbnail
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not sharp)
     painter.drawImage(target, image)
     return target

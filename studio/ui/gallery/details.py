@@ -32,12 +32,14 @@ _MOST_RELATIVES = 6
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """All that the pane shows of an item, read beforehand. relatives: (item, thumbnail) before and after it."""
+    """All that the pane shows of an item, read beforehand. problem: why there is no picture or text of it; "" where
+    there is. parents, children: (item, thumbnail) of what it came from and what came from it."""
 
     item: Item
     request: GenerationRequest
     image: QImage | None
     text: str
+    problem: str = ""
     parents: Sequence[tuple[Item, QImage | None]] = ()
     children: Sequence[tuple[Item, QImage | None]] = ()
 
@@ -103,6 +105,10 @@ class Details(QScrollArea):
         self.text.setReadOnly(True)
         self.text.setAccessibleName("Text")
         self.text.document().documentLayout().documentSizeChanged.connect(self._fit_text)
+        self.problem = QLabel()
+        self.problem.setProperty("role", "danger")
+        self.problem.setTextFormat(Qt.TextFormat.PlainText)
+        self.problem.setWordWrap(True)
         self._build_head(actions)
         self.made = QFormLayout()
         self.made.setHorizontalSpacing(16)
@@ -115,7 +121,7 @@ class Details(QScrollArea):
         parts = QVBoxLayout(self.parts)
         parts.setContentsMargins(0, 0, 0, 0)
         parts.setSpacing(12)
-        for piece in (self.preview, self.text, self.title):
+        for piece in (self.preview, self.text, self.problem, self.title):
             parts.addWidget(piece)
         parts.addLayout(self.buttons)
         self.tags_heading = _heading("Tags")
@@ -219,7 +225,9 @@ class Details(QScrollArea):
         item = shown.item
         self._show_only(self.parts)
         self.preview.set_image(shown.image)
-        self.text.setVisible(item.kind == "text")
+        self.text.setVisible(item.kind == "text" and not shown.problem)
+        self.problem.setVisible(bool(shown.problem))
+        self.problem.setText(shown.problem)
         if item.kind == "text" and (other or self.text.toPlainText() != shown.text):
             self.text.setPlainText(shown.text)
             self._mark_text()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage, QImageReader
 
 from studio.errors import StudioError
@@ -23,14 +23,16 @@ def describe(library: Library, key: int) -> Shown | None:
         return None
     item = items[0]
     parents, children = library.relatives(item)
-    return Shown(
-        item,
-        library.request(key),
-        _large(item) if item.kind == "picture" else None,
-        library.text(item) if item.kind == "text" else "",
-        _with_thumbnails(library, parents),
-        _with_thumbnails(library, children),
-    )
+    image, text, problem = None, "", ""
+    try:
+        if item.kind == "picture":
+            image = _large(item)
+        else:
+            text = library.text(item)
+    except StudioError as error:
+        problem = str(error)
+    relatives = _with_thumbnails(library, parents), _with_thumbnails(library, children)
+    return Shown(item, library.request(key), image, text, problem, *relatives)
 
 
 def _large(item: Item) -> QImage:
@@ -38,7 +40,8 @@ def _large(item: Item) -> QImage:
     reader = QImageReader(str(item.file))
     size = reader.size()
     if max(size.width(), size.height()) > LARGE:
-        reader.setScaledSize(size.scaled(LARGE, LARGE, Qt.AspectRatioMode.KeepAspectRatio))
+        reduced = size.scaled(LARGE, LARGE, Qt.AspectRatioMode.KeepAspectRatio)
+        reader.setScaledSize(reduced.expandedTo(QSize(1, 1)))  # else nothing is left of a line of pixels
     image = reader.read()
     if image.isNull():
         raise StudioError(f"{item.file} is gone or damaged: delete this item from the gallery.")

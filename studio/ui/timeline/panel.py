@@ -1,10 +1,8 @@
 """The timeline: every step of the run can be looked at again, and gone on from."""
 
 import math
-import threading
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -26,6 +24,7 @@ from studio.ui import theme
 from studio.ui.icons import icon
 from studio.ui.runs import Run
 from studio.ui.timeline.curves import Curves
+from studio.ui.timeline.loading import load
 from studio.ui.timeline.scrubber import Scrubber
 from studio.ui.timeline.transport import Transport
 from studio.ui.timeline.words import counter
@@ -69,7 +68,7 @@ class TimelinePanel(QWidget):
         self.chart: Chart | None = None
         self._kept: WeakKeyDictionary[Run, Curves] = WeakKeyDictionary()
         self._curves: Curves | None = None
-        self._loader: threading.Thread | None = None
+        self._loading = load()
         self._drawn = 0.0
         self._branch_problem = ""
         self.setAccessibleName("Timeline")
@@ -203,12 +202,9 @@ class TimelinePanel(QWidget):
         self.close_down()
 
     def _load_chart(self) -> None:
-        """Begin to load, and when that is done make the chart."""
-        self._warm.setInterval(30)
-        if self._loader is None:
-            self._loader = threading.Thread(target=import_module, args=("studio.ui.timeline.chart",), daemon=True)
-            self._loader.start()
-        if self._loader.is_alive():
+        """Go on loading, and when that is done make the chart."""
+        self._warm.setInterval(20)
+        if next(self._loading, "done") != "done":
             return
         self._warm.stop()
         from studio.ui.timeline.chart import Chart

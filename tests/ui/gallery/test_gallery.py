@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QAccessible, QGuiApplication, QImage
 from PySide6.QtTest import QTest
@@ -436,16 +437,37 @@ class TestDoing:
 
         self.run(gallery, qrun, steps)
 
-    def test_a_file_that_is_gone_is_said(
-        self, gallery: GalleryWorkspace, studio: FakeStudio, items: list[Item], qrun: Any
-    ) -> None:
+    def test_a_file_that_is_gone_is_said(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
         async def steps() -> None:
             items[0].file.unlink()
-            gallery.grid.setCurrentIndex(gallery.model.index(3))
-            await until(lambda: studio.told("gallery"))
-            assert "is gone or damaged" in studio.told("gallery")[0]
+            await choose(gallery, 1)
+            await choose(gallery, 3)
+            details = gallery.details
+            assert details.shown is not None and details.shown.item.key == items[0].key
+            assert details.title.text() == items[0].title and "is gone or damaged" in details.problem.text()
+            assert details.problem.isVisibleTo(details) and not details.preview.isVisibleTo(details)
+            await choose(gallery, 1)
+            assert not details.problem.isVisibleTo(details)
 
         self.run(gallery, qrun, steps)
+
+    def test_a_line_of_pixels_is_shown(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
+        async def steps() -> None:
+            Image.new("RGB", (1, 5000), "red").save(items[0].file)
+            await choose(gallery, 3)
+            details = gallery.details
+            assert details.shown is not None and details.shown.image is not None
+            assert (details.shown.image.width(), details.shown.image.height()) == (1, 1280)
+
+        self.run(gallery, qrun, steps)
+
+    def test_transparency_is_shown_on_white(self, gallery: GalleryWorkspace) -> None:
+        image = QImage(4, 4, QImage.Format.Format_ARGB32)
+        image.fill(Qt.GlobalColor.transparent)
+        preview = gallery.details.preview
+        preview.set_image(image)
+        shown = preview.grab().toImage()
+        assert shown.pixelColor(shown.width() // 2, shown.height() // 2).getRgb() == (255, 255, 255, 255)
 
     def test_the_session(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
         async def steps() -> None:
