@@ -167,11 +167,8 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
     window.show()
     await window.bring_back(fresh=options.safe)
     if crash.last:
-        studio.notices.show(
-            "Prime Studio ended unexpectedly last time; what was open is here again.",
-            kind="warning",
-            details=crash.last,
-        )
+        again = "; what was open is here again" if window.session.came_back else ""
+        studio.notices.show(f"Prime Studio ended unexpectedly last time{again}.", kind="warning", details=crash.last)
     if options.paths:
         window.open_paths(options.paths)
     # What is here now stays: going through all of it again, as the collector does now and then, takes 0.1 s.

@@ -15,7 +15,7 @@ from studio.ui.session_files import Loaded, SessionFiles, frozen
 from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
-    from studio.ui.notices import Notices
+    from studio.ui.notices import Notice, Notices
 
 DELAY_MS = 1500
 RETRY_MS = 15_000
@@ -61,7 +61,11 @@ class Session(QObject):
         self._workspaces = {workspace.name: workspace for workspace in workspaces}
         self._parts: dict[str, dict[str, Any]] = {}
         self._dirty: set[str] = set()
-        self._started = self._failing = False
+        self.came_back = False
+        """All of what was open is here again."""
+        self._started = False
+        self._failing: Notice | None = None
+        """What is told while the disk refuses."""
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="session")
         self._writing: Future[None] | None = None
         self._timer = QTimer(self)
@@ -116,6 +120,7 @@ class Session(QObject):
                 notices.append(f"What was open under {name} could not be restored; the log says why.")
         for text in notices:
             self._notices.show(text, kind="warning", place=PLACE)
+        self.came_back = bool(loaded.parts) and not notices
         front = self._parts.get(PLACE, {}).get("front")
         return front if isinstance(front, str) else None
 
@@ -149,19 +154,27 @@ class Session(QObject):
         self._writing = self._writer.submit(self._files.write, dict(self._parts))
         self._writing.add_done_callback(self._tell_main_thread)
 
+    async def save_all(self) -> StudioError | None:
+        """Save all that is open and wait for the disk; what it refused with, None where all is saved."""
+        if not self._started:
+            return None
+        self._timer.stop()
+        self._dirty.update(self._workspaces)  # what is too slight to be told, such as where one looks
+        self._snapshot()
+        loop, refused = asyncio.get_running_loop(), None
+        try:
+            await loop.run_in_executor(self._writer, self._files.write, dict(self._parts))
+        except StudioError as error:
+            refused = error
+        self._tell(refused)
+        return refused
+
     async def finish(self) -> None:
         """Save a last time, as a session that ended well, and end the thread."""
-        self._timer.stop()
-        loop = asyncio.get_running_loop()
         if self._started:
-            self._started = False
-            self._dirty.update(self._workspaces)  # what is too slight to be told, such as where one looks
-            self._snapshot()
-            try:
-                await loop.run_in_executor(self._writer, self._files.write, dict(self._parts))
-            except StudioError as error:
-                log.warning("the session was not saved: %s", error)
-            await loop.run_in_executor(self._writer, self._files.restored)
+            if refused := await self.save_all():
+                log.warning("the session was not saved: %s", refused)
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._files.restored)
         self.close()
 
     def close(self) -> None:
@@ -190,15 +203,21 @@ class Session(QObject):
     def _on_written(self, done: "Future[None]") -> None:
         self._writing = None
         error = done.exception()
-        if error is None:
-            self._failing = False
-            self.saved.emit()
-        elif isinstance(error, StudioError):
-            self._dirty.update(self._workspaces)  # nothing of it is on disk
-            if not self._failing:
-                self._notices.show(f"Your work cannot be saved: {error}", kind="error", place=PLACE)
-            self._failing = True
-        else:
+        if error is not None and not isinstance(error, StudioError):
             raise error
+        self._tell(error)
+
+    def _tell(self, refused: StudioError | None) -> None:
+        """Say that the disk refuses, once, until it takes the session again."""
+        if refused is not None:
+            self._dirty.update(self._workspaces)  # nothing of it is on disk
+            if self._failing is None:
+                text = f"Your work cannot be saved: {refused}"
+                self._failing = self._notices.show(text, kind="error", place=PLACE)
+        else:
+            if self._failing is not None:
+                self._notices.dismiss(self._failing)
+                self._failing = None
+            self.saved.emit()
         if self._dirty and self._started:
             self._mark(next(iter(self._dirty)))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio.errors import StudioError
-from studio.files import write_atomic
+from studio.files import cannot_write, write_atomic
 
 VERSION = 1
 MAX_JSON = 64 << 20
@@ -80,6 +80,12 @@ class SessionFiles:
 
     def write(self, parts: dict[str, dict[str, Value]]) -> None:
         """Put `parts` (from `frozen`) in the place of the session before. StudioError where the disk refuses."""
+        try:
+            self._write(parts)
+        except OSError as error:  # of what is only looked at, such as in a folder that may not be read
+            raise cannot_write(self._current, error.strerror) from error
+
+    def _write(self, parts: dict[str, dict[str, Value]]) -> None:
         used: dict[str, int] = {}
         content = {"version": VERSION, "parts": self._encode(parts, used), "files": used}
         if content == self._content and self._current.exists():

@@ -220,12 +220,22 @@ class Window(QMainWindow):
 
     async def _ask_and_leave(self) -> None:
         try:
+            # First: who stays after all has not yet had a training stopped for it.
+            if not await self._may_lose_the_session():
+                return
             for workspace in self.workspaces:
                 if not await workspace.may_leave():
                     return
             self.leave()
         finally:
             self._closing = self.left.is_set()
+
+    async def _may_lose_the_session(self) -> bool:
+        refused = await self.session.save_all()
+        if refused is None:
+            return True
+        question = "What is open could not be saved; leave anyway?"
+        return await dialogs.confirm(self, question, "Leave", "Stay here", details=str(refused), danger=True)
 
     async def close_down(self) -> None:
         """Save and stop everything that the window owns."""

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.ui.session_files import SessionFiles
 from studio.ui.theme import DARK, LIGHT
 
 LONGEST = 60
@@ -111,11 +112,20 @@ def test_a_second_start_hands_over_its_files_and_sigterm_saves(children: Any, tm
 
 
 def test_a_crash_is_told_at_the_next_start(children: Any) -> None:
-    child = children("wait")
+    child = children("paint")
     child.line()
     assert child.end(signal.SIGABRT)[0] == -signal.SIGABRT
-    assert any("ended unexpectedly" in text for text in told(children)["notices"])
+    assert told(children)["notices"] == ["Prime Studio ended unexpectedly last time; what was open is here again."]
     assert told(children)["notices"] == []
+
+
+def test_what_was_left_out_after_a_crash_is_not_said_to_be_here(children: Any, own_home: Path) -> None:
+    child = children("paint")
+    child.line()
+    assert child.end(signal.SIGABRT)[0] == -signal.SIGABRT
+    SessionFiles(own_home / "studio" / "session").begin_restoring()  # as if that had been when it crashed
+    left_out, ended = told(children)["notices"]
+    assert "it was left out" in left_out and ended == "Prime Studio ended unexpectedly last time."
 
 
 def test_it_starts_where_no_log_can_be_kept(children: Any, own_home: Path) -> None:

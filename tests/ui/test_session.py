@@ -269,9 +269,13 @@ class Place(QObject):
 class Told(list[str]):
     on_action: Any = None
 
-    def show(self, text: str, *, on_action: Any = None, **_: Any) -> None:
+    def show(self, text: str, *, on_action: Any = None, **_: Any) -> str:
         self.append(text)
         self.on_action = on_action
+        return text
+
+    def dismiss(self, notice: str) -> None:
+        self.remove(notice)
 
 
 class TestSession:
@@ -402,10 +406,47 @@ class TestSession:
         image.number = 6
         with qtbot.waitSignal(session.saved):
             session.save_now()
+        assert told == []
         session.close()
         again, image, _ = make()
         qrun(again.bring_back())
         assert image.number == 6
+
+    def test_what_the_disk_refuses_is_told_to_who_waits_for_it(
+        self, make: Any, qrun: Any, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session, *_ = make()
+
+        def unreadable(_: Path) -> bool:
+            raise PermissionError(13, "Permission denied")
+
+        async def main() -> None:
+            await session.bring_back()
+            assert await session.save_all() is None, "nothing is open yet"
+            session.start()
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "exists", unreadable)
+                assert "Permission denied" in str(await session.save_all()) and len(told) == 1
+                await session.save_all()
+            assert len(told) == 1
+            assert await session.save_all() is None and told == []
+
+        qrun(main())
+        assert (tmp_path / "session" / "session.json").exists()
+
+    def test_whether_all_of_it_is_here_again_is_known(self, make: Any, qrun: Any, told: Told, tmp_path: Path) -> None:
+        session, *_ = make()
+        qrun(session.bring_back())
+        assert not session.came_back
+        session.start()
+        qrun(session.finish())
+        again, *_ = make()
+        qrun(again.bring_back())
+        assert again.came_back and told == []
+        one, image, _ = make()
+        image.fault = StudioError("It is of no use.")
+        qrun(one.bring_back())
+        assert not one.came_back
 
     def test_one_that_was_left_out_can_be_restored_by_hand(
         self, make: Any, qrun: Any, told: Told, tmp_path: Path
@@ -419,6 +460,7 @@ class TestSession:
             assert await session.bring_back() is None
             session.start()
             assert image.number == 0 and len(told) == 1 and "left out" in told[0]
+            assert not session.came_back
             told.on_action()
             while image.number != 7:
                 await asyncio.sleep(0.01)

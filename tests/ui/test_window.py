@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QAbstractSpinBox,
     QApplication,
+    QDialog,
     QLabel,
     QLineEdit,
     QMenu,
@@ -44,6 +45,7 @@ from studio.ui.image import masking
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
+from studio.ui.session_files import SessionFiles
 from studio.ui.tour import Tour
 from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.window import Window
@@ -604,6 +606,76 @@ def test_a_question_before_leaving_that_fails_does_not_keep_the_window_open(
         window.close()
         await until(window.left.is_set)
 
+    with_window(test)
+
+
+def test_a_session_that_cannot_be_saved_is_asked_about_before_leaving(with_window: Any, logged: Any) -> None:
+    async def asked(window: Window) -> QDialog:
+        window.close()
+        await until(lambda: isinstance(QApplication.activeModalWidget(), QDialog))
+        question = QApplication.activeModalWidget()
+        assert isinstance(question, QDialog)
+        assert question.accessibleName() == "What is open could not be saved; leave anyway?"
+        assert any("Cannot write" in label.text() for label in question.findChildren(QLabel))
+        return question
+
+    def button(question: QDialog, text: str) -> QPushButton:
+        return next(button for button in question.findChildren(QPushButton) if button.text() == text)
+
+    async def test(window: Window) -> None:
+        session, notices = data_folder() / "session", window.studio.notices
+        await window.session.save_all()
+        shutil.rmtree(session)
+        session.touch()
+        button(await asked(window), "Stay here").click()
+        await until(lambda: not window._closing)
+        assert not window.left.is_set() and "Your work cannot be saved" in notices.at("window")[-1].text
+        session.unlink()
+        window.close()
+        await until(window.left.is_set)
+        assert not notices.at("window")
+        window.left.clear()
+        window._closing = False
+        shutil.rmtree(session)
+        session.touch()
+        button(await asked(window), "Leave").click()
+        await until(window.left.is_set)
+
+    with_window(test)
+    assert ["was not saved" in record.getMessage() for record in logged] == [True]
+    logged.clear()
+
+
+def test_a_window_that_is_ended_while_it_asks_about_its_session_ends(with_window: Any, logged: Any) -> None:
+    """As by SIGTERM."""
+
+    async def test(window: Window) -> None:
+        await window.session.save_all()
+        shutil.rmtree(data_folder() / "session")
+        (data_folder() / "session").touch()
+        window.close()
+        await until(lambda: QApplication.activeModalWidget() is not None)
+        window.leave()
+
+    with_window(test)
+    assert ["was not saved" in record.getMessage() for record in logged] == [True]
+    logged.clear()
+
+
+def test_a_session_that_was_left_out_is_restored_by_its_button(with_window: Any) -> None:
+    async def open_something(window: Window) -> None:
+        masking.clear_mask(image_of(window).document)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        (notice,) = window.studio.notices.at("window")
+        assert "left out" in notice.text and not image.document.mask_bounds().isEmpty()
+        next(each for each in window.findChildren(QPushButton) if each.text() == "Restore it now").click()
+        await until(lambda: image.document.mask_bounds().isEmpty())
+        assert not window.studio.notices.at("window")
+
+    with_window(open_something)
+    SessionFiles(data_folder() / "session").begin_restoring()  # and there it was killed
     with_window(test)
 
 
