@@ -151,9 +151,11 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
 
     loop = asyncio.get_running_loop()
     instance = Instance(data_folder())
+    heard = signal.signal(signal.SIGINT, signal.SIG_DFL)  # asyncio's is not heard while another window is waited for
     if not instance.claim(options.paths):
         print("prime-studio: it is running already; what you named is opened there.", file=sys.stderr)
         return 0
+    signal.signal(signal.SIGINT, heard)
     studio = Studio(application, lane, safe=options.safe)
     tasks.report_to(studio.notices)
     studio.models.load()
@@ -171,6 +173,7 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         studio.notices.show(f"Prime Studio ended unexpectedly last time{again}.", kind="warning", details=crash.last)
     if options.paths:
         window.open_paths(options.paths)
+    instance.answer()  # not before: what was open would take the place of what others want opened
     # What is here now stays: going through all of it again, as the collector does now and then, takes 0.1 s.
     gc.freeze()
     if options.ready:

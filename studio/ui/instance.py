@@ -12,7 +12,10 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from studio.errors import StudioError
 
-ANSWER_MS = 3000
+PATIENCE_S = 15.0
+"""The window that is there may just be coming up, on a machine that is busy: it answers when it is up."""
+NAMED_S = 3.0
+RETRY_S = 0.1
 _MAX_MESSAGE = 1 << 20
 
 
@@ -34,9 +37,9 @@ class Instance(QObject):
         self._pending: dict[QLocalSocket, bytes] = {}
 
     def claim(self, paths: Sequence[Path] = ()) -> bool:
-        """Whether this is the only one; then it listens for others, else `paths` are opened by the one that is there.
+        """Whether this is the only one; then others wait for its `answer`, else the one that is there opens `paths`.
 
-        StudioError where the folder cannot be written, and where the other one does not answer for 3 s.
+        StudioError where the folder cannot be written, and where the other one does not answer for 15 s.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -45,44 +48,60 @@ class Instance(QObject):
                 f"Cannot write to {self.folder}: {error.strerror}. Check its permissions, or name another folder in "
                 "PRIME_STUDIO_HOME."
             ) from error
-        if not self._lock.tryLock(0):
+        limit = time.monotonic() + PATIENCE_S
+        while not self._lock.tryLock(0):  # which takes the lock of one that has ended meanwhile
             if self._lock.error() != QLockFile.LockError.LockFailedError:
                 raise StudioError(
                     f"Cannot write to {self.folder}: check its permissions, and that the disk is not full."
                 )
-            if self._hand_over(paths):
+            if self._hand_over(paths, limit):
                 return False
-            if not self._free():
+            if self._free():
+                break
+            if time.monotonic() >= limit:
                 process = self._lock.getLockInfo()[0]
                 who = f" (process {process})" if process > 0 else ""
                 raise StudioError(
                     f"Prime Studio is running already{who} but does not answer: close it or end it first."
                 )
+            time.sleep(RETRY_S)
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
-        self._server.newConnection.connect(self._accept)
         # What a killed one left. Without a server the window still works; only handing over files does not.
         QLocalServer.removeServer(self._name())
         self._server.listen(self._name())
         return True
+
+    def answer(self) -> None:
+        """From now on take the files of others, first of those who wait already."""
+        assert self._server is not None
+        self._server.newConnection.connect(self._accept)
+        self._accept()
 
     def _free(self) -> bool:
         """Take the claim by a lock that names no process, such as a full disk or a crash leaves: Qt has it held for
         ever. One that is just being written has a name a moment later, and one that is held is not removed."""
         if self._lock.getLockInfo()[0] > 0:
             return False
-        time.sleep(ANSWER_MS / 1000)
+        time.sleep(NAMED_S)
         return self._lock.getLockInfo()[0] <= 0 and self._lock.removeStaleLockFile() and self._lock.tryLock(0)
 
-    def _hand_over(self, paths: Sequence[Path]) -> bool:
-        """Whether another one has taken the files."""
+    def _hand_over(self, paths: Sequence[Path], limit: float) -> bool:
+        """Whether another one has taken the files by `limit`. False at once where none listens, or where it ends.
+
+        They are sent once, however long the answer takes: what was sent is opened, whether it is waited for or not.
+        """
+
+        def left() -> int:
+            return max(0, round(1000 * (limit - time.monotonic())))
+
         socket = QLocalSocket()
         socket.connectToServer(self._name())
         absolute = [str(path.absolute()) for path in paths]
         message = json.dumps({"open": absolute}).encode() + b"\n"
-        answered = socket.waitForConnected(ANSWER_MS) and socket.write(message) == len(message)
-        answered = answered and (socket.bytesToWrite() == 0 or socket.waitForBytesWritten(ANSWER_MS))
-        answered = answered and socket.waitForReadyRead(ANSWER_MS)
+        answered = socket.waitForConnected(left()) and socket.write(message) == len(message)
+        answered = answered and (socket.bytesToWrite() == 0 or socket.waitForBytesWritten(left()))
+        answered = answered and socket.waitForReadyRead(left())
         socket.abort()
         return answered
 

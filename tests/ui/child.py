@@ -7,11 +7,13 @@ import asyncio
 import json
 import locale
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from studio.ui.app import StartOptions, start
+from studio.ui.session_files import Loaded, SessionFiles
 from studio.ui.window import Window
 
 
@@ -141,8 +143,23 @@ PLAYS: dict[str, Callable[[Window, Any], Coroutine[Any, Any, None]]] = {
 }
 
 
+def load_slowly() -> None:
+    """So that another start can hand its files over meanwhile."""
+    load = SessionFiles.load
+
+    def slow(self: SessionFiles, again: bool = False) -> Loaded:
+        say(loading=True)
+        time.sleep(4)
+        return load(self, again)
+
+    SessionFiles.load = slow
+
+
 def main() -> int:
     from studio.ui.tasks import spawn
+
+    if "slow" in sys.argv:
+        load_slowly()
 
     def ready(window: Window) -> None:
         spawn(PLAYS[sys.argv[1]](window, window.workspace_named("image")))

@@ -128,6 +128,32 @@ def test_what_was_left_out_after_a_crash_is_not_said_to_be_here(children: Any, o
     assert "it was left out" in left_out and ended == "Prime Studio ended unexpectedly last time."
 
 
+def test_files_that_are_handed_over_while_the_session_comes_back_are_opened(
+    children: Any, own_home: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(np.full((20, 24, 3), 77, dtype=np.uint8)).save(tmp_path / "dropped.png")
+    child = children("paint")
+    child.line()
+    child.end(signal.SIGTERM)
+    slow = children("wait", "slow")
+    assert slow.line() == {"loading": True}
+    assert children("tell", str(tmp_path / "dropped.png")).end()[0] == 0
+    assert slow.line() == {"ready": True}
+    time.sleep(0.7)
+    assert slow.end(signal.SIGTERM)[0] == 0
+    assert told(children)["title"] == "dropped"
+
+
+def test_who_waits_for_another_window_is_ended_at_once(children: Any) -> None:
+    child = children("wait")
+    child.line()
+    child.process.send_signal(signal.SIGSTOP)
+    waiting = children("tell")
+    time.sleep(3)
+    code, seconds = waiting.end(signal.SIGINT)
+    assert code == -signal.SIGINT and seconds < 5
+
+
 def test_it_starts_where_no_log_can_be_kept(children: Any, own_home: Path) -> None:
     (own_home / "studio" / "logs" / "crash.txt").mkdir(parents=True)
     assert told(children)["icon"]
