@@ -120,6 +120,8 @@ def _lost(image: ImageFile.ImageFile) -> str:
         lost.append("8 of 16 bits a channel are kept")
     if image.mode == "CMYK":
         lost.append("the inks are turned into red, green and blue")
+    if image.format in ("GIF", "PNG", "WEBP") and getattr(image, "is_animated", False):
+        lost.append("the first frame alone is taken")
     profile = image.info.get("icc_profile") or b""
     if profile and not any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):
         lost.append("the colour profile is left out, its colours are taken as sRGB")

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QItemSelectionModel, Qt
+from PySide6.QtCore import QItemSelectionModel, QRegularExpression, Qt
+from PySide6.QtGui import QRegularExpressionValidator
 from PySide6.QtWidgets import (
     QApplication,
     QDialog,
@@ -28,6 +29,8 @@ from studio.ui.widgets.icon_button import IconLabel
 
 PICTURES = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
 TEXTS = "Texts (*.txt *.md)"
+NAME_BYTES = 200
+"""File systems take 255 in all; endings and the name of the file that is being written want some."""
 SELECT = QItemSelectionModel.SelectionFlag
 
 _settings: Settings | None = None
@@ -105,7 +108,7 @@ async def _ask_path(
     if name is not None:
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(Path(name).suffix.removeprefix("."))
-        dialog.selectFile(name)
+        dialog.selectFile(_offered(name))
         dialog.filterSelected.connect(lambda chosen: _take_suffix(dialog, chosen))
     # Not so in a dialog of the system's own.
     if table := dialog.findChild(QTreeView, "treeView"):
@@ -114,6 +117,7 @@ async def _ask_path(
         dialog.resize(760, 480)
     if field := dialog.findChild(QLineEdit, "fileNameEdit"):
         field.textChanged.connect(lambda text: _select_no_folder_above(dialog, text))
+        field.setValidator(QRegularExpressionValidator(QRegularExpression('[^"]*'), field))  # Qt splits names there
     # Read while it lives: it may be gone with its parent when the wait is over.
     chosen: list[Path] = []
     dialog.filesSelected.connect(lambda files: chosen.extend(Path(file) for file in files))
@@ -123,6 +127,12 @@ async def _ask_path(
     if _settings is not None:
         _settings.use_folder(place, chosen[0] if mode == QFileDialog.FileMode.Directory else chosen[0].parent)
     return chosen[0]
+
+
+def _offered(name: str) -> str:
+    """The name, short enough for a file system, without what the dialog does not take."""
+    path = Path(name.replace('"', "'"))
+    return path.stem.encode()[:NAME_BYTES].decode(errors="ignore") + path.suffix
 
 
 def _select_no_folder_above(dialog: QFileDialog, text: str) -> None:

@@ -31,6 +31,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&Tools": (
         *("*tool-brush", "*tool-eraser", "*tool-rectangle", "*tool-lasso", "*tool-fill", "-"),
         *("*tool-frame", "*tool-hand", "-", "*tool-pin", "*tool-paint", "*tool-picker"),
+        *("-", "*larger", "*smaller"),
     ),
     "&Make": (
         *("*generate", "*start", "*estimate", "*stop", "*pause", "*resume", "*step", "*back", "*sample", "-"),

@@ -78,6 +78,12 @@ def test_what_of_a_file_is_not_kept_is_said(tmp_path):
     for name in ("i.png", "rgb.png"):
         assert said(name) == f"Of {name} 8 of 16 bits a channel are kept."
         assert (load_picture(tmp_path / name).rgb == 77).all()
+    frames = [Image.new("RGB", (4, 3), color) for color in ("red", "blue")]
+    for name in ("a.gif", "a.webp", "a.png"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=100)
+        assert said(name) == f"Of {name} the first frame alone is taken."
+        frames[0].save(tmp_path / name)
+        assert said(name) == ""
     Image.new("CMYK", (4, 3)).save(tmp_path / "c.jpg")
     assert "inks" in said("c.jpg")
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

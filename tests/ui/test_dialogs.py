@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import shiboken6
 from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QFileDialog, QLineEdit, QPushButton, QTreeView, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -78,6 +79,25 @@ def test_the_name_follows_the_kind_of_file(qrun, window: QWidget, tmp_path: Path
     filters = ["WebP animation (*.webp)", "GIF animation (*.gif)", "Text (*.txt *.md)"]
     path = qrun(answer(ask_save(window, "Export", "image", "v1.2-run.webp", filters, tmp_path), act, QFileDialog))
     assert path == tmp_path / "v1.2-run.gif"
+
+
+def test_what_is_offered_can_be_saved(qrun, window: QWidget, tmp_path: Path) -> None:
+    """Qt takes what is in quotes for several names, and nothing at all where a name is too long."""
+    seen: list[str] = []
+
+    def act(dialog: QDialog) -> None:
+        assert isinstance(dialog, QFileDialog)
+        field = dialog.findChild(QLineEdit, "fileNameEdit")
+        assert isinstance(field, QLineEdit)
+        seen.append(field.text())
+        QTest.keyClicks(field, '"')
+        assert field.text() == seen[-1]
+        dialog.accept()
+
+    for name in (f"{'é' * 130}-filled.png", f"{'x' * 251}-run.png", "a'quo\"te-filled.png"):
+        path = qrun(answer(ask_save(window, "Save", "image", name, ["PNG (*.png)"], tmp_path), act, QFileDialog))
+        assert path == tmp_path / seen[-1] and path.suffix == ".png" and len(path.name.encode()) < 240
+    assert seen[-1] == "a'quo'te-filled.png"
 
 
 def test_the_loop_goes_on_meanwhile(qrun, window: QWidget) -> None:

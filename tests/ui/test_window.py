@@ -15,19 +15,21 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
-from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QImage, QKeyEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QImage, QKeyEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
     QAbstractSpinBox,
     QApplication,
+    QComboBox,
     QDialog,
     QLabel,
     QLineEdit,
     QMenu,
     QMessageBox,
     QPushButton,
+    QSlider,
     QWidget,
 )
 
@@ -408,6 +410,54 @@ def test_the_brush_keeps_its_size_on_the_screen(with_window: Any) -> None:
         for side, size in ((320, 40), (1, 1), (320, 80)):  # on 32 pixels it has 4
             image.opening.picture(Picture(np.zeros((side, side, 3), dtype=np.uint8)), "square")
             assert image.tools.size == size
+        image.canvas.setFocus()
+        for key, steps in ((Qt.Key.Key_BracketRight, 1), (Qt.Key.Key_BracketLeft, 1), (Qt.Key.Key_BracketLeft, 40)):
+            before = image.tools.size
+            for _ in range(steps):
+                QTest.keyClick(image.canvas, key)
+            assert (image.tools.size > before) == (key == Qt.Key.Key_BracketRight)
+        assert image.tools.size == 1
+
+    with_window(test)
+
+
+def test_a_passing_wheel_sets_nothing(with_window: Any) -> None:
+    """Not in the panels, where it scrolls them, and not in the bars."""
+    none = Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False
+
+    async def test(window: Window) -> None:
+        found: set[str] = set()
+        for workspace in window.workspaces:
+            window.bring_to_front(workspace.name)
+            await asyncio.sleep(0.2)  # for what a workspace shows when it is first seen
+            for widget in workspace.findChildren(QWidget):
+                if not isinstance(widget, QAbstractSpinBox | QComboBox | QSlider) or not widget.isVisible():
+                    continue
+                before = widget.currentIndex() if isinstance(widget, QComboBox) else widget.property("value")
+                for turn in (120, -120):
+                    at = QPointF(widget.rect().center())
+                    event = QWheelEvent(at, widget.mapToGlobal(at), QPoint(), QPoint(0, turn), *none)
+                    QApplication.sendEvent(widget, event)
+                    after = widget.currentIndex() if isinstance(widget, QComboBox) else widget.property("value")
+                    assert after == before and not widget.hasFocus(), (workspace.name, widget.accessibleName())
+                assert not widget.focusPolicy() & Qt.FocusPolicy.WheelFocus & ~Qt.FocusPolicy.StrongFocus
+                found.add(workspace.name)
+        assert found >= {"image", "text", "gallery"}
+
+    with_window(test)
+
+
+def test_of_several_pictures_the_one_that_is_taken_is_named(with_window: Any, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (40, 30)).save(tmp_path / name)
+    (tmp_path / "c.heic").write_bytes(b"no")
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        window.open_paths([tmp_path / "c.heic", tmp_path / "b.png", tmp_path / "a.png"])
+        await until(lambda: image.opening.title == "b")
+        notices = window.studio.notices
+        await until(lambda: any("of 3 files b.png was taken" in notice.text for notice in notices.at("image")))
 
     with_window(test)
 

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 from studio.library import Filter
 from studio.ui.icons import icon
 from studio.ui.timeline.words import count
+from studio.ui.widgets.choices import Combo
 from studio.ui.widgets.icon_button import IconButton
 
 TYPING_MS = 150
@@ -57,7 +58,7 @@ class FilterBar(QWidget):
         self._last = self.chosen
 
     def _choice(self, name: str, everything: str, options: Sequence[tuple[str, str]]) -> QComboBox:
-        box = QComboBox()
+        box = Combo()
         box.setAccessibleName(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         box.setMinimumWidth(box.fontMetrics().horizontalAdvance(everything) + ARROW)

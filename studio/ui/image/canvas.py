@@ -19,6 +19,7 @@ from studio.ui.image.live import LiveView
 from studio.ui.image.marks import HANDLE, CursorMark, FrameMark, OutlineMark
 from studio.ui.image.tools import BRUSHES, TOOLS, Pointer, ToolSettings, grip_at
 from studio.ui.image.view import PictureView
+from studio.ui.widgets.focus import FocusRing
 
 TAP_MS = 250
 """Tab held longer shows the original; a tap moves the focus on."""
@@ -79,6 +80,7 @@ class Canvas(PictureView):
         self.live = LiveView(self.item, document, lambda: self.zoom)
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        FocusRing(self)
         self.setAccessibleName("Picture canvas")
         self.setAccessibleDescription(
             "Paint what to fill. Arrow keys move the cursor, Space paints there, Enter begins and ends a stroke."
@@ -285,8 +287,6 @@ class Canvas(PictureView):
             self.fit()
         elif key == Qt.Key.Key_9 and not control:
             self.actual_size()
-        elif key in (Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight):
-            self.settings.resize(1 if key == Qt.Key.Key_BracketRight else -1)
         elif key in OVERLAY_KEYS and not control:
             self.set_overlay(OVERLAY_KEYS[Qt.Key(key)])
         else:

@@ -110,6 +110,9 @@ class Commands:
             checkable=True,
         )
 
+        add("larger", "Larger brush", lambda: of.tools.resize(1), "]", "", "Ctrl and the wheel do the same.")
+        add("smaller", "Smaller brush", lambda: of.tools.resize(-1), "[")
+
         add("zoom-in", "Zoom in", lambda: of.view.zoom_in(), "Ctrl++", "zoom-in")
         add("zoom-out", "Zoom out", lambda: of.view.zoom_out(), "Ctrl+-", "zoom-out")
         add("zoom-fit", "Fit in view", lambda: of.view.fit(), "Ctrl+0", "zoom-fit")

@@ -68,11 +68,11 @@ class Opening(QObject):
         if folders:
             self.folder(folders[0])
         elif pictures:
-            spawn(self.file(pictures[0]), place=self._of.name)
+            spawn(self.file(pictures[0], len(paths)), place=self._of.name)
         return bool(folders or pictures)
 
-    async def file(self, path: Path) -> None:
-        """Open a picture; one of ours brings its parameters back. StudioError where it is none."""
+    async def file(self, path: Path, among: int = 1) -> None:
+        """Open a picture, one of so many; one of ours brings its parameters back. StudioError where it is none."""
         picture, request, variation, problem = await asyncio.to_thread(_read, path)
         self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
         title = valid(path.stem)
@@ -83,6 +83,9 @@ class Opening(QObject):
         if problem:
             told = f"{path.name} is here as a picture alone: what it was made with cannot be read."
             self._of.studio.notices.show(told, kind="warning", place=self._of.name, details=problem)
+        if among > 1:
+            told = f"One picture is open at a time: of {among} files {path.name} was taken."
+            self._of.studio.notices.show(f"{told} Open their folder to see all.", place=self._of.name)
         self._of.studio.settings.add_recent(self._of.name, path)
 
     def picture(self, picture: Picture, title: str, path: Path | None = None) -> None:

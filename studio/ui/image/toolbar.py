@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QColorDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QSlider, QToolButton
+from PySide6.QtWidgets import QColorDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QToolButton
 
 from studio.ui.icons import icon
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.tools import MAX_SIZE, ToolSettings
+from studio.ui.widgets.numbers import CalmSlider
 
 if TYPE_CHECKING:
     from studio.ui.actions import Actions
@@ -84,11 +85,11 @@ class ToolStrip(QFrame):
         self._color.setToolTip("Colour to paint with")
         self._color.clicked.connect(self._ask_color)
         self._groups[-1].append(self._color)
-        self._size = QSlider(Qt.Orientation.Vertical)
+        self._size = CalmSlider(Qt.Orientation.Vertical)
         self._size.setRange(0, STEPS)
         self._size.setAccessibleName("Brush size")
         self._size.setToolTip("Brush size: [ and ], or Ctrl and the wheel")
-        self._size.setMinimumHeight(60)
+        self._size.setMinimumSize(24, 60)
         self._size.valueChanged.connect(self._slid)
         self._number = QLabel()
         self._number.setProperty("role", "mono")

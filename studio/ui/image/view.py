@@ -75,12 +75,13 @@ class PictureView(QGraphicsView):
         self.set_zoom(1)
 
     def fit(self) -> None:
-        """The whole picture, as large as it can be; it stays so when the view is resized."""
+        """The whole picture, as large as it can be, but no thinner than a pixel of the screen; it stays so when the
+        view is resized."""
         width, height = self.picture_size()
         view = self.viewport().size()
         room = min((view.width() - 2 * MARGIN) / width, (view.height() - 2 * MARGIN) / height) * self.ratio()
         # Above 2 whole steps only, so that all pixels are of the same size.
-        zoom = max(room // 1, 1) if room >= 2 else room
+        zoom = max(room // 1, 1) if room >= 2 else max(room, 1 / min(width, height))
         self._apply_zoom(min(max(zoom, ZOOMS[0]), ZOOMS[-1]))
         self.centerOn(width / 2, height / 2)
         self._fitted, self._anchor = True, None

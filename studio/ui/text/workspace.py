@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QPushButton, QSpinBox, QVBoxLayout
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, TextSource, text_plan, text_tokenizer
@@ -36,6 +36,7 @@ from studio.ui.text.keeping import bring_request, restore_session, session_of
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.widgets.numbers import CountBox
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -92,8 +93,7 @@ class TextWorkspace(Workspace):
         self._open_sample()
 
     def _lay_out(self) -> None:
-        self._length = QSpinBox()
-        self._length.setRange(1, 999)
+        self._length = CountBox(1, 999)
         self._length.setValue(6)
         self._length.setMinimumWidth(58)
         self._length.lineEdit().setTextMargins(6, 0, 0, 0)  # a style sheet gives the line in a spin box no padding

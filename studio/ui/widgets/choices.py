@@ -46,15 +46,19 @@ class Check(QCheckBox):
         self.setChecked(value)
 
 
-class _Combo(QComboBox):
+class Combo(QComboBox):
+    """As wide open as its longest line; a passing wheel changes nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
     def showPopup(self) -> None:
-        # As wide as its longest line, however narrow the box is.
         self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 2 * self.view().frameWidth())
         super().showPopup()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        # A passing wheel scrolls the panel and changes nothing.
-        event.ignore()
+        event.ignore()  # it may scroll what is around
 
 
 class Choice(QWidget):
@@ -82,7 +86,7 @@ class Choice(QWidget):
             self._group.idClicked.connect(self._chosen)
             layout.addWidget(self._frame)
         else:
-            self._combo = _Combo()
+            self._combo = Combo()
             self._combo.setAccessibleName(name)
             self._combo.view().setAccessibleName(name)
             self._combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -158,7 +162,7 @@ class StopsSlider(CalmSlider):
     def __init__(
         self, name: str, stops: Sequence[Any] = (1,), labels: Sequence[str] = (), parent: QWidget | None = None
     ) -> None:
-        super().__init__(parent)
+        super().__init__(parent=parent)
         self._silent = False
         self._stops: list[Any] = []
         self._labels: list[str] = []

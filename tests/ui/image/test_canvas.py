@@ -8,16 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, Qt
-from PySide6.QtGui import QInputDevice, QMouseEvent, QPointingDevice, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QInputDevice, QMouseEvent, QPointingDevice, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
+from studio.ui import theme
 from studio.ui.image import masking
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.compare import CompareView
 from studio.ui.image.view import PictureView
+from studio.ui.widgets.focus import FocusRing
 from tests.ui.image.looking import at, drag, on_screen, rendered, tinted
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
@@ -218,15 +220,12 @@ def test_fine_wheels_and_pads(canvas: Canvas) -> None:
     assert canvas.settings.size == size + 1
 
 
-def test_brush_size_by_keys_and_wheel(canvas: Canvas) -> None:
-    size = canvas.settings.size
-    QTest.keyClick(canvas, Qt.Key.Key_BracketRight)
-    assert canvas.settings.size > size
-    QTest.keyClick(canvas, Qt.Key.Key_BracketLeft)
-    assert canvas.settings.size == size
-    for _ in range(100):
-        QTest.keyClick(canvas, Qt.Key.Key_BracketLeft)
-    assert canvas.settings.size == 1
+def test_a_picture_is_never_fitted_thinner_than_a_pixel(canvas: Canvas) -> None:
+    for size in ((1, 5000), (5000, 1)):
+        canvas.document.load(Picture(np.zeros((*size, 3), dtype=np.uint8)))
+        assert canvas.zoom == 1
+    canvas.document.load(Picture(np.zeros((5000, 50, 3), dtype=np.uint8)))
+    assert 1 / 50 < canvas.zoom < 0.1
 
 
 def test_the_original_while_tab_is_held(canvas: Canvas) -> None:
@@ -260,6 +259,24 @@ def test_pixels_of_transparent_and_odd_pictures(canvas: Canvas) -> None:
 def test_it_has_a_name_and_takes_the_focus(canvas: Canvas) -> None:
     assert canvas.accessibleName() and canvas.accessibleDescription()
     assert canvas.focusPolicy() & Qt.FocusPolicy.StrongFocus
+
+
+def test_the_focus_is_seen_that_comes_by_tab(canvas: Canvas) -> None:
+    ring, reason = canvas.findChild(FocusRing), Qt.FocusReason
+    assert ring is not None
+
+    def shown(reason: Qt.FocusReason) -> bool:
+        for kind in (QEvent.Type.FocusOut, QEvent.Type.FocusIn):
+            QApplication.sendEvent(canvas, QFocusEvent(kind, reason))
+            assert ring.isVisible() <= (kind == QEvent.Type.FocusIn)
+        return ring.isVisible()
+
+    assert not shown(reason.MouseFocusReason) and not shown(reason.ActiveWindowFocusReason)
+    assert shown(reason.TabFocusReason) and shown(reason.ActiveWindowFocusReason) and shown(reason.PopupFocusReason)
+    edge, focus = canvas.grab().toImage(), theme.color("focus")
+    last = edge.width() - 1, edge.height() - 1
+    assert all(edge.pixelColor(x, y) == focus for x, y in ((0, 0), (1, 150), last)) and edge.pixelColor(3, 3) != focus
+    assert not shown(reason.OtherFocusReason)
 
 
 SCRIPT = """
