@@ -252,7 +252,7 @@ def read_text(path: str | Path) -> str:
         try:
             with gzip.open(path) as file:
                 data = file.read(MAX_TEXT_BYTES + 1)
-            text = data.decode("utf-8")
+            text = data.decode("utf-8-sig")
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise StudioError(f"{path} cannot be read as compressed UTF-8 text: check the file.") from error
         if len(data) > MAX_TEXT_BYTES:

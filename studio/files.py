@@ -2,12 +2,16 @@
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from studio.errors import StudioError
+
+_DEVICE = r"(?i:con|prn|aux|nul|com\d|lpt\d)"  # of Windows, with any suffix
+_PLAIN_NAME = re.compile(rf"(?!{_DEVICE}(?:\.|$))[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}(?<!\.)")
 
 # It can only be read by setting it, and two threads at that would leave the wrong one.
 _UMASK = os.umask(0o077)
@@ -26,7 +30,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise _is_folder(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.stem}.", suffix=target.suffix, dir=target.parent)
+        # Not the whole of a long name, which with more to it would be too long.
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}.", suffix=target.suffix, dir=target.parent)
         os.close(descriptor)
     except OSError as error:
         raise cannot_write(target, error.strerror) from error
@@ -58,7 +63,9 @@ def check_writable(path: str | Path) -> None:
     target = Path(path).absolute()
     if os.path.isdir(target):
         raise _is_folder(path)
-    folder = next(parent for parent in target.parents if os.path.exists(parent))
+    folder = next((parent for parent in target.parents if os.path.exists(parent)), None)
+    if folder is None:
+        raise cannot_write(target, f"there is no {target.anchor}")
     if not os.path.isdir(folder):
         raise cannot_write(target, f"{folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -72,6 +79,11 @@ def cannot_write(target: Path, why: str | None) -> StudioError:
 
 def _is_folder(path: str | Path) -> StudioError:
     return StudioError(f"{path} is a folder: choose another name.")
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether `name` can only be a visible file in the folder itself: no separator, no "..", no device."""
+    return _PLAIN_NAME.fullmatch(name) is not None
 
 
 def is_utf8(text: str) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from studio import __version__, cli
-from studio.commands import common, demo
+from studio.commands import common, demo, inpaint
 from studio.commands.sample import AT_ONCE
 from studio.errors import StudioError
 from studio.media.export import read_parameters
@@ -164,6 +164,25 @@ class TestInpaint:
         assert Path(f"t{suffix}").stat().st_size > 100
         if suffix != ".mp4":
             assert shots(f"t{suffix}") > 2
+
+    def test_a_time_lapse_that_no_file_of_its_kind_can_hold(self, run: Run) -> None:
+        Image.new("RGB", (17_000, 8), "red").save("wide.png")
+        mask = np.zeros((8, 17_000), dtype=np.uint8)
+        mask[:4, :4] = 255
+        Image.fromarray(mask).save("wide-mask.png")
+        wide = ("inpaint", "wide.png", "--mask", "wide-mask.png", "-o", "out.png", "--steps", 2)
+        assert_refused(run(*wide, "--timeline", "t.webp"), "would be 17,000 pixels long, and this kind of file takes")
+        assert run(*wide, "--timeline", "t.gif")[0] == 0 and shots("t.gif") > 1
+
+    def test_what_was_made_is_there_though_the_time_lapse_cannot_be_written(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any, **__: Any) -> None:
+            raise StudioError("The disk is full.")
+
+        monkeypatch.setattr(inpaint, "save_timelapse", full)
+        assert_refused(run(*FILL, "-o", "out.png", "--timeline", "t.gif"), "The disk is full")
+        assert Path("out.png").is_file()
 
     def test_json_and_quiet(self, run: Run) -> None:
         code, out, err = run(*FILL, "-o", "out.png", "--json", "--quiet", "--seed", 5, "--variations", 2)

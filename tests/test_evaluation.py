@@ -56,7 +56,7 @@ def run(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     Path("pictures/note.txt").write_text("no picture")
     Image.fromarray(PICTURES[0]).save("one.png")
     Path("text.txt").write_bytes(TEXT.encode())
-    Path("text.txt.gz").write_bytes(gzip.compress(TEXT.encode()))
+    Path("text.txt.gz").write_bytes(gzip.compress(b"\xef\xbb\xbf" + TEXT.encode()))  # as some editors begin
 
     def run(*argv: object) -> tuple[int, str, str]:
         capsys.readouterr()

@@ -97,3 +97,12 @@ def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, mo
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write everywhere
     with pytest.raises(StudioError, match=r"^Cannot write .*a\.png: Permission denied\. Choose another place"):
         check_writable(tmp_path / "a.png")
+    monkeypatch.setattr(os.path, "exists", lambda _: False)  # as on a drive that is not there
+    with pytest.raises(StudioError, match=r"^Cannot write .*a\.png: there is no /\. Choose another place"):
+        check_writable(tmp_path / "a.png")
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    for name in ("x" * 251 + ".png", "é" * 127):
+        write_atomic(tmp_path / name, b"x")
+        assert (tmp_path / name).read_bytes() == b"x"

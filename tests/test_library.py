@@ -21,7 +21,7 @@ from PIL import Image
 from studio.errors import StudioError
 from studio.generation import FreeSource, GenerationRequest, PackedArray, PictureSource, Result, TextSource
 from studio.generation import read_request as read_png
-from studio.library import Change, Filter, Item, Library, Parent, export_items
+from studio.library import Change, Filter, Item, Library, Parent, export_items, given_pieces
 from studio.library.database import Database, set_aside
 from studio.media.export import read_parameters
 from studio.media.images import Picture, load_picture
@@ -102,6 +102,22 @@ class TestKeeping:
         assert "dragon" in item.snippet and len(item.snippet) <= 401 and item.snippet.isprintable()
         assert len(item.title) <= 60 and library.thumbnails([item.key]) == {}
         assert json.loads(item.file.read_bytes())["request"]["source"]["text"].endswith("[[3]] went.")
+
+    def test_what_counts_as_a_gap_is_what_is_filled(self) -> None:
+        request = text_result("A king.", "a [[ 6 ]] b [[٦]] c [[2]]").request
+        assert isinstance(request.source, TextSource)
+        assert given_pieces(request.source) == ["a ", " b [[٦]] c ", ""]
+
+    def test_an_index_made_anew_is_the_one_that_was_lost(self, tmp_path: Path) -> None:
+        library = Library(tmp_path / "library")
+        library.add(text_result("word " * 60 + "then a\ndragon came. " + "more " * 200, "word " * 60 + "[[3]] went."))
+        library.add(picture_result(), 1)
+        before = library.items(library.ids())
+        library.close()
+        (library.folder / "library.sqlite").unlink()
+        library = Library(tmp_path / "library")
+        assert library.items(library.ids()) == before and "dragon" in before[1].snippet
+        library.close()
 
     def test_the_original_is_stored_once(self, library: Library, original: Picture) -> None:
         for index in (0, 1):

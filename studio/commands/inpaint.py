@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from studio.commands import common
 from studio.errors import StudioError
-from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, contact_grid, save_timelapse
+from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, check_timelapse, contact_grid, save_timelapse
 from studio.media.frames import frame_around, parse_frame, parse_planes
 from studio.media.images import Picture, alpha_mask, load_mask, load_picture
 
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
     seeds = common.seeds(args, 1 if args.variations is None else args.variations)
 
-    from studio.generation import picture_request, picture_tokenizer, save_picture
+    from studio.generation import picture_request, picture_tokenizer
 
     bundle = common.find_model(args.model, "image")
     grid = picture_tokenizer(bundle).height
@@ -69,11 +69,7 @@ def run(args: argparse.Namespace) -> None:
         seeds=seeds,
         **common.options(args),
     )
-    result = fill(request, bundle, picture, args)
-    files = common.numbered(output, len(seeds))
-    for index, file in enumerate(files):
-        save_picture(file, result, index, picture)
-    _tell(result, files, args)
+    _make(request, bundle, picture, args, dict(enumerate(common.numbered(output, len(seeds)))))
 
 
 def _again(args: argparse.Namespace) -> None:
@@ -82,7 +78,7 @@ def _again(args: argparse.Namespace) -> None:
     for name in taken:
         if vars(args)[name] is not None:
             raise StudioError(f"--again takes everything from {args.again}: leave out {name.replace('_', '-')}.")
-    from studio.generation import PictureSource, read_request, save_picture
+    from studio.generation import PictureSource, read_request
 
     old = Path(args.again)
     request, variation, provider = read_request(old)
@@ -94,20 +90,27 @@ def _again(args: argparse.Namespace) -> None:
         raise StudioError(
             f"{old} was {source.width}×{source.height} pixels when it was made: its size must not be changed."
         )
-    result = fill(request, bundle, picture, args)
+    result = _make(request, bundle, picture, args, {variation: output})
     if provider != result.provider:
         common.say(args, f"It was made on {provider}, this is {result.provider}: single pixels may differ.")
-    save_picture(output, result, variation, picture)
-    _tell(result, [output], args)
 
 
-def fill(request: "GenerationRequest", bundle: "Bundle", picture: Picture, args: argparse.Namespace) -> "Result":
-    """Run a picture request; the time-lapse goes where `args.timeline` says, if anywhere."""
+def _make(
+    request: "GenerationRequest", bundle: "Bundle", picture: Picture, args: argparse.Namespace, files: dict[int, Path]
+) -> "Result":
+    """Run a picture request and save: each variation in `files`, then the time-lapse where `args.timeline` says."""
+    from studio.generation import save_picture
+
     denoise = common.open_denoiser(bundle, args)
     shots, on_frame = camera(request, bundle, picture.rgb) if args.timeline else ([], None)
+    if args.timeline:
+        check_timelapse(args.timeline, shots[0])
     result = common.make(request, bundle, denoise, args, picture=picture.rgb, on_frame=on_frame)
+    for variation, file in files.items():
+        save_picture(file, result, variation, picture)
     if args.timeline:
         save_timelapse(args.timeline, shots, fps=max(4, min(25, len(shots) / 4)))
+    _tell(result, list(files.values()), args)
     return result
 
 

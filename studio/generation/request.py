@@ -26,7 +26,7 @@ class _Model(BaseModel):
 
 
 class PackedArray(_Model):
-    """Whole numbers as text: little-endian 32-bit, zlib, base64. Equal arrays give equal text."""
+    """Whole numbers as text: little-endian 32-bit, zlib, base64. Equal arrays give equal text from one zlib."""
 
     shape: tuple[int, ...]
     data: str

@@ -12,13 +12,13 @@ from PIL import Image
 
 from studio.generation import Result, TextSource
 from studio.media.images import Picture
+from studio.media.textplan import between_gaps
 
 THUMBNAIL = 320
 """Longest side of a thumbnail in pixels: 160 on a screen that shows two for one."""
 SNIPPET = 400
 _TITLE = 60
 _MAX_TAG = 60
-_GAP = re.compile(r"\[\[\d+\]\]")
 
 
 @dataclass(frozen=True)
@@ -132,11 +132,8 @@ def title_of(result: Result, index: int) -> str:
     return _cut(result.texts[index], _TITLE) or "Empty text"
 
 
-def snippet_of(result: Result, index: int) -> str:
-    """What is shown of a text: the part around the first thing that was made."""
-    if result.texts is None:
-        return ""
-    text, source = result.texts[index], result.request.source
+def snippet_of(text: str, source: object) -> str:
+    """What is shown of a text that was made: the part around the first thing that was."""
     start = len(given_pieces(source)[0]) if isinstance(source, TextSource) else 0
     if start <= 80:
         return _cut(text, SNIPPET)
@@ -146,7 +143,7 @@ def snippet_of(result: Result, index: int) -> str:
 def given_pieces(source: TextSource) -> list[str]:
     """What stands before, between and after the gaps of a text: one piece more than there are gaps."""
     if source.parts is None:
-        return _GAP.split(source.text)
+        return between_gaps(source.text)
     pieces = [""]
     for part in source.parts:
         if isinstance(part, str):

@@ -12,7 +12,7 @@ from typing import Any, Self
 from studio.errors import StudioError
 from studio.generation import GenerationRequest
 from studio.library.database import Database
-from studio.library.items import SNIPPET, clean_tags, thumbnail
+from studio.library.items import clean_tags, snippet_of, thumbnail
 from studio.media.export import read_parameters
 from studio.media.images import load_picture
 
@@ -119,7 +119,8 @@ def purge_rows(db: sqlite3.Connection, keys: Sequence[int]) -> list[int]:
 
 
 def rebuild(database: Database, folder: Path) -> int:
-    """Fill an empty index from the files of the library; how many were found. Stars and later tags are lost."""
+    """Fill an empty index from the files of the library; how many were found. Stars, later titles and tags, and what
+    was among the deleted are known to the index alone: the last comes back with the rest."""
     count = 0
     with database.write() as db:
         for row in sorted(_rows(folder), key=lambda row: row.values["created"]):
@@ -141,7 +142,8 @@ def _rows(folder: Path) -> Iterator[Row]:
             elif path.suffix == ".json":
                 everything = json.loads(path.read_bytes())
                 text = everything["text"]
-                row = Row.of(everything, file, thumbnail=None, size=(0, 0), text=text, snippet=text[:SNIPPET])
+                snippet = snippet_of(text, GenerationRequest.from_json(json.dumps(everything["request"])).source)
+                row = Row.of(everything, file, thumbnail=None, size=(0, 0), text=text, snippet=snippet)
             else:
                 continue
             GenerationRequest.from_json(row.request)

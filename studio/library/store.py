@@ -105,6 +105,7 @@ class Library:
             "tags": clean_tags(tags),
         }
         parameters = parameters_of(result.request, variation, result.provider)
+        text = "" if result.texts is None else result.texts[variation]
         with self._filing:
             kept["input"] = None if picture is None or filled is None else self._keep_input(picture)
             self._announce(file)
@@ -112,15 +113,14 @@ class Library:
             if filled is not None:
                 save_png(self.folder / file, filled.stored, json.dumps(everything), filled.alpha)
             else:
-                assert result.texts is not None
-                save_json(self.folder / file, everything | {"text": result.texts[variation]})
+                save_json(self.folder / file, everything | {"text": text})
             row = rebuilding.Row.of(
                 everything,
                 file,
                 thumbnail=None if filled is None else thumbnail(filled),
                 size=(0, 0) if filled is None else filled.size,
-                text="" if result.texts is None else result.texts[variation],
-                snippet=snippet_of(result, variation),
+                text=text,
+                snippet=snippet_of(text, result.request.source),
             )
             with self._db.write() as db:
                 key = row.insert(db)

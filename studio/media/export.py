@@ -15,6 +15,8 @@ from studio.media.mp4 import encode_mp4
 
 PARAMETERS_KEY = "prime-studio"
 TIMELAPSE_SUFFIXES = (".webp", ".gif", ".mp4")
+_LONGEST = {".webp": 16_383, ".gif": 65_535, ".mp4": 65_534}
+"""The longest side of a frame that the format can tell of, in pixels."""
 _MAX_PARAMETERS = 16_000_000
 
 
@@ -84,12 +86,13 @@ def save_timelapse(
 ) -> None:
     """Write uint8 (H, W, 3) frames as animated .webp (lossless), .gif or .mp4, by the name's ending.
 
-    Small frames are enlarged by `scale`, or to at least 256 pixels; the last one stays for `hold` seconds.
+    Small frames are enlarged by `scale`, or to at least 256 pixels; the last one stays for `hold` seconds. StudioError
+    as `check_timelapse`.
     """
-    path = check_suffix(path, TIMELAPSE_SUFFIXES)
     if not frames:
         raise ValueError("a time-lapse needs at least one frame")
     scale = viewing_scale(frames[0]) if scale is None else scale
+    path = check_timelapse(path, frames[0], scale)
     durations = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * hold)]
     suffix = path.suffix.lower()
     if suffix == ".mp4":
@@ -103,6 +106,18 @@ def save_timelapse(
     with atomic_path(path) as temporary:
         # `lossless` concerns WebP alone; the GIF writer passes it by.
         images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, lossless=True)
+
+
+def check_timelapse(path: str | Path, frame: NDArray[np.uint8], scale: int = 1) -> Path:
+    """The path itself; StudioError where it cannot be written, or its kind of file holds no frame of that size."""
+    path = check_suffix(path, TIMELAPSE_SUFFIXES)
+    longest, side = _LONGEST[path.suffix.lower()], max(frame.shape[:2]) * scale
+    if side > longest:
+        raise StudioError(
+            f"{path} cannot be written: its frames would be {side:,} pixels long, and this kind of file takes "
+            f"{longest:,}. Choose another kind, fewer variations, or a smaller picture."
+        )
+    return path
 
 
 def _even(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -116,7 +116,7 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
 def _lost(image: ImageFile.ImageFile) -> str:
     """What of an opened file `_to_picture` leaves out; its pixels need not be loaded, and must not be for the first."""
     lost = []
-    if any("16" in str(tile.args) for tile in image.tile):  # such as RGB;16B, which is loaded as RGB
+    if image.format == "PNG" and any(";16" in str(tile.args) for tile in image.tile):  # RGB;16B is loaded as RGB
         lost.append("8 of 16 bits a channel are kept")
     if image.mode == "CMYK":
         lost.append("the inks are turned into red, green and blue")

@@ -41,6 +41,11 @@ def parse_gaps(text: str) -> list[str | int]:
     return parts
 
 
+def between_gaps(text: str) -> list[str]:
+    """What stands before, between and after the marks of gaps in a text: one piece more than there are gaps."""
+    return _GAP.split(text)[::2]
+
+
 def has_marks(text: str) -> bool:
     """Whether a text has marks such as [[6]], be they of gaps that can be or not."""
     return _GAP.search(text) is not None

@@ -264,7 +264,7 @@ def idle_steps(steps: int, units: int, schedule: str = "linear") -> float:
 
 
 def expected_calls(policy: str, steps: int, units: int, schedule: str = "linear") -> float:
-    """Network calls to expect for one sample without remasking; for `entropy` the most that are possible.
+    """Network calls to expect for one sample without remasking; of `entropy`, which reveals whole tokens, a bound.
 
     units: (token, group) pairs to be made. For `ancestral` a batch counts as one sample with all its units.
     """

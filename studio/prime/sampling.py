@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from studio.prime.drawing import DRAWS, draw_classes
 from studio.prime.policies import NO_CORRECTOR, Drawn, corrector_hazard, corrector_rates, policy_class, remask_rate
 from studio.prime.schedules import NO_WARP, Triple, alpha_grid, time_grid
-from studio.prime.subtokens import Subtokens
+from studio.prime.subtokens import Subtokens, whole
 
 Denoiser = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.float32]]
 """(y int64 (B, L, ℓ), rows int64 (n,), indices into B·L) -> logits float32 (n, C)."""
@@ -68,7 +68,7 @@ def sample(
     step begins, warped. ValueError for a bad argument, at the call and not at the first frame.
     """
     # A copy: the caller's array stays as it is.
-    y = np.array(y, dtype=np.int64)
+    y = whole(y).copy()
     length, mask_id = subtokens.length, subtokens.mask_id
     if y.ndim != 3 or y.shape[2] != length or y.size == 0:
         raise ValueError(f"y must have the shape (batch, tokens, {length}), not {y.shape}")

@@ -49,7 +49,7 @@ class Subtokens:
 
     def encode(self, tokens: ArrayLike) -> NDArray[np.int64]:
         """Tokens (...,) to digits (..., ℓ). ValueError for a token outside 0 … C−1, and for what is no whole number."""
-        tokens = _whole(tokens)
+        tokens = whole(tokens)
         if tokens.size and (tokens.min() < 0 or tokens.max() >= self.vocab_size):
             raise ValueError(f"tokens must lie in 0 … {self.vocab_size - 1}")
         return tokens[..., None] // self._place_values % self.base
@@ -88,13 +88,13 @@ class Subtokens:
         return np.where(y == self.mask_id, 0, y) @ self._place_values < self.vocab_size
 
     def _digits(self, y: ArrayLike) -> NDArray[np.int64]:
-        y = _whole(y)
+        y = whole(y)
         if y.ndim == 0 or y.shape[-1] != self.length:
             raise ValueError(f"digits must have the shape (..., {self.length}), not {y.shape}")
         return y
 
 
-def _whole(numbers: ArrayLike) -> NDArray[np.int64]:
+def whole(numbers: ArrayLike) -> NDArray[np.int64]:
     """As int64. NumPy would cut 1.7 down to 1; an empty list has no kind of its own."""
     numbers = np.asarray(numbers)
     if numbers.dtype.kind not in "iu" and numbers.size:

@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from studio.errors import StudioError
+from studio.files import is_plain_name
 from studio.prime.policies import NO_CORRECTOR, POLICIES
 from studio.prime.schedules import NO_WARP, alpha
 from studio.prime.subtokens import Subtokens
@@ -36,15 +37,8 @@ MAX_FILES = 32
 MAX_TABLE = 1 << 28
 """Entries of the table "class c has digit v at place j" that a model may ask for."""
 
-_DEVICE = r"(?i:con|prn|aux|nul|com\d|lpt\d)"  # of Windows, with any suffix
-_PLAIN_NAME = re.compile(rf"(?!{_DEVICE}(?:\.|$))[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}(?<!\.)")
 # Installers such as uv hard-link the files of a wheel from their cache; what we ship is trusted in that.
 _PACKAGE = Path(__file__).resolve().parents[1]
-
-
-def is_plain_name(name: str) -> bool:
-    """Whether `name` can only be a visible file in the folder itself: no separator, no "..", no device."""
-    return _PLAIN_NAME.fullmatch(name) is not None
 
 
 def _plain(name: str) -> str:
@@ -71,6 +65,8 @@ def _policy(name: str) -> str:
 
 
 FileName = Annotated[str, AfterValidator(_plain)]
+_LETTERS = StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$")
+ModelName = Annotated[str, _LETTERS, AfterValidator(_plain)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)]
 Prose = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_printable)]
 Schedule = Annotated[str, StringConstraints(max_length=32), AfterValidator(_schedule)]
@@ -124,7 +120,7 @@ class Manifest(_Checked):
     """manifest.json, format 1. Numbers are bounded, so that no table they size can exhaust the memory."""
 
     format_version: Literal[1] = FORMAT_VERSION
-    name: Annotated[str, StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$")]
+    name: ModelName
     title: Line
     description: Prose = ""
     modality: Literal["image", "text"]

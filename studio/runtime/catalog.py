@@ -18,8 +18,8 @@ import numpy as np
 import platformdirs
 
 from studio.errors import StudioError
-from studio.files import atomic_path, write_atomic
-from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, is_plain_name, refuse, shown
+from studio.files import atomic_path, is_plain_name, write_atomic
+from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, refuse, shown
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.runtime.replacing import bring_back, take_place
 from studio.shipped import shipped
@@ -177,7 +177,8 @@ def export_bundle(bundle: Bundle, path: str | Path) -> None:
 def remove_bundle(name: str) -> None:
     """Delete an imported model. StudioError when it is not there or came with the program."""
     path = user_models() / name
-    bring_back(path.parent)
+    if is_plain_name(name):
+        bring_back(path.parent)
     if not is_plain_name(name) or not path.is_dir():
         ours = is_plain_name(name) and (shipped_models() / name).is_dir()
         why = "came with the program and cannot be removed" if ours else "is not there; see `prime-studio models list`"
@@ -209,6 +210,8 @@ def rename_bundle(bundle: Bundle, title: str) -> Bundle:
     target = user_models() / name
     if not name or not title.strip():
         raise StudioError("A model needs a name with a letter or digit from a to z in it.")
+    if not is_plain_name(name):
+        raise StudioError(f"A model cannot be called {name}, which Windows takes for a device: choose another name.")
     if bundle.path.parent != user_models():
         raise StudioError(f"The model {bundle.name} came with the program and cannot be renamed.")
     if name != bundle.path.name and any((folder / name).exists() for folder in models_folders()):

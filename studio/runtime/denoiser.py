@@ -7,7 +7,15 @@ from numpy.typing import NDArray
 
 from studio.errors import OutOfMemory, Stopped, StudioError
 from studio.prime.sampling import Denoiser
-from studio.runtime.devices import FATAL, cuda_problem, import_onnxruntime, missing_library, one_line, physical_cores
+from studio.runtime.devices import (
+    BROKEN,
+    FATAL,
+    cuda_problem,
+    import_onnxruntime,
+    missing_library,
+    one_line,
+    physical_cores,
+)
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -67,14 +75,18 @@ class OnnxDenoiser:
         options.intra_op_num_threads = physical_cores() if threads is None else threads
         # Idle threads sleep instead of spinning: no slower in our measurements, at half the processor time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # enable_fallback would print and start again without saying why; we do that ourselves.
+
+        def start(providers: list[Any]) -> Any:
+            # enable_fallback would print and start again without saying why; we do that ourselves.
+            return onnxruntime.InferenceSession(path, options, providers, enable_fallback=0, disabled_optimizers=BROKEN)
+
         if device != "cpu" and not self.reason:
             try:
-                return onnxruntime.InferenceSession(path, options, [_CUDA, _CPU], enable_fallback=0)
+                return start([_CUDA, _CPU])
             except Exception as error:  # ONNX Runtime raises a dozen unrelated types
                 self.reason = f"ONNX Runtime could not start CUDA ({one_line(error)}); run `prime-studio doctor`"
         try:
-            return onnxruntime.InferenceSession(path, options, [_CPU], enable_fallback=0)
+            return start([_CPU])
         except Exception as error:
             self._fail("load", error)
 

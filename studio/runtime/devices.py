@@ -19,6 +19,10 @@ _REINSTALL = "run `pip uninstall -y onnxruntime onnxruntime-gpu` and then `pip i
 FATAL = 4
 """Log severity of ONNX Runtime: what matters is reported by us, not on stderr."""
 
+BROKEN = ["GemmTransposeFusion"]
+"""Optimisers to be left out: in ONNX Runtime 1.26 to 1.29 this one turns the wrong input of a layer around. Nothing is
+slower without."""
+
 
 def import_onnxruntime() -> ModuleType:
     """The module onnxruntime, quiet. StudioError when it is missing, cannot be loaded or is an empty shell."""

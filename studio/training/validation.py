@@ -10,7 +10,7 @@ from typing import Any
 
 from studio.datasets.pictures import FITS
 from studio.errors import digits
-from studio.files import is_utf8
+from studio.files import is_plain_name, is_utf8
 from studio.prime.drawing import DRAWS
 from studio.prime.policies import NO_CORRECTOR, POLICIES
 from studio.prime.schedules import NO_WARP, Triple, is_schedule
@@ -110,7 +110,7 @@ def problems(recipe: Recipe) -> list[Problem]:
 
 def is_name(text: str) -> bool:
     """Whether a model can have this name."""
-    return _NAME.fullmatch(text) is not None and len(text) <= 64
+    return _NAME.fullmatch(text) is not None and len(text) <= 64 and is_plain_name(text)
 
 
 def _types(node: Any, prefix: str) -> Iterator[Problem]:

@@ -78,6 +78,9 @@ def test_what_of_a_file_is_not_kept_is_said(tmp_path):
     for name in ("i.png", "rgb.png"):
         assert said(name) == f"Of {name} 8 of 16 bits a channel are kept."
         assert (load_picture(tmp_path / name).rgb == 77).all()
+    for width in (5, 38, 54):  # how long a row of the file is has a 16 in it
+        Image.new("RGB", (width, 3)).save(tmp_path / "b.bmp")
+        assert said("b.bmp") == ""
     frames = [Image.new("RGB", (4, 3), color) for color in ("red", "blue")]
     for name in ("a.gif", "a.webp", "a.png"):
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=100)

@@ -300,6 +300,7 @@ GOOD = {"y": np.full((2, 3, 4), 2), "steps": 4, "seeds": [0, 1]}
         ({"y": np.full((2, 0, 4), 2)}, "shape"),
         ({"y": np.full((2, 3, 4), 3)}, "digits"),
         ({"y": np.full((2, 3, 4), -1)}, "digits"),
+        ({"y": np.full((2, 3, 4), 0.7)}, "whole numbers"),
         ({"steps": 0}, "steps"),
         ({"steps": 4.0}, "steps"),
         ({"granularity": 2.0}, "granularity"),

@@ -187,6 +187,7 @@ def test_absurd_sizes(folder: Any, fields: dict[str, Any], says: str) -> None:
         ({"title": "\x1b[31mred"}, "title: must not contain control characters"),
         ({"name": "../escape"}, "name: has a form that is not allowed"),
         ({"name": ""}, "name: has a form that is not allowed"),
+        ({"name": "aux"}, "name: must be a plain file name"),
         ({"vocab_size": "4"}, "vocab_size: "),
         ({"vocab_size": 5}, "base and length cannot write vocab_size classes"),
         ({"modality": "sound"}, "modality: "),

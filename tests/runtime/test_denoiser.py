@@ -30,6 +30,19 @@ def test_logits_are_those_of_the_rows(folder: Any, table: np.ndarray, batch: int
         np.testing.assert_allclose(logits, table[digits[:, 0]] + table[digits[:, 1] + 3], rtol=1e-6)
 
 
+def test_an_optimiser_that_older_runtimes_have_wrong_is_left_out(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnxruntime, asked = devices.import_onnxruntime(), []
+    session = onnxruntime.InferenceSession
+
+    def watched(*args: Any, **options: Any) -> Any:
+        asked.append(options["disabled_optimizers"])
+        return session(*args, **options)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", watched)
+    OnnxDenoiser(Bundle.open(folder.path), "cpu")
+    assert asked == [["GemmTransposeFusion"]]
+
+
 def test_no_rows_no_call(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     denoise = OnnxDenoiser(Bundle.open(folder.path), "cpu")
     monkeypatch.setattr(denoise, "_session", None)

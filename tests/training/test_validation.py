@@ -27,6 +27,7 @@ def changed(recipe: Recipe, field: str, value: Any) -> Recipe:
     [
         ("name", "a/b"),
         ("name", ""),
+        ("name", "aux"),
         ("modality", "sound"),
         ("title", "two\nlines"),
         ("data.train", "b\udcff.zip"),
@@ -121,9 +122,9 @@ def test_defaults_fit_the_model(defaults: dict, field: str, tmp_path: Path):
 def test_a_recipe_allows_what_a_bundle_can_have():
     assert dataclasses.asdict(Defaults()) == bundle.Defaults().model_dump()
     assert (MAX_TABLE, FORMAT_VERSION) == (bundle.MAX_TABLE, bundle.FORMAT_VERSION)
-    texts = ("a", "a.b_c-d", "", "a..b", "-a", "a/b", "a\n", "é", "a" * 64, "a" * 65)
+    texts = ("a", "a.b_c-d", "", "a..b", "-a", "a/b", "a\n", "é", "a" * 64, "a" * 65, "con", "COM1.x", "cons")
     field = TypeAdapter(bundle.Manifest.__annotations__["name"])
-    assert [is_name(text) for text in texts] == [True, True] + [False] * 6 + [True, False]
+    assert [is_name(text) for text in texts] == [True, True] + [False] * 6 + [True] + [False] * 3 + [True]
     for text in texts:
         with nullcontext() if is_name(text) else pytest.raises(ValidationError):
             field.validate_python(text)

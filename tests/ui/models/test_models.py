@@ -306,7 +306,7 @@ class TestComingAndGoing:
     def test_rename(
         self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        left, told = ["Flags, 8 × 8", "Storybook", None], list[str]()
+        left, told = ["Flags, 8 × 8", "Storybook", "Con", None], list[str]()
         text_bundle(folders, "tales")
         studio.models.load()
 
@@ -324,10 +324,12 @@ class TestComingAndGoing:
             models._actions["rename"].trigger()
             await until(lambda: studio.told("models"))
             assert "storybook is already there" in studio.told("models")[0]
+            models._actions["rename"].trigger()
+            await until(lambda: any("cannot be called con" in text for text in studio.told("models")))
             models.list.choose("tales")
             models._actions["rename"].trigger()
-            await until(lambda: len(told) == 3)
-            assert told == ["pixels.", "pixels.", "words."]
+            await until(lambda: len(told) == 4)
+            assert told == ["pixels.", "pixels.", "pixels.", "words."]
 
         self.run(qrun, steps)
         assert Bundle.open(folders / "flags-8-8").name == "flags-8-8" and not (folders / "own").exists()
