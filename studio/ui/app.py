@@ -181,6 +181,7 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
     try:
         await window.left.wait()
     finally:
+        instance.hang_up()
         await window.close_down()
         tasks.report_to(None)
         studio.close_down()

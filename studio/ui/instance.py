@@ -105,11 +105,15 @@ class Instance(QObject):
         socket.abort()
         return answered
 
-    def release(self) -> None:
-        """Give up the claim."""
+    def hang_up(self) -> None:
+        """Take no more files, but keep the claim: another start waits until it is given up."""
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def release(self) -> None:
+        """Give up the claim."""
+        self.hang_up()
         self._lock.unlock()
 
     def _name(self) -> str:

@@ -117,6 +117,18 @@ def test_one_that_ends_while_it_is_waited_for_leaves_its_claim(qapp: object, tmp
     assert waiting.communicate(timeout=10)[0] == "True\n"
 
 
+def test_one_that_is_closing_takes_no_files(qapp: object, tmp_path: Path) -> None:
+    first = Instance(tmp_path)
+    assert first.claim()
+    first.answer()
+    first.hang_up()
+    second = run(SECOND, tmp_path, "a.png")
+    time.sleep(1.5)
+    assert second.poll() is None, "it waits"
+    first.release()
+    assert second.communicate(timeout=10)[0] == "True\n"
+
+
 def test_one_that_hangs_is_said(qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     impatient(monkeypatch)
     process = run(HOLDER, tmp_path)  # sleeps instead of answering
