@@ -22,7 +22,9 @@ FAKE_PYTHON = """#!/bin/sh
 case "$*" in
   "-c "*) exit 0 ;;
   -V) echo "Python 3.11.9" ;;
-  "-m venv --clear "*) rm -rf "$4" && mkdir -p "$4/bin" && cp "$0" "$4/bin/python" && echo venv >>calls.txt ;;
+  "-m venv "*)
+    if [ -e kill-at-venv ]; then kill -9 $PPID; exit 1; fi
+    mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo venv >>calls.txt ;;
   "-m pip --version") exit 0 ;;
   "-m pip install "*)
     echo "$*" | sed 's/.*--no-input/pip/; s/ -qq//' >>calls.txt
@@ -51,7 +53,7 @@ def project(tmp_path: Path) -> Path:
     python.chmod(0o755)
     tools = folder / "tools"  # what a bare machine has, but for apt-get and any Python
     tools.mkdir()
-    for name in ("dirname", "cat", "cksum", "rm", "mkdir", "cp", "id", "sed", "sleep"):
+    for name in ("dirname", "cat", "cksum", "ls", "rm", "mkdir", "cp", "id", "sed", "sleep"):
         (tools / name).symlink_to(shutil.which(name) or f"/bin/{name}")
     return folder
 
@@ -133,6 +135,42 @@ def test_an_installation_that_was_cut_short_begins_afresh(project: Path, run: Ru
     assert not (project / ".venv.busy").exists()
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_folder_with_other_things_keeps_them(project: Path, run: Run, busy: bool) -> None:
+    (project / "letters").mkdir()
+    (project / "letters" / "to mother").touch()
+    if busy:  # of a set-up in a folder that is gone since
+        (project / "letters.busy").write_text("999999999")
+    result = run("doctor", STUDIO_VENV="letters")
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == "letters holds other things: set STUDIO_VENV to a new folder."
+    assert [path.name for path in (project / "letters").iterdir()] == ["to mother"]
+    assert calls(project) == [] and not (project / "letters.busy").exists()
+
+
+def test_an_environment_that_was_hardly_begun_is_known_as_ours(project: Path, run: Run) -> None:
+    (project / "kill-at-venv").touch()
+    run()
+    assert [path.name for path in (project / ".venv").iterdir()] == ["pyvenv.cfg"]
+    (project / ".venv" / "lib").mkdir()
+    (project / "kill-at-venv").unlink()
+    assert run().returncode == 0
+    assert not (project / ".venv" / "lib").exists()
+
+
+def test_an_environment_of_another_python_is_made_anew(project: Path, run: Run) -> None:
+    old = project / ".venv" / "bin" / "python"
+    old.parent.mkdir(parents=True)
+    (project / ".venv" / "pyvenv.cfg").touch()
+    (project / ".venv" / "letter").touch()
+    old.write_text(FAKE_PYTHON.replace('"-c "*) exit 0', '"-c "*) exit 1'))
+    old.chmod(0o755)
+    assert run().returncode == 0
+    assert calls(project)[0] == "venv"
+    assert old.read_text() == FAKE_PYTHON
+    assert (project / ".venv" / "letter").exists()
+
+
 def test_a_second_start_waits_for_the_first(project: Path, run: Run) -> None:
     (project / "slow-pip").touch()
     with ThreadPoolExecutor(2) as pool:
@@ -154,9 +192,28 @@ def test_a_failing_pip_is_one_sentence_and_the_next_start_goes_on(project: Path,
 
 
 def test_no_python_is_one_sentence(run: Run) -> None:
-    result = run(STUDIO_PYTHON="./no-such-python")
+    result = run(STUDIO_PYTHON="")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("Python 3.11 to 3.14 with its venv module is needed")
+
+
+def test_the_python_that_is_named_is_the_one_that_is_used(project: Path, run: Run) -> None:
+    (project / "tools" / "python3").symlink_to(project / "fake-python")
+    result = run(STUDIO_PYTHON="./no such python")
+    assert result.returncode == 1
+    assert result.stderr.startswith("STUDIO_PYTHON names ./no such python, which will not do: Python 3.11 to 3.14 with")
+    assert calls(project) == []
+    (project / "my python").write_text(FAKE_PYTHON + "# mine")
+    (project / "my python").chmod(0o755)
+    assert run(STUDIO_PYTHON="./my python").returncode == 0
+    assert (project / ".venv" / "bin" / "python").read_text().endswith("# mine")
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version", "-h"])
+def test_questions_about_the_program_install_nothing(project: Path, run: Run, flag: str) -> None:
+    assert run(flag).stdout == f"-m studio {flag}\n"
+    assert calls(project) == [f"-m studio {flag}"]
+    assert run(flag, STUDIO_PYTHON="./no-such-python").returncode == 1
 
 
 def test_missing_libraries_stop_the_window_and_the_tests_only(project: Path, run: Run) -> None:
