@@ -16,7 +16,7 @@ def needs_extra() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
+        if error.name not in EXTRA:  # a module below one of these: the package is there, and too old
             raise
         raise StudioError(
             "Training needs the training extra: run ./run train … or pip install prime-studio[train]."

@@ -41,13 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     except StudioError as error:
         teller.tell_failure(error, folder)
         return 2
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in EXTRA:
-            raise
-        message = "Training needs PyTorch, which is not installed: type ./run train --help once, "
-        teller.tell_failure(f"{message}or pip install 'prime-studio[train]', and start again.", folder)
-        return 2
     except Exception as error:  # a bug, or a device that is gone: the window must hear of it, the log keeps it all
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRA:
+            message = "Training needs PyTorch, which is not installed: type ./run train --help once, "
+            teller.tell_failure(f"{message}or pip install 'prime-studio[train]', and start again.", folder)
+            return 2
         traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         teller.tell_failure(f"The training broke off ({text}). Resume from the last good checkpoint.", folder)

@@ -2,12 +2,15 @@ import dataclasses
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from studio.cli import main
+from studio.training import worker
 from studio.training.recipe import Recipe, recipe_table
 from studio.training.run_folder import EVENTS, EventReader, checkpoints, is_running
 from studio.training.saving import load_checkpoint
@@ -107,6 +110,23 @@ def test_without_torch_it_says_what_to_install(tmp_path: Path, text_recipe: Reci
     assert event["event"] == "error"
     assert "PyTorch" in event["message"]
     assert not result.stderr
+
+
+def test_a_package_that_is_too_old_keeps_its_words(
+    tmp_path: Path, text_recipe: Recipe, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(toml(recipe_table(text_recipe)))
+
+    def too_old(*args: object, **options: object) -> None:
+        import_module("onnxscript.no_such_part")
+
+    monkeypatch.setattr(worker, "_work", too_old)
+    monkeypatch.setattr("studio.training.commands.sit", too_old)
+    assert worker.main([str(recipe), "-o", str(tmp_path / "run")]) == 1
+    assert "No module named 'onnxscript.no_such_part'" in json.loads(capsys.readouterr().out)["message"]
+    with pytest.raises(ModuleNotFoundError, match=r"onnxscript\.no_such_part"):
+        main(["train", str(recipe), "-o", str(tmp_path / "run")])
 
 
 def test_what_a_worker_tells_after_a_line_that_was_cut_short_is_a_line(tmp_path: Path):
