@@ -12,13 +12,16 @@ from studio.training.recipe import TrainingSettings
 
 
 def accelerator_for(settings: TrainingSettings) -> Accelerator:
-    """The device and the precision that the settings ask for. StudioError where CUDA is asked for and not there."""
+    """The device and the precision that the settings ask for: "auto" is CUDA, or else the CPU, never MPS.
+
+    StudioError where CUDA is asked for and not there.
+    """
     if settings.device == "cuda" and not torch.cuda.is_available():
         raise StudioError("There is no CUDA device here: choose the device auto or cpu.")
     cpu = settings.device == "cpu" or not torch.cuda.is_available()
     fast = "bf16" if computes_in_bf16("cpu" if cpu else "cuda") else "no"
     precision = fast if settings.precision == "auto" else settings.precision
-    return Accelerator(mixed_precision=precision, cpu=settings.device == "cpu")
+    return Accelerator(mixed_precision=precision, cpu=cpu)
 
 
 def computes_in_bf16(device: str) -> bool:

@@ -69,6 +69,13 @@ def test_a_missing_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch):
         accelerator_for(TrainingSettings(device="cuda"))
 
 
+@pytest.mark.parametrize("asked", ["auto", "cpu"])
+def test_a_mac_trains_on_its_processor(asked: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("accelerate.state.is_mps_available", lambda *args, **options: True)
+    assert accelerator_for(TrainingSettings(device=asked)).device.type == "cpu"
+
+
 @pytest.mark.parametrize("units", [False, True])
 def test_slow_bf16_is_told(units: bool, text_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(trainer, "computes_in_bf16", lambda device: units)
