@@ -8,7 +8,8 @@ filled gaps are from those that stood there.
 
 import json
 import math
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -75,14 +76,15 @@ def judge_pictures(
     pictures: NDArray[np.uint8],
     folder: Path,
     say: Say,
-    variations: int = 8,
+    seeds: Sequence[int] = range(8),
     **options: Unpack[Options],
 ) -> dict[str, Any]:
     """Error a colour value in the holes, of 255, for the model and for biharmonic inpainting: mean absolute error and
     root mean square of the mean of the variations, and the continuous ranked probability score of all of them (`crps`;
     of a single guess the mean absolute error): least for variations as likely as the truth, neither timid nor wild.
 
-    pictures: uint8 (N, H, W, 3). Writes a contact sheet a mask: original, hole, four variations, biharmonic.
+    pictures: uint8 (N, H, W, 3). seeds: one a variation. Writes a contact sheet a mask: original, hole, four
+    variations, biharmonic.
     """
     figures: dict[str, Any] = {}
     for name, mask in picture_masks(*pictures.shape[1:3]).items():
@@ -90,7 +92,7 @@ def judge_pictures(
         scores: list[float] = []
         tiles = []
         for picture in pictures:
-            request = picture_request(bundle, picture, mask, seeds=range(variations), **options)
+            request = picture_request(bundle, picture, mask, seeds=seeds, **options)
             *_, last = generate(request, bundle, denoise)
             filled = finish(request, bundle, last, picture=picture).pictures
             assert filled is not None
@@ -123,14 +125,15 @@ def crps(guesses: NDArray[Any], truth: NDArray[Any]) -> float:
     return float((np.abs(ordered - truth).mean(axis=0) - spread / 2).mean())
 
 
-def write_quality(bundle: "Bundle", data: str, options: Options, figures: dict[str, Any]) -> None:
+def write_quality(bundle: "Bundle", data: str, options: Mapping[str, Any], figures: dict[str, Any]) -> None:
     """Keep figures in the bundle's manifest.json, under evaluation.fills; those made with the same options go.
 
     The digest of the bundle changes with its manifest. StudioError where it cannot be written.
     """
     path = bundle.path / "manifest.json"
     manifest = json.loads(path.read_bytes())
-    given = {name: value for name, value in options.items() if value is not None}
+    # As they come back out of a file, where a tuple is a list.
+    given = json.loads(json.dumps({name: value for name, value in options.items() if value is not None}))
     evaluation = manifest.setdefault("evaluation", {})
     kept = [fills for fills in evaluation.get("fills", []) if fills["options"] != given]
     evaluation["fills"] = [*kept, {"data": data, "options": given, "figures": figures}]
@@ -144,12 +147,13 @@ def judge_text(
     folder: Path,
     say: Say,
     windows: int = 48,
+    seeds: Sequence[int] = range(4),
     **options: Unpack[Options],
 ) -> dict[str, Any]:
     """Bits and top-1 accuracy of hidden tokens, for the model and for the frequencies of this very text; and the score
     of filled gaps, see `_judge_gaps`.
 
-    Writes a page of filled gaps to read.
+    seeds: one a draft of a gap. Writes a page of filled gaps to read.
     """
     tokens = np.asarray(text_tokenizer(bundle).encode(text), dtype=np.int64)
     length = bundle.num_tokens
@@ -176,15 +180,15 @@ def judge_text(
         "top-1 accuracy": round(float(np.concatenate(right).mean()), 4),
         "accuracy by frequency": round(float((targets == counts.argmax()).mean()), 4),
     }
-    figures |= _judge_gaps(bundle, denoise, tokens, windows // 2, options)
+    figures |= _judge_gaps(bundle, denoise, tokens, windows // 2, seeds, options)
     for name, value in figures.items():
         say(f"{name}: {value}")
-    _write_fills(bundle, denoise, text, folder, options)
+    _write_fills(bundle, denoise, text, folder, seeds[:2], options)
     return figures
 
 
 def _judge_gaps(
-    bundle: "Bundle", denoise: Denoiser, tokens: NDArray[np.int64], gaps: int, options: Options, drafts: int = 4
+    bundle: "Bundle", denoise: Denoiser, tokens: NDArray[np.int64], gaps: int, seeds: Sequence[int], options: Options
 ) -> dict[str, float]:
     """Gaps of an eighth of what the network sees, in twice as much text on either side, filled in several drafts.
 
@@ -201,7 +205,7 @@ def _judge_gaps(
         truth = tokens[start : start + size]
         before = tokenizer.decode(tokens[start - 2 * size : start])
         after = tokenizer.decode(tokens[start + size : start + 3 * size])
-        request = text_request(bundle, (before, size, after), seeds=range(drafts), **options)
+        request = text_request(bundle, (before, size, after), seeds=seeds, **options)
         *_, last = generate(request, bundle, denoise)
         gap = (request.given.unpack() == bundle.subtokens.mask_id).all(axis=1)
         made = bundle.subtokens.decode(last.y[:, gap])
@@ -225,21 +229,23 @@ def _repeated(tokens: NDArray[np.int64]) -> float:
     return 1 - len(np.unique(pairs, axis=0)) / len(pairs)
 
 
-def _write_fills(bundle: "Bundle", denoise: Denoiser, text: str, folder: Path, options: Options) -> None:
-    """Paragraphs with a gap of words in the middle: what stood there, and two fills."""
+def _write_fills(
+    bundle: "Bundle", denoise: Denoiser, text: str, folder: Path, seeds: Sequence[int], options: Options
+) -> None:
+    """Paragraphs, or pieces of a text that has none, with a gap of words in the middle: what stood there, and fills."""
     tokenizer = text_tokenizer(bundle)
-    paragraphs = [p for p in text.split("\n") if 300 < len(p) < 800]
+    paragraphs = [p for p in text.split("\n") if 300 < len(p) < 800] or textwrap.wrap(text, 600)
     page = []
-    for index in np.linspace(0, len(paragraphs) - 1, 12).astype(int):
+    for index in np.linspace(0, len(paragraphs) - 1, min(12, len(paragraphs))).astype(int):
         words = paragraphs[index].split(" ")
         first = len(words) // 2
         count = (3, 6, 12)[index % 3]
         removed = " ".join(words[first : first + count])
-        gap = len(tokenizer.encode(" " + removed))
-        holed = " ".join([*words[:first], f"[[{gap}]]", *words[first + count :]])
-        request = text_request(bundle, holed, seeds=(0, 1), **options)
+        gap = min(len(tokenizer.encode(" " + removed)), bundle.num_tokens // 2)  # without spaces all is one word
+        before = "".join(f"{word} " for word in words[:first])
+        after = "".join(f" {word}" for word in words[first + count :])
+        request = text_request(bundle, (before, gap, after), seeds=seeds, **options)
         *_, last = generate(request, bundle, denoise)
-        before, after = holed.split(f"[[{gap}]]")
         page.append(f"… {before[-160:]}[{removed}]{after[:100]} …\n")
         for filled in finish(request, bundle, last).texts or []:
             page.append(f"    → {filled[len(before) : len(filled) - len(after)]}\n")

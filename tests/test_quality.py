@@ -91,6 +91,34 @@ def test_texts_are_judged_and_shown(models: Path, tmp_path: Path, capsys: pytest
     assert "→" in (tmp_path / "sheets" / "storybook-fills.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("line", ["The king [[2]] had three daughters.\n", "daughters" * 2, ""])
+def test_a_text_without_paragraphs_is_judged_and_stored(line: str, models: Path, tmp_path: Path):
+    text_bundle(models)
+    (tmp_path / "valid.txt").write_text(line * 300 or "\n" * 300)
+    argv = ["quality", "--model", "storybook", "--data", str(tmp_path / "valid.txt"), "-o", str(tmp_path / "sheets")]
+    assert main([*argv, "--steps", "1", "--quiet", "--write"]) == 0
+    assert Bundle.open(models / "storybook").manifest.evaluation["fills"]
+    assert ("→" in (tmp_path / "sheets" / "storybook-fills.txt").read_text(encoding="utf-8")) == bool(line)
+
+
+def test_figures_of_lists_of_numbers_and_of_a_seed_take_their_own_place(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    picture_bundle(models)
+    pictures = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "valid.npz", images=pictures)
+    argv = ["quality", "--model", "emoji-32", "--data", str(tmp_path / "valid.npz"), "-o", str(tmp_path / "sheets")]
+    argv += ["--steps", "2", "--warp", "1,2,0", "--quiet", "--write"]
+    for seed in ([], ["--seed", "5"], ["--seed", "0"], ["--seed", str(2**64 - 1)]):
+        assert main([*argv, *seed]) == 0
+    kept: Any = Bundle.open(models / "emoji-32").manifest.evaluation["fills"]
+    assert [fills["options"].get("seed") for fills in kept] == [5, None, 2**64 - 1]
+    assert all(fills["options"]["warp"] == [1, 2, 0] for fills in kept)
+    assert kept[0]["figures"] != kept[1]["figures"] != kept[2]["figures"]
+    assert main([*argv, "--seed", "-1"]) == 2
+    assert "seed must be a whole number" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("extra", "word"), [(["--count", "0"], "--count"), (["--data", "missing.npz"], "missing.npz")])
 def test_what_cannot_be_judged(
     extra: list[str], word: str, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio.commands.common import add_making, answer, open_denoiser, options, say
+from studio.commands.common import add_making, answer, open_denoiser, options, say, seeds
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--count", type=int, default=16, help="pictures that are filled (16)")
     parser.add_argument("--write", action="store_true", help="store the figures in the manifest of the model")
     add_making(parser)
+    parser.set_defaults(seed=0)  # figures are the same again
 
 
 def run(args: argparse.Namespace) -> None:
@@ -39,11 +40,11 @@ def run(args: argparse.Namespace) -> None:
     if bundle.manifest.modality == "image":
         pictures = read_pictures(path, bundle.manifest.grid)
         some = pictures[np.linspace(0, len(pictures) - 1, min(args.count, len(pictures))).astype(int)]
-        figures = judge_pictures(bundle, open_denoiser(bundle, args), some, folder, told, **chosen)
+        figures = judge_pictures(bundle, open_denoiser(bundle, args), some, folder, told, seeds(args, 8), **chosen)
     else:
         text = read_text(path)
-        figures = judge_text(bundle, open_denoiser(bundle, args), text, folder, told, **chosen)
+        figures = judge_text(bundle, open_denoiser(bundle, args), text, folder, told, seeds=seeds(args, 4), **chosen)
     if args.write:
-        write_quality(bundle, valid(path.name), chosen, figures)
+        write_quality(bundle, valid(path.name), {**chosen, "seed": args.seed or None}, figures)
         say(args, f"stored in {bundle.path / 'manifest.json'}")
     answer(args, {"model": bundle.name, "figures": figures}, f"{folder}")
