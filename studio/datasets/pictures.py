@@ -196,7 +196,8 @@ def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], Any]:
 
 
 def _is_pictures(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 3 or (len(shape) == 4 and (shape[3] in (1, 3, 4) or shape[1] == 3))
+    kinds = len(shape) == 3 or (len(shape) == 4 and (shape[3] in (1, 3, 4) or shape[1] == 3))
+    return kinds and 0 not in shape[1:]  # of empty ones a file of no size holds any number
 
 
 def _rows(file: IO[bytes], shape: tuple[int, ...], name: str) -> Iterator[Item]:
@@ -243,6 +244,8 @@ def _idx(path: Path) -> Iterator[Item]:
         if magic not in (b"\0\0\x08\x03", b"\0\0\x08\x04"):
             raise StudioError(f"{path.name} holds no pictures in the IDX format.")
         shape = struct.unpack(f">{magic[3]}I", file.read(4 * magic[3]))
+        if not _is_pictures(shape):
+            raise StudioError(f"{path.name} holds no pictures: its shape is {shape}, not (N, H, W) or (N, H, W, 3).")
         yield from _rows(file, shape, path.name.split(".")[0])
 
 

@@ -79,6 +79,18 @@ def test_idx(tmp_path: Path, name: str):
         read(tmp_path / "t10k-images-idx3-ubyte")
 
 
+@pytest.mark.parametrize("shape", [(2, 10, 10, 7), (2**32 - 1, 0, 0), (2**32 - 1, 0, 8, 3)])
+def test_arrays_that_are_no_pictures(tmp_path: Path, shape: tuple[int, ...]):
+    (tmp_path / "a-idx3-ubyte").write_bytes(struct.pack(f">4B{len(shape)}I", 0, 0, 8, len(shape), *shape) + bytes(1400))
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("images.npy", header.getvalue() + bytes(1400))
+    for name in ("a-idx3-ubyte", "a.npz"):
+        with pytest.raises(StudioError, match=f"^{name} holds no pictures"):
+            next(pictures(tmp_path / name))
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])
 def test_cifar_batches(tmp_path: Path, protocol: int):
     folder = tmp_path / "cifar-10-batches-py"
