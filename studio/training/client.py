@@ -118,6 +118,8 @@ async def start(recipe: Recipe, folder: Path, *, resume: bool = False, max_minut
     """Start a worker in the folder and return once it has said hello or why not. StudioError in the latter case."""
     if run_folder.is_running(folder):
         raise StudioError(f"A run is at work in {folder}: stop it first.")
+    if not resume and run_folder.has_checkpoint(folder):  # before its recipe and its events are overwritten
+        raise StudioError(f"{folder} already holds a run: resume it, or choose another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

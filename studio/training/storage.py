@@ -44,20 +44,21 @@ def delete_run(folder: Path) -> None:
 
 
 def unused_datasets(datasets: Path, runs: Path) -> list[Path]:
-    """Datasets made ready that no run learns from, and what a reading that was killed left, by name.
+    """Datasets made ready that no run uses, and what a reading that was killed left, by name.
 
     What is being read now, by this window or another, is none of them.
     """
-    used = {_data_of(run.folder) for run in find_runs(runs)}
+    used = {source for run in find_runs(runs) for source in _data_of(run.folder)}
     if not datasets.is_dir():
         return []
     folders = [path for path in sorted(datasets.iterdir()) if path.is_dir() and path.resolve() not in used]
     return [path for path in folders if (is_quiet(path) if path.name.startswith(".") else is_dataset(path))]
 
 
-def _data_of(run: Path) -> Path | None:
+def _data_of(run: Path) -> list[Path]:
+    """What a run learns from and is validated on."""
     try:
         data = tomllib.loads((run / RECIPE).read_text(encoding="utf-8"))["data"]
-        return Path(data["train"]).resolve()
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return [Path(data[part]).resolve() for part in ("train", "valid") if data.get(part)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []

@@ -212,6 +212,9 @@ def _agreement(recipe: Recipe) -> Iterator[Problem]:
     halvings = 1 << max(0, len(widths) - 1) if isinstance(widths, tuple | list) else 1
     if recipe.network.get("family") == "unet" and any(side % halvings for side in tokens.grid):
         yield "tokens.grid", f"must be multiples of {halvings} for this network, not {list(tokens.grid)}"
+    if tokens.tokenizer == "palette" and recipe.network.get("class_width") in (1, 2):
+        given = recipe.network["class_width"]
+        yield "network.class_width", f"must be 0, or at least 3 for the colours of a palette, not {given}"
     if recipe.network and recipe.network.get("family") not in ("unet", "transformer"):
         yield "network.family", f"must be unet or transformer, not {recipe.network.get('family')!r}"
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,17 @@ def test_a_resumed_run_goes_on_in_the_same_file(tmp_path: Path):
         assert events[len(before)]["event"] == "hello"
         assert events[len(before) + 1]["step"] == 5
         assert run_folder.previews(tmp_path / "short")[0][0] == 0
+
+    asyncio.run(story())
+
+
+def test_a_run_is_not_begun_in_the_place_of_another(tmp_path: Path):
+    async def story() -> None:
+        await collect(await start(RECIPE, tmp_path / "short"))
+        before = {path: path.read_bytes() for path in (tmp_path / "short").iterdir() if path.is_file()}
+        with pytest.raises(StudioError, match="already holds a run: resume it, or choose another folder"):
+            await start(replace(RECIPE, name="another"), tmp_path / "short")
+        assert {path: path.read_bytes() for path in (tmp_path / "short").iterdir() if path.is_file()} == before
 
     asyncio.run(story())
 

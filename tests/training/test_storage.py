@@ -82,6 +82,15 @@ def test_data_that_a_run_learns_from_are_kept(tmp_path: Path):
     writer.discard()
 
 
+def test_data_that_a_run_is_validated_on_are_kept(tmp_path: Path):
+    datasets = tmp_path / "datasets"
+    train, valid = dataset(datasets / "train"), dataset(datasets / "valid")
+    folder = run(tmp_path / "runs" / "first", train)
+    with (folder / "recipe.toml").open("a") as recipe:
+        recipe.write(f'valid = "{valid}"\n')
+    assert storage.unused_datasets(datasets, tmp_path / "runs") == []
+
+
 def hours_ago(folder: Path) -> None:
     then = time.time() - 4 * 3600
     os.utime(folder, (then, then))

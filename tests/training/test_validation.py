@@ -130,6 +130,13 @@ def test_a_recipe_allows_what_a_bundle_can_have():
             field.validate_python(text)
 
 
+def test_a_palette_has_room_for_its_colors(tmp_path: Path):
+    recipe = parse_recipe(picture_table(tmp_path))
+    for width, wrong in ((0, []), (1, ["network.class_width"]), (2, ["network.class_width"]), (3, [])):
+        narrow = changed(recipe, "network", {**recipe.network, "class_width": width})
+        assert [field for field, _ in problems(narrow)] == wrong
+
+
 def test_digits_that_cannot_write_all_classes(tmp_path: Path):
     recipe = parse_recipe(text_table(tmp_path))
     assert problems(changed(recipe, "tokens.vocab_size", 513))[0][0] == "tokens.base"
