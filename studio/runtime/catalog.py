@@ -214,7 +214,9 @@ def rename_bundle(bundle: Bundle, title: str) -> Bundle:
         raise StudioError(f"A model cannot be called {name}, which Windows takes for a device: choose another name.")
     if bundle.path.parent != user_models():
         raise StudioError(f"The model {bundle.name} came with the program and cannot be renamed.")
-    if name != bundle.path.name and any((folder / name).exists() for folder in models_folders()):
+    if target.exists() and target.samefile(bundle.path):  # also "mine" of "Mine", where the disk makes no difference
+        target, name = bundle.path, bundle.path.name
+    elif any((folder / name).exists() for folder in models_folders()):
         raise AlreadyThere(f"A model {name} is already there; choose another name.")
     Bundle.open(bundle.path)
     try:

@@ -20,6 +20,7 @@ from studio.runtime.catalog import (
     import_bundle,
     list_bundles,
     remove_bundle,
+    rename_bundle,
     verify_bundle,
 )
 
@@ -307,6 +308,16 @@ def test_a_failing_replacement_keeps_the_old_model(
     monkeypatch.setattr(Path, "rename", failing)
     assert "No space left on device" in refused(other, replace=True)
     assert find_bundle("tiny").manifest.title == "A tiny model"
+
+
+def test_a_name_that_the_disk_does_not_tell_from_the_old_one(make_folder: Callable[..., Any], home: Path) -> None:
+    import_bundle(make_folder("Mine").path)
+    (home / "models" / "mine").symlink_to("Mine")  # as a disk does that takes both for the same
+    renamed = rename_bundle(find_bundle("Mine"), "mine")
+    assert (renamed.name, renamed.path.name, renamed.manifest.title) == ("Mine", "Mine", "mine")
+    import_bundle(make_folder("other").path)
+    with pytest.raises(StudioError, match="A model other is already there"):
+        rename_bundle(renamed, "Other")
 
 
 def test_leftovers_of_a_killed_import_are_swept(folder: Any, home: Path) -> None:
