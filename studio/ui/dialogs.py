@@ -203,7 +203,7 @@ class _Question(QDialog):
 
 
 async def confirm(
-    parent: QWidget, text: str, yes: str = "OK", no: str = "Cancel", *, details: str = "", danger: bool = False
+    parent: QWidget | None, text: str, yes: str = "OK", no: str = "Cancel", *, details: str = "", danger: bool = False
 ) -> bool:
     """Ask for one of two things; the buttons name them. With `danger`, Return does not do it."""
     return await finished(_Question(parent, text, details, yes, no, danger))

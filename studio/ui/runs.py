@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from studio.errors import Stopped, StudioError
 from studio.generation import GenerationRequest, Result, finish, generate
 from studio.prime.sampling import Frame
+from studio.ui.session_files import MAX_VALUE
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -95,6 +97,13 @@ class Run:
         self._stream: Generator[Frame, None, None] | None = None
         self._denoise: Network | None = None
         self._seconds = 0.0
+        self._stacked: tuple[int, WeakValueDictionary[str, NDArray[Any]]] = (0, WeakValueDictionary())
+
+    @property
+    def recordable(self) -> bool:
+        """Whether `record` is small enough for a session: a value of it is at most `MAX_VALUE` bytes."""
+        y = self.frames[0].y
+        return len(self.frames) * max(y.nbytes, 4 * y[..., 0].size) <= MAX_VALUE
 
     @classmethod
     def at_start(cls, request: GenerationRequest, bundle: "Bundle") -> "Run":
@@ -146,14 +155,26 @@ class Run:
         frames = list(self.frames)
         nothing = np.full(frames[0].y.shape[:2], np.nan, dtype=np.float16)
         none = np.full(frames[0].y.shape[:2], -1, dtype=np.int32)
+        if self._stacked[0] != len(frames):
+            self._stacked = len(frames), WeakValueDictionary()
+        stacked = self._stacked[1]
+
+        def stack(name: str, of: Callable[[Kept], Any]) -> NDArray[Any]:
+            """The same read-only array as before, while somebody has it and there are no more frames."""
+            array = stacked.get(name)
+            if array is None:
+                array = stacked[name] = np.stack([of(kept) for kept in frames])
+                array.setflags(write=False)
+            return array
+
         return {
             "request": self.request.model_dump_json(),
             "parent": None if self.parent is None else list(self.parent),
-            "steps": np.array([(kept.step, kept.calls, kept.seconds) for kept in frames]),
-            "y": np.stack([kept.y for kept in frames]),
-            "packed": np.stack([kept.packed for kept in frames]),
-            "confidence": np.stack([nothing if kept.confidence is None else kept.confidence for kept in frames]),
-            "likeliest": np.stack([none if kept.likeliest is None else kept.likeliest for kept in frames]),
+            "steps": stack("steps", lambda kept: np.array((kept.step, kept.calls, kept.seconds))),
+            "y": stack("y", lambda kept: kept.y),
+            "packed": stack("packed", lambda kept: kept.packed),
+            "confidence": stack("confidence", lambda kept: nothing if kept.confidence is None else kept.confidence),
+            "likeliest": stack("likeliest", lambda kept: none if kept.likeliest is None else kept.likeliest),
             "state": self.state if self.over else "stopped",
             "provider": self.provider,
         }

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QApplication
 
 from studio.errors import StudioError
 from studio.runtime.catalog import data_folder
+from studio.ui import dialogs
 from studio.ui.session_files import Loaded, SessionFiles, frozen
 from studio.ui.tasks import spawn
 
@@ -92,6 +94,10 @@ class Session(QObject):
         """Restoring it may be what ended the last start, or that was killed by chance: the user decides."""
 
         async def restore() -> None:
+            question = "Restore the session that was left out? What is open now is replaced by it, without a way back."
+            if not await dialogs.confirm(QApplication.activeWindow(), question, "Restore", danger=True):
+                self._offer(aside)
+                return
             loaded = await asyncio.get_running_loop().run_in_executor(self._writer, SessionFiles(aside).load, True)
             self._take(loaded)
 

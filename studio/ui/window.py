@@ -12,7 +12,7 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplicat
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QWidget
 
 from studio.media.images import FORMATS
-from studio.ui import dialogs, menus
+from studio.ui import dialogs, history, menus
 from studio.ui.context import Studio
 from studio.ui.notices import Notice
 from studio.ui.rail import Rail
@@ -253,6 +253,7 @@ class Window(QMainWindow):
         self.status.close_down()
         self.hide()
         await cancel_all()  # what goes on in it still needs its widgets to clear away
+        await history.all_kept()
         self.deleteLater()
 
     def _restore_geometry(self) -> None:

@@ -10,6 +10,7 @@ from studio.errors import OutOfMemory, StudioError
 from studio.generation import generate
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
+from studio.ui import runs
 from studio.ui.lane import Lane, Loaded, TimedDenoiser
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
@@ -217,6 +218,21 @@ def test_what_a_long_run_has_made_is_worth_keeping(
     qtbot.waitUntil(lambda: not playhead._watch.isActive(), timeout=5000)
     assert bool(kept) == worth
     playhead.close_down()
+
+
+def test_what_is_recorded_is_not_copied_again(bundle: Bundle, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the session has it, and until there are more frames; what is too large for one is known beforehand."""
+    run = lane.start(a_request(bundle, steps=3, granularity=1, policy="even"), bundle)
+    until(lambda: run.over)
+    record, again = run.record(), run.record()
+    names = ("steps", "y", "packed", "confidence", "likeliest")
+    assert all(record[name] is again[name] and not record[name].flags.writeable for name in names)
+    assert len(Run.ended(run.request, bundle, record).frames) == len(run.frames)
+    run.frames.append(run.frames[-1])
+    assert len(run.record()["y"]) == len(record["y"]) + 1
+    assert run.recordable
+    monkeypatch.setattr(runs, "MAX_VALUE", run.record()["y"].nbytes - 1)
+    assert not run.recordable
 
 
 def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:

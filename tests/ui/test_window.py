@@ -5,6 +5,7 @@ import gc
 import json
 import os
 import shutil
+import time
 import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -35,6 +36,7 @@ from PySide6.QtWidgets import (
 
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
+from studio.library import Item, Library
 from studio.media.export import PARAMETERS_KEY, save_png
 from studio.media.frames import WorkingFrame, crop
 from studio.media.images import Picture, load_picture
@@ -43,7 +45,7 @@ from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
-from studio.ui.image import masking
+from studio.ui.image import making, masking
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
@@ -712,7 +714,9 @@ def test_a_window_that_is_ended_while_it_asks_about_its_session_ends(with_window
     logged.clear()
 
 
-def test_a_session_that_was_left_out_is_restored_by_its_button(with_window: Any) -> None:
+def test_a_session_that_was_left_out_is_restored_by_its_button(
+    with_window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def open_something(window: Window) -> None:
         masking.clear_mask(image_of(window).document)
 
@@ -720,12 +724,71 @@ def test_a_session_that_was_left_out_is_restored_by_its_button(with_window: Any)
         image = image_of(window)
         (notice,) = window.studio.notices.at("window")
         assert "left out" in notice.text and not image.document.mask_bounds().isEmpty()
-        next(each for each in window.findChildren(QPushButton) if each.text() == "Restore it now").click()
+        answers = [False, True]
+
+        async def confirm(*_: Any, **__: Any) -> bool:
+            return answers.pop(0)
+
+        monkeypatch.setattr(dialogs, "confirm", confirm)
+        for left in (1, 0):
+            assert not image.document.mask_bounds().isEmpty()
+            next(each for each in window.findChildren(QPushButton) if each.text() == "Restore it now").click()
+            await until(lambda left=left: len(answers) == left and bool(window.studio.notices.at("window")) == left)
         await until(lambda: image.document.mask_bounds().isEmpty())
         assert not window.studio.notices.at("window")
 
     with_window(open_something)
     SessionFiles(data_folder() / "session").begin_restoring()  # and there it was killed
+    with_window(test)
+
+
+def test_closing_waits_until_all_is_in_the_library(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    add, kept = Library.add, list[int]()
+
+    def slow(self: Library, result: Any, variation: int = 0, **more: Any) -> Item:
+        time.sleep(0.1)
+        item = add(self, result, variation, **more)
+        kept.append(item.variation)
+        return item
+
+    monkeypatch.setattr(Library, "add", slow)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(variations=6, steps=2)
+        await image.generate()
+        await finished(image)
+        await until(lambda: bool(kept))
+
+    with_window(test)
+    assert kept == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_branch_is_not_put_on_another_picture(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = making.branch_request
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.3)
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(making, "branch_request", slow)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=4)
+        await image.generate()
+        await finished(image)
+        image.opening.picture(Picture(np.zeros((40, 40, 3), dtype=np.uint8)), "other")
+        masking.mask_whole(image.document)
+        await image.generate()
+        await finished(image)
+        branched = asyncio.ensure_future(image.making.branch(1))
+        await asyncio.sleep(0.05)
+        image.document.undo_stack.setIndex(1)
+        job = image.making.job
+        assert await branched is None
+        assert image.document.size != (40, 40) and image.making.job is job
+
     with_window(test)
 
 

@@ -73,7 +73,7 @@ def session_of(workspace: "ImageWorkspace") -> dict[str, Any]:
         "model": settings.bundle.name if settings.bundle else None,
         "settings": settings.dump(),
     }
-    if job is not None:
+    if job is not None and all(other.run.recordable for other in (job, *making.comparison)):
         state["run"] = {
             "stored": job.picture.stored,
             "alpha": job.picture.alpha,

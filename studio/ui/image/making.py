@@ -176,7 +176,7 @@ class Making(QObject):
             )
         finally:
             self.building = False
-        if self.job is None:  # taken from the canvas in the meantime
+        if self.job is not job:  # taken from the canvas in the meantime
             return None
         run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
         self._jobs.keep(replace(edited, run=run))

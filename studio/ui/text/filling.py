@@ -351,6 +351,8 @@ class Filling(QObject):
             return text_request(bundle, parts, kept=kept, seeds=seeds, **options)
 
         request = await asyncio.to_thread(build)
+        if text is not self.document.text:
+            raise StudioError("Another text has been opened in the meantime: press Generate again.")
         made = frozenset(gap.id for gap, known in zip(gaps, kept, strict=True) if len(known) < gap.length)
         run = self._studio.lane.start(request, bundle)
         return self._keep(Job(run, tuple(gap.id for gap in gaps), made, beside))

@@ -30,7 +30,7 @@ def session_of(workspace: "TextWorkspace") -> dict[str, Any]:
         "settings": settings.dump(),
     }
     job = filling.job
-    if job is not None:
+    if job is not None and all(other.run.recordable for other in (job, *filling.comparison)):
         state["run"] = {
             "draft": filling.draft,
             "index": workspace.playhead.index,

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from studio.media.story import save_story
 from studio.ui import dialogs
 from studio.ui.gallery.reading import source_of
 from studio.ui.session_files import SessionFiles, frozen
+from studio.ui.text import filling
 from studio.ui.text import workspace as workspace_module
 from studio.ui.text.tips import tip
 from studio.ui.text.workspace import TextWorkspace
@@ -357,6 +359,28 @@ def test_pin_a_word_and_redo_the_rest(with_window: Any) -> None:
             text.document.set_pinned(1, index, True)
         assert "pinned" in text.filling.problem()
         await until(lambda: not text.commands["generate"].isEnabled())
+
+    with_window(test)
+
+
+def test_a_run_for_one_text_does_not_fill_another(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = filling.text_request
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.3)
+        return build(*arguments, **options)
+
+    monkeypatch.setattr(filling, "text_request", slow)
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 4), " and lived.")
+        asked = asyncio.ensure_future(text.filling.generate())
+        await asyncio.sleep(0.05)
+        text.document.open(GappedText(["Quite another text with ", Gap(1, 4), " in it."]), "other")
+        with pytest.raises(StudioError, match="Another text has been opened"):
+            await asked
+        assert text.filling.job is None and text.document.text.gaps == [Gap(1, 4)]
+        assert text.undo_stack is not None and text.undo_stack.undoText() == "open text"
 
     with_window(test)
 
