@@ -232,8 +232,8 @@ class Commands:
         picture, parameters = of.shown_picture(), of.parameters()
         path = await self._ask_save("Save picture", of.opening.name_to_save, ["PNG (*.png)"])
         if path is not None:
-            of.opening.saved = path
             await asyncio.to_thread(save_png, path, picture.stored, parameters, picture.alpha)
+            of.opening.saved = path
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
 
     async def _export(self, kind: str = "") -> None:

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from studio.errors import StudioError
+from studio.media.gapped import valid
 from studio.prime.policies import policy_class
 from studio.prime.schedules import alpha
 from studio.ui.dialogs import ask_open, ask_save, ask_text, confirm
@@ -208,10 +209,11 @@ class PresetRow(QWidget):
     def add_file(self, path: Path) -> None:
         """Keep the preset of a file under the file's name, and apply it. StudioError where it is none."""
         preset = checked(Preset.read(path), path.name)
-        name, number = path.stem[:LONGEST], 2
+        stem = valid(path.stem)[:LONGEST]
+        name, number = stem, 2
         taken = self._studio.settings.values.presets
         while name in taken and taken[name] != preset:
-            name, number = f"{path.stem[:LONGEST]} {number}", number + 1
+            name, number = f"{stem} {number}", number + 1
         self._studio.settings.set_preset(name, preset)
         if name in self._presets:
             self.apply(name)

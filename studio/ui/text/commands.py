@@ -8,7 +8,7 @@ from PySide6.QtGui import QAction
 
 from studio.errors import StudioError
 from studio.generation import story_of
-from studio.media.export import save_text
+from studio.media.export import check_suffix, save_text
 from studio.media.story import STORY_SUFFIXES, save_story
 from studio.ui import dialogs
 
@@ -151,9 +151,11 @@ class Commands:
             "Save text", of.file.name if of.file else f"{of.document.title}.txt", [dialogs.TEXTS]
         )
         if path is not None:
-            of.file = path
+            saved = of.document.text
             await asyncio.to_thread(save_text, path, text)
-            of.document.undo_stack.setClean()
+            if of.document.text is saved:
+                of.file = path
+                of.document.undo_stack.setClean()
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
 
     async def _export(self) -> None:
@@ -169,8 +171,7 @@ class Commands:
         path = await self._ask_save("Export the run", f"{of.document.title}.{kind}", filters)
         if path is None:
             return
-        if path.suffix.lower() not in STORY_SUFFIXES:
-            path = Path(f"{path}.{kind}")
+        check_suffix(path, STORY_SUFFIXES)
 
         def write() -> None:
             save_story(path, story_of(job.run.request, job.run.bundle, list(job.run.frames)))

@@ -1,6 +1,7 @@
 """Presets are kept, applied, handed on as files, and never take what they should not."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,14 @@ def test_a_file_that_is_no_preset_changes_nothing(
     with pytest.raises(StudioError, match=r"bad\.json is no preset"):
         row.add_file(file)
     assert panel.settings.dump() == before and not studio.settings.values.presets
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere all names are text")
+def test_a_file_whose_name_is_no_text(row: PresetRow, studio: Any, tmp_path: Path) -> None:
+    file = os.fsencode(tmp_path) + b"/caf\xe9.json"
+    Path(os.fsdecode(file)).write_text('{"steps": 12}')
+    row.add_file(Path(os.fsdecode(file)))
+    assert list(studio.settings.values.presets) == ["caf\ufffd"]
 
 
 def test_a_preset_for_a_model_that_is_not_there(panel: InspectorPanel, row: PresetRow, studio: Any) -> None:

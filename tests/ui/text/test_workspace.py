@@ -673,6 +673,14 @@ def test_a_run_is_exported(with_window: Any, tmp_path: Path, monkeypatch: pytest
             assert len(json.loads(made)["steps_made"]) == 9 and json.loads(made)["texts"] == [text.document.text.text]
         assert "[[3]] left." in made and any("Exported" in notice for notice in notices(window))
 
+        async def odd(*_: Any, **__: Any) -> Path:
+            return tmp_path / "out.docx"
+
+        monkeypatch.setattr(dialogs, "ask_save", odd)
+        with pytest.raises(StudioError, match=r"let its name end in \.txt or"):
+            await text.commands.export_as(kind)
+        assert len(list(tmp_path.iterdir())) == 1, "no other file than the one that was asked about"
+
     with_window(test)
 
 
