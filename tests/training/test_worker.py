@@ -122,7 +122,8 @@ def test_a_package_that_is_too_old_keeps_its_words(
         import_module("onnxscript.no_such_part")
 
     monkeypatch.setattr(worker, "_work", too_old)
-    monkeypatch.setattr("studio.training.commands.sit", too_old)
+    # The module that is imported by its name: another test may have had it imported anew.
+    monkeypatch.setattr(import_module("studio.training.commands"), "sit", too_old)
     assert worker.main([str(recipe), "-o", str(tmp_path / "run")]) == 1
     assert "No module named 'onnxscript.no_such_part'" in json.loads(capsys.readouterr().out)["message"]
     with pytest.raises(ModuleNotFoundError, match=r"onnxscript\.no_such_part"):
