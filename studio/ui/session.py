@@ -156,22 +156,26 @@ class Session(QObject):
         self._timer.stop()
         if not self._started or not self._dirty or self._writing is not None:
             return  # what is being written now starts the next one when it is done
-        self._snapshot()
+        try:
+            self._snapshot()
+        except Exception as error:
+            self._tell(_refusal(error))
+            return
         self._writing = self._writer.submit(self._files.write, dict(self._parts))
         self._writing.add_done_callback(self._tell_main_thread)
 
     async def save_all(self) -> StudioError | None:
-        """Save all that is open and wait for the disk; what it refused with, None where all is saved."""
+        """Save all that is open and wait for the disk; why that was refused, None where all is saved."""
         if not self._started:
             return None
         self._timer.stop()
         self._dirty.update(self._workspaces)  # what is too slight to be told, such as where one looks
-        self._snapshot()
         loop, refused = asyncio.get_running_loop(), None
         try:
+            self._snapshot()
             await loop.run_in_executor(self._writer, self._files.write, dict(self._parts))
-        except StudioError as error:
-            refused = error
+        except Exception as error:  # whatever it is: a window that cannot save must still be able to close
+            refused = _refusal(error)
         self._tell(refused)
         return refused
 
@@ -209,9 +213,7 @@ class Session(QObject):
     def _on_written(self, done: "Future[None]") -> None:
         self._writing = None
         error = done.exception()
-        if error is not None and not isinstance(error, StudioError):
-            raise error
-        self._tell(error)
+        self._tell(_refusal(error) if error else None)
 
     def _tell(self, refused: StudioError | None) -> None:
         """Say that the disk refuses, once, until it takes the session again."""
@@ -227,3 +229,13 @@ class Session(QObject):
             self.saved.emit()
         if self._dirty and self._started:
             self._mark(next(iter(self._dirty)))
+
+
+def _refusal(error: BaseException) -> StudioError:
+    """Why nothing was saved, for the user; what is no StudioError is logged with its trace."""
+    if isinstance(error, StudioError):
+        return error
+    log.error("saving the session", exc_info=error)
+    if isinstance(error, MemoryError):
+        return StudioError("there is not enough memory for it; close other programs.")
+    return StudioError("something went wrong inside the program; the log says what.")

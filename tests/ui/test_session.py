@@ -434,6 +434,39 @@ class TestSession:
         qrun(main())
         assert (tmp_path / "session" / "session.json").exists()
 
+    @pytest.mark.parametrize(("fault", "word"), [(MemoryError(), "memory"), (KeyError("x"), "the log says what")])
+    @pytest.mark.parametrize("where", ["asked", "written"])
+    def test_whatever_saving_fails_with_is_a_refusal(
+        self,
+        make: Any,
+        qrun: Any,
+        told: Told,
+        logged: list[Any],
+        monkeypatch: pytest.MonkeyPatch,
+        fault: Exception,
+        word: str,
+        where: str,
+    ) -> None:
+        def fail(*_: Any) -> Any:
+            raise fault
+
+        session, image, _ = make()
+
+        async def main() -> None:
+            await session.bring_back()
+            session.start()
+            with monkeypatch.context() as patch:
+                patch.setattr(*((image, "session") if where == "asked" else (SessionFiles, "write")), fail)
+                assert word in str(await session.save_all()) and len(told) == 1
+                session.save_now()
+                while session._writing is not None:
+                    await asyncio.sleep(0.005)
+                await session.finish()  # as on SIGTERM
+
+        qrun(main())
+        assert len(told) == 1 and any(record.exc_info for record in logged)
+        logged.clear()
+
     def test_whether_all_of_it_is_here_again_is_known(self, make: Any, qrun: Any, told: Told, tmp_path: Path) -> None:
         session, *_ = make()
         qrun(session.bring_back())
