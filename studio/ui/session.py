@@ -216,10 +216,10 @@ class Session(QObject):
         self._tell(_refusal(error) if error else None)
 
     def _tell(self, refused: StudioError | None) -> None:
-        """Say that the disk refuses, once, until it takes the session again."""
+        """Say that the disk refuses, once, until it takes the session again; anew where others pushed it out."""
         if refused is not None:
             self._dirty.update(self._workspaces)  # nothing of it is on disk
-            if self._failing is None:
+            if self._failing is None or self._failing not in self._notices.at(PLACE):
                 text = f"Your work cannot be saved: {refused}"
                 self._failing = self._notices.show(text, kind="error", place=PLACE)
         else:
