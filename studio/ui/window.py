@@ -226,6 +226,8 @@ class Window(QMainWindow):
             for workspace in self.workspaces:
                 if not await workspace.may_leave():
                     return
+            for workspace in self.workspaces:  # only now: whoever was asked last may have stayed
+                await workspace.leaving()
             self.leave()
         finally:
             self._closing = self.left.is_set()

@@ -68,8 +68,12 @@ class Workspace(QWidget):
         return False
 
     async def may_leave(self) -> bool:
-        """Whether the window may close; a workspace that has to ask does so here."""
+        """Whether the window may close; a workspace that has to ask does so here, and does nothing yet: another may
+        be answered to stay."""
         return True
+
+    async def leaving(self) -> None:
+        """Nobody stays: do what was answered. StudioError keeps the window open."""
 
     def use_model(self, bundle: "Bundle") -> bool:
         """Take a model for what is made next; false if it is none for this workspace."""

@@ -21,6 +21,7 @@ from studio.ui import dialogs
 from studio.ui.icons import icon
 from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
+from studio.ui.train.commands import add_actions
 from studio.ui.train.data_panel import DataPanel
 from studio.ui.train.form import RunForm
 from studio.ui.train.leaving import ask_leaving
@@ -58,8 +59,8 @@ class TrainWorkspace(Workspace):
         self.watch.state_changed.connect(self._state_changed)  # before the panel, which shows what is allowed now
         self.watch.refused.connect(self._run_refused, Qt.ConnectionType.QueuedConnection)  # what tells it is over then
         self._busy_with = ""
-        self._add_actions()
-        action = {entry.id.partition(".")[2]: entry.action for entry in studio.actions if entry.workspace == self.name}
+        self._stops = False  # when the window closes; what the user answered
+        action = add_actions(self)
         self.data_panel = DataPanel(self.source, action["open"], action["open-folder"], action["tidy"])
         self.run_panel = RunPanel(self.watch, action)
         self.form = self.inspector = RunForm(studio.models, action["start"], action["estimate"])
@@ -76,24 +77,6 @@ class TrainWorkspace(Workspace):
         self.run_panel.roll_back.connect(self._roll_back)
         self.run_panel.use.connect(self._use_chosen)
         self._state_changed()
-
-    def _add_actions(self) -> None:
-        add = self.studio.actions.add
-        for id, title, handler, shortcut, look, help in (
-            ("open", "Open data…", self._ask_open, "Ctrl+O", "open", "An archive, a table or a text."),
-            ("open-folder", "Open a folder…", self._ask_folder, "Ctrl+Shift+O", "folder", "Of pictures or texts."),
-            ("start", "Start training", self.start, "Ctrl+Return", "play", "A new run, in the background."),
-            ("estimate", "Estimate", self.estimate, "", "speed", "Memory and time, from a few real steps."),
-            ("pause", "Pause or resume", self.pause, "Ctrl+P", "pause", "With a checkpoint; it goes on there."),
-            ("resume", "Resume", self.resume, "", "play", "Go on from the newest checkpoint."),
-            ("sample", "Make a preview now", lambda: self.watch.ask("sample"), "", "film", ""),
-            ("save", "Save a checkpoint now", lambda: self.watch.ask("save"), "Ctrl+S", "save", ""),
-            ("stop", "Stop the training", self.watch.stop, "Ctrl+.", "stop", "With a checkpoint."),
-            ("use", "Use in studio", self.use_best, "", "accept", "Make a model of the best checkpoint and load it."),
-            ("delete", "Delete the run…", self.delete, "", "trash", "With its checkpoints; it asks first."),
-            ("tidy", "Remove unused data…", self.tidy, "", "trash", "Copies of data that no run needs; it asks first."),
-        ):
-            add(f"train.{id}", title, handler, shortcut=shortcut, icon=look, workspace=self.name, help=help)
 
     def _lay_out(self) -> None:
         self.stack = QStackedWidget()
@@ -163,12 +146,13 @@ class TrainWorkspace(Workspace):
 
     async def may_leave(self) -> bool:
         """Ask what becomes of a run; false stays."""
-        if not self.watch.active:
-            return True
-        answer = await ask_leaving(self, self.watch.name)
-        if answer == "stop":
-            await self.watch.stop()
+        answer = await ask_leaving(self, self.watch.name) if self.watch.active else "go on"
+        self._stops = answer == "stop"
         return answer != "stay"
+
+    async def leaving(self) -> None:
+        if self._stops:
+            await self.watch.stop()
 
     def close_down(self) -> None:
         self.watch.close()
@@ -177,12 +161,12 @@ class TrainWorkspace(Workspace):
 
     # ---- data
 
-    async def _ask_open(self) -> None:
+    async def ask_open(self) -> None:
         path = await dialogs.ask_open(self, "Open training data", self.name)
         if path is not None:
             self.open_data(path)
 
-    async def _ask_folder(self) -> None:
+    async def ask_folder(self) -> None:
         path = await dialogs.ask_folder(self, "Open a folder of training data", self.name)
         if path is not None:
             self.open_data(path)

@@ -401,6 +401,38 @@ def test_closing_asks_what_becomes_of_a_run(with_train: Any, pictures: Path, ans
     with_train(test)
 
 
+def test_who_stays_after_all_has_no_training_stopped(
+    with_train: Any, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        start(window, train, "steady")
+        await until(lambda: train.watch.series["loss"].count > 1)
+
+        async def stop(*_: Any) -> str:
+            return "stop"
+
+        stays: list[bool] = []
+
+        async def stay() -> bool:
+            stays.append(train.watch.state == "running")
+            return False
+
+        monkeypatch.setattr("studio.ui.train.workspace.ask_leaving", stop)
+        models = window.workspace_named("models")
+        assert models is not None
+        monkeypatch.setattr(models, "may_leave", stay)
+        window.close()
+        await until(lambda: bool(stays) and not window._closing)
+        assert stays == [True] and train.watch.state == "running" and not window.left.is_set()
+        monkeypatch.delattr(models, "may_leave")
+        window.close()
+        await until(window.left.is_set)
+        assert train.watch.run is not None and not train.watch.run.running
+
+    with_train(test)
+
+
 def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
