@@ -122,26 +122,30 @@ async def start(recipe: Recipe, folder: Path, *, resume: bool = False, max_minut
         raise StudioError(f"{folder} already holds a run: resume it, or choose another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / run_folder.RECIPE, recipe_toml(recipe).encode())
+        if not resume:
+            (folder / run_folder.EVENTS).unlink(missing_ok=True)
+        log = (folder / run_folder.LOG).open("wb")
     except OSError as error:
         raise StudioError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from error
-    write_atomic(folder / run_folder.RECIPE, recipe_toml(recipe).encode())
-    if not resume:
-        (folder / run_folder.EVENTS).unlink(missing_ok=True)
     arguments = [str(folder / run_folder.RECIPE), "-o", str(folder), *(["--resume"] if resume else [])]
     if max_minutes is not None:
         arguments += ["--max-minutes", str(max_minutes)]
     reader = EventReader(folder)
     while reader.read():  # of earlier parts of the run
         pass
-    with (folder / run_folder.LOG).open("wb") as log:
-        process = subprocess.Popen(
-            worker_command(*arguments),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-            env=_environment(),
-        )
+    with log:
+        try:
+            process = subprocess.Popen(
+                worker_command(*arguments),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+                env=_environment(),
+            )
+        except OSError as error:
+            raise _cannot_start(error) from error
     _started[process.pid] = process
     run = Run(folder)
     while process.poll() is None:
@@ -157,19 +161,29 @@ async def start(recipe: Recipe, folder: Path, *, resume: bool = False, max_minut
 async def ask_worker(*arguments: str) -> dict[str, Any]:
     """Run a worker for one answer (--estimate, --export): its last event. StudioError with what it says went wrong."""
     last: dict[str, Any] = {}
-    async with child(*worker_command(*arguments), env=_environment()) as process:
-        assert process.stdout
-        assert process.stderr
-        errors = asyncio.ensure_future(process.stderr.read())
-        async for line in process.stdout:
-            last = run_folder.event_of(line) or last
-        tail = (await errors).decode("utf-8", errors="replace").strip().splitlines()[-1:]
-        await process.wait()
+    try:
+        async with child(*worker_command(*arguments), env=_environment()) as process:
+            assert process.stdout
+            assert process.stderr
+            errors = asyncio.ensure_future(process.stderr.read())
+            async for line in process.stdout:
+                last = run_folder.event_of(line) or last
+            tail = (await errors).decode("utf-8", errors="replace").strip().splitlines()[-1:]
+            await process.wait()
+    except OSError as error:
+        raise _cannot_start(error) from error
     if last.get("event") == "error":
         raise StudioError(last["message"])
     if process.returncode:
         raise StudioError(f"The training process failed: {' '.join(tail) or process.returncode}"[:400])
     return last
+
+
+def _cannot_start(error: OSError) -> StudioError:
+    """Mostly STUDIO_TRAIN_PYTHON names a Python that is gone."""
+    python = worker_command()[0]
+    remedy = "STUDIO_TRAIN_PYTHON must name a Python with the training extra, or be unset."
+    return StudioError(f"The training process could not start, {python}: {error.strerror}. {remedy}")
 
 
 def worker_command(*arguments: str) -> list[str]:

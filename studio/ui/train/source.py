@@ -54,14 +54,18 @@ class Source(QObject):
         self.path, self.grid, self.fit, self.column = path, grid, fit, column
         self.reading, self.problem, self.counts = True, "", {}
         self.changed.emit()
-        dataset, problem = None, ""
+        dataset, problem = None, f"Reading {valid(path.name)} failed: open it again."
         try:
             dataset = await self._collect(path, turn)
+            problem = ""
         except StudioError as error:
             problem = str(error)
-        if turn == self._turn:
-            self.dataset, self.problem, self.reading = dataset, problem, False
-            self.changed.emit()
+        except OSError as error:
+            problem = f"Reading {valid(path.name)} could not begin: {error.strerror}. Open it again."
+        finally:
+            if turn == self._turn:
+                self.dataset, self.problem, self.reading = dataset, problem, False
+                self.changed.emit()
 
     async def _collect(self, path: Path, turn: int) -> Dataset | None:
         wanted = json.dumps([str(path.resolve()), self.grid, self.fit if self.grid else "", self.column])

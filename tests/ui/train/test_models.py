@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from PySide6.QtWidgets import QApplication
 from studio.datasets.collecting import collect_pictures
 from studio.datasets.kinds import kind_of
 from studio.errors import StudioError
-from studio.training.client import Run
+from studio.training.client import Run, ask_worker
 from studio.training.presets import new_model
 from studio.training.recipe import load_recipe, recipe_toml
 from studio.training.validation import is_name
@@ -252,6 +253,39 @@ def test_how_a_run_can_end(qapp: QApplication, qrun: Any, tmp_path: Path, monkey
         assert watch.state == "none"
 
     qrun(story(), timeout=40)
+
+
+def test_a_python_that_is_gone_is_said(qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("STUDIO_TRAIN_PYTHON", str(tmp_path / "old" / "python"))
+
+    async def story() -> None:
+        watch = Watch()
+        with pytest.raises(StudioError, match="STUDIO_TRAIN_PYTHON"):
+            await watch.begin(new_model("steady", "image", "tiny"), tmp_path / "run")
+        assert watch.state == "failed" and not (tmp_path / "run").exists()
+        with pytest.raises(StudioError, match="STUDIO_TRAIN_PYTHON"):
+            await ask_worker("--estimate")
+
+    qrun(story())
+
+
+@pytest.mark.parametrize("fault", [OSError(24, "Too many open files"), ValueError("no JSON")])
+def test_reading_ends_however_it_fails(
+    qapp: QApplication, qrun: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+):
+    source = Source(tmp_path / "datasets")
+
+    def fail(*_: object, **__: object) -> None:
+        raise fault
+
+    async def story() -> None:
+        with suppress(ValueError):
+            await source.open(pictures, (8, 8))
+        assert not source.reading and source.dataset is None
+        assert source.problem.startswith("Reading pictures")
+
+    monkeypatch.setattr("studio.ui.train.source.child", fail)
+    qrun(story())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a name is always UTF-8")
