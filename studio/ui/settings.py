@@ -197,8 +197,12 @@ class Settings(QObject):
                 raise ValueError("not an object")
         except (ValueError, RecursionError):
             aside = self.path.with_name(FILE + ".bad")
-            os.replace(self.path, aside)
-            self.dropped.append(f"The settings file was damaged; it is kept as {aside.name} and the defaults are used.")
+            kept = f"it is kept as {aside.name} and"
+            try:
+                os.replace(self.path, aside)
+            except OSError:  # a folder of that name, or nothing can be written there
+                kept = "it could not be kept;"
+            self.dropped.append(f"The settings file was damaged; {kept} the defaults are used.")
             return values
         for name, value in stored.items():
             if name not in Values.model_fields:

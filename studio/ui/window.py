@@ -273,4 +273,9 @@ class Window(QMainWindow):
 
 
 def _are_sizes(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(isinstance(size, int) and size >= 0 for size in value)
+    """Qt takes no number beyond an int of C, and no screen is so large."""
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(size, int) and 0 <= size <= 100_000 for size in value)
+    )

@@ -130,6 +130,13 @@ def test_a_damaged_file_is_kept_aside_and_told(tmp_path: Path, qapp: object, dam
     assert len(settings.dropped) == 1 and "settings.json.bad" in settings.dropped[0]
 
 
+def test_a_damaged_file_that_cannot_be_kept_does_not_stop_the_start(tmp_path: Path, qapp: object) -> None:
+    (tmp_path / FILE).write_bytes(b"{")
+    (tmp_path / "settings.json.bad").mkdir()
+    settings = Settings(tmp_path)
+    assert settings.values == Values() and "could not be kept" in settings.dropped[0]
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, qapp: object) -> None:
     (tmp_path / FILE).mkdir()
     assert "cannot be read" in Settings(tmp_path).dropped[0]

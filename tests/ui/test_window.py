@@ -1,6 +1,7 @@
 """The window as a whole: it opens, makes, is steered, saves what is open and leaves nothing behind."""
 
 import asyncio
+import base64
 import gc
 import json
 import os
@@ -202,6 +203,18 @@ def test_the_timeline_comes_back_after_a_workspace_without_one(with_window: Any)
 
     with_window(use)
     with_window(again)
+
+
+def test_stored_sizes_that_no_screen_has_are_left_out(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        settings, before = window.studio.settings, window.across.sizes()
+        settings.set("geometry", base64.b64encode(window.saveGeometry().data()).decode())
+        for sizes in ([99_999_999_999, 320], [-1, 320], ["1", 2], [1]):
+            settings.set_ui("window", across=sizes)
+            window._restore_geometry()
+            assert window.across.sizes() == before
+
+    with_window(test)
 
 
 def test_files_are_opened_and_bad_ones_told(with_window: Any, tmp_path: Path) -> None:
