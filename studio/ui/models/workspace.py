@@ -335,9 +335,9 @@ class ModelsWorkspace(Workspace):
             try:
                 await work
             finally:
-                await self.studio.models.reload()  # whatever came of it: a model may be damaged
-                self._job = None
+                self._job = None  # first: what is awaited here may be stopped too
                 self.job_line.hide()
+                await self.studio.models.reload()  # whatever came of it: a model may be damaged
 
         self._job = spawn(run(), PLACE)
 
@@ -345,7 +345,7 @@ class ModelsWorkspace(Workspace):
         self.job_words.setText(f"{words[:1].upper()}{words[1:200]}…")
 
     def _stop_job(self) -> None:
-        if self._job is not None:
+        if self._job is not None and not self._job.cancelling():  # a second click would break off its clearing away
             self._job.cancel()
 
     # -- as a workspace

@@ -373,6 +373,29 @@ class TestComingAndGoing:
 
         self.run(qrun, steps)
 
+    def test_a_double_click_on_stop_ends_one_job(self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any) -> None:
+        cleared: list[bool] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                await asyncio.sleep(0.05)
+                cleared.append(True)
+
+        async def steps() -> None:
+            for pause in (0.0, 0.005, 0.06):
+                models._start("Importing x.ckpt", work(), can_stop=True)
+                await asyncio.sleep(0.05)
+                models.stop.click()
+                await asyncio.sleep(pause)
+                models.stop.click()
+                await until(lambda: models._job is None and not models.job_line.isVisibleTo(models))
+                await settled()
+            assert cleared == [True] * 3
+
+        self.run(qrun, steps)
+
 
 class TestCheckpoints:
     """The conversion is another process; here one that plays its part."""
