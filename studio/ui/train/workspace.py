@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from studio.training.recipe import load_recipe, recipe_toml
 from studio.training.run_folder import CHECKPOINT, RECIPE, Checkpoint
 from studio.ui import dialogs
 from studio.ui.icons import icon
-from studio.ui.notices import NoticeBar, notices_over
+from studio.ui.notices import Kind, Notice, NoticeBar, notices_over
 from studio.ui.tasks import spawn
 from studio.ui.train.commands import add_actions
 from studio.ui.train.data_panel import DataPanel
@@ -59,6 +60,7 @@ class TrainWorkspace(Workspace):
         self.watch.state_changed.connect(self._state_changed)  # before the panel, which shows what is allowed now
         self.watch.refused.connect(self._run_refused, Qt.ConnectionType.QueuedConnection)  # what tells it is over then
         self._busy_with = ""
+        self._offer: tuple[Path, Notice] | None = None  # what can be done next, and with which run
         self._stops = False  # when the window closes; what the user answered
         action = add_actions(self)
         self.data_panel = DataPanel(self.source, action["open"], action["open-folder"], action["tidy"])
@@ -304,6 +306,9 @@ class TrainWorkspace(Workspace):
     def _state_changed(self) -> None:
         actions, state = self.studio.actions, self.watch.state
         active, held = self.watch.active, self.run_panel.held()
+        if self._offer is not None and self._offer[0] != self.watch.folder:
+            self.studio.notices.dismiss(self._offer[1])  # its button would be for the run that is shown now
+            self._offer = None
         actions["train.pause"].setEnabled(state in ("running", "paused"))
         actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
         actions["train.pause"].setIcon(icon("play" if state == "paused" else "pause"))
@@ -320,21 +325,20 @@ class TrainWorkspace(Workspace):
             self.studio.lane.submit(self.studio.lane.time_again, self.studio.models.all())
         if state in ("failed", "lost") and self.watch.message and self.watch.live:
             log = self.watch.run.log_tail() if self.watch.run else ""
-            again = self.studio.actions["train.resume"].trigger if self.watch.diverged else None
-            self.studio.notices.show(
-                self.watch.message,
-                "error",
-                self.name,
-                details=log,
-                action="Go on at a tenth of the rate" if again else "",
-                on_action=again,
-            )
+            again = ("Go on at a tenth of the rate", actions["train.resume"].trigger) if self.watch.diverged else None
+            self._tell_end(self.watch.message, "error", log, again)
         if state == "done" and self.watch.early and self.watch.live:
             best = next((entry.step for entry in self.watch.checkpoints() if entry.best), 0)
             words = f"The run ended early: no better figure since step {best:,}, whose checkpoint is the best."
-            use = actions["train.use"].trigger
-            self.studio.notices.show(words, "info", self.name, action="Use it in studio", on_action=use)
+            self._tell_end(words, "info", "", ("Use it in studio", actions["train.use"].trigger))
         self.status_changed.emit()
+
+    def _tell_end(self, words: str, kind: Kind, details: str, offer: tuple[str, Callable[[], None]] | None) -> None:
+        """Why the run that is shown has ended, and what can be done with it."""
+        action, do = offer or ("", None)
+        notice = self.studio.notices.show(words, kind, self.name, details, action=action, on_action=do)
+        if offer and self.watch.folder is not None:
+            self._offer = self.watch.folder, notice
 
     # ---- from a run to a model
 

@@ -368,8 +368,25 @@ def test_an_early_end_offers_the_best(with_train: Any, pictures: Path) -> None:
         assert train.watch.status_line().startswith("Ended early")
         (notice,) = window.studio.notices.at("train")
         assert "no better figure" in notice.text and notice.on_action is not None
+        train.watch.follow(Run(train.runs_folder / "early"))
+        assert window.studio.notices.at("train") == [notice]
         notice.on_action()
         await until(lambda: any("is installed" in n.text for n in window.studio.notices.at("train")))
+
+    with_train(test)
+
+
+def test_what_is_offered_for_a_run_goes_when_another_is_shown(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        start(window, train, "short")
+        await until(lambda: train.watch.state == "done")
+        start(window, train, "fails")
+        await until(lambda: train.watch.state == "failed")
+        (notice,) = window.studio.notices.at("train")
+        assert notice.action == "Go on at a tenth of the rate"
+        train._run_chosen("short")
+        assert not window.studio.notices.at("train")
 
     with_train(test)
 
