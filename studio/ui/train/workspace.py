@@ -198,6 +198,7 @@ class TrainWorkspace(Workspace):
     def _source_changed(self) -> None:
         if not self.source.reading:
             self.form.set_dataset(self.source.dataset)
+            self._shape_changed()  # another size may have been chosen while they were read
 
     def _shape_changed(self) -> None:
         """The model takes pictures of another size: read them anew."""

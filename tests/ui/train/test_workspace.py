@@ -194,6 +194,21 @@ def test_another_size_reads_the_data_anew(with_train: Any, pictures: Path) -> No
     with_train(test)
 
 
+def test_a_size_that_is_chosen_while_data_are_read_is_read_next(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        train.form.begin_with("new:tiny")
+        train.open_data(pictures)
+        await until(lambda: train.source.reading)
+        side = train.form.shape["side"].control
+        side.set_value(64)  # type: ignore[attr-defined]
+        side.changed.emit(64)  # type: ignore[attr-defined]
+        assert train.source.reading and train.source.grid == (32, 32)
+        await until(lambda: train.source.grid == (64, 64) and not train.source.reading)
+        assert train.form.recipe() is not None
+
+    with_train(test)
+
+
 def test_the_column_of_a_table_is_chosen(with_train: Any, tmp_path: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         table = tmp_path / "tales.csv"
