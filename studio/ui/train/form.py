@@ -147,9 +147,13 @@ class RunForm(QWidget):
         typed = {name: list(value) if isinstance(value, tuple) else value for name, value in self.plan.values.items()}
         self.refresh_starts()
         if typed and not self.plan.values:
-            self.set_values(typed)
-            for name in typed.keys() & self._check().keys():
-                self.fields[name].reset()
+            self._take_up(typed)
+
+    def _take_up(self, typed: dict[str, Any]) -> None:
+        """What was typed for a model that may be another one now, as far as it fits."""
+        self.set_values(typed)
+        for name in typed.keys() & self.fields.keys() & self._check().keys():
+            self.fields[name].reset()
 
     def set_dataset(self, dataset: "Dataset | None") -> None:
         kinds = [None if d is None else d.kind for d in (self._dataset, dataset)]
@@ -298,6 +302,31 @@ class RunForm(QWidget):
                 except (ValueError, TypeError):
                     continue
         self._edited()
+
+    def session(self) -> dict[str, Any]:
+        """What `restore` takes up."""
+        plan = self.plan
+        values = {name: list(value) if isinstance(value, tuple) else value for name, value in plan.values.items()}
+        return {
+            **{"start": plan.start, "modality": plan.modality, "shape": dict(plan.shape)},
+            **{"name": plan.name, "values": values},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up what `session` gave, as far as it still fits."""
+        if state.get("modality") in ("image", "text") and self._dataset is None:
+            self.plan.modality = state["modality"]  # of a new model, whose data are read only later
+        if isinstance(state.get("start"), str):
+            self.begin_with(state["start"])
+        self._start_chosen()  # where that is not offered any more, what is chosen has a kind of its own
+        if isinstance(state.get("shape"), dict) and self.plan.new:
+            self.plan.shape = state["shape"]
+            self._offer_shapes()
+            self._shape_chosen()
+        if isinstance(state.get("name"), str) and state["name"]:
+            self.set_name(state["name"])
+        if isinstance(state.get("values"), dict):
+            self._take_up(state["values"])
 
     def set_measuring(self, measuring: bool) -> None:
         """While steps are measured the button for it is off; the keys wait at the form, and come back to it."""

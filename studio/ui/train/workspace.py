@@ -73,6 +73,7 @@ class TrainWorkspace(Workspace):
         self.data_panel.column_chosen.connect(self._column_chosen)
         self.source.changed.connect(self._source_changed)
         self.form.shape_changed.connect(self._shape_changed)
+        self.form.shape_changed.connect(self.dirty)
         self.form.changed.connect(self.dirty)
         self.run_panel.drawn.connect(self.status_changed)
         self.run_panel.run_chosen.connect(self._run_chosen)
@@ -123,26 +124,16 @@ class TrainWorkspace(Workspace):
         return True
 
     def session(self) -> dict[str, Any]:
-        return {
-            "data": str(self.source.path or ""),
-            "start": self.form.plan.start,
-            "name": self.form.plan.name,
-            "values": {name: list(v) if isinstance(v, tuple) else v for name, v in self.form.plan.values.items()},
-            "shown": self.shown.value(),
-        }
+        source = self.source
+        data = {"data": str(source.path or ""), "fit": source.fit, "column": source.column}
+        return {**self.form.session(), **data, "shown": self.shown.value()}
 
     def restore(self, state: dict[str, Any]) -> None:
-        start, name = state.get("start"), state.get("name")
-        if isinstance(start, str):
-            self.form.begin_with(start)
-        if isinstance(name, str) and name:
-            self.form.set_name(name)
-        values = state.get("values")
-        if isinstance(values, dict):
-            self.form.set_values(values)
-        data = state.get("data")
+        self.form.restore(state)
+        data, column = state.get("data"), state.get("column")
         if isinstance(data, str) and data and Path(data).exists():
-            self.open_data(Path(data))
+            fit = "pad" if state.get("fit") == "pad" else "crop"
+            self.open_data(Path(data), fit, column if isinstance(column, str) else "")
         if state.get("shown") in (DATA, RUN):
             self.show_side(state["shown"])
 
@@ -173,13 +164,13 @@ class TrainWorkspace(Workspace):
         if path is not None:
             self.open_data(path)
 
-    def open_data(self, path: Path) -> None:
+    def open_data(self, path: Path, fit: str = "crop", column: str = "") -> None:
         """Begin to read data; the panel shows how far it is."""
         self.studio.notices.clear(self.name)  # of the data before, or of a file that was none
         self.show_side(DATA)
-        spawn(self._open_data(path), self.name)
+        spawn(self._open_data(path, fit, column), self.name)
 
-    async def _open_data(self, path: Path, fit: str = "crop", column: str = "") -> None:
+    async def _open_data(self, path: Path, fit: str, column: str) -> None:
         kind = await asyncio.to_thread(kind_of, path)
         grid = (32, 32) if kind == "pictures" else None
         if grid is not None and self.form.plan.modality == "image":

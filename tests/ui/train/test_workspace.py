@@ -303,6 +303,49 @@ def test_the_keys_stay_in_the_form_while_it_is_measured(with_train: Any, picture
     with_train(test)
 
 
+def test_shape_fit_and_column_come_back(with_train: Any, pictures: Path, tmp_path: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        form, empty = train.form, json.dumps(train.session())
+        form.begin_with("new:small")
+        for key, value in (("tokenizer", "rgb"), ("side", 64), ("length", 4)):
+            form.shape[key].control.set_value(value)  # type: ignore[attr-defined]
+            form.shape[key].control.changed.emit(value)  # type: ignore[attr-defined]
+        form.set_values({"training.steps": 70})
+        train.open_data(pictures, "pad")
+        await until(lambda: train.source.dataset is not None and not train.source.reading)
+        of_pictures = json.dumps(train.session())
+        table = tmp_path / "tales.csv"
+        table.write_text("title,story\n" + "".join(f"t{i},once upon a time {i}\n" for i in range(9)))
+        train.open_data(table, column="story")
+        await until(lambda: train.source.path == table and not train.source.reading)
+        form.shape["context"].control.set_value(128)  # type: ignore[attr-defined]
+        form.shape["context"].control.changed.emit(128)  # type: ignore[attr-defined]
+        form.set_values({"training.steps": 80})
+        of_texts = json.dumps(train.session())
+        for stored in (of_pictures, of_texts, of_pictures):
+            train.source.path = train.source.dataset = None  # as at a start
+            train.source.changed.emit()
+            train.restore(json.loads(empty))
+            train.restore(json.loads(stored))
+            await until(lambda: train.source.dataset is not None and not train.source.reading)
+            assert json.dumps(train.session()) == stored
+            assert form.recipe() is not None
+
+    with_train(test)
+
+
+def test_values_that_fit_no_more_are_not_restored(with_train: Any) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        train.form.begin_with("new:tiny")
+        values = {"tokens.granularities": [1, 5], "training.steps": 70, "data.train": "x", "name": "y"}
+        shape = {"tokenizer": [], "side": "wide", "length": None}
+        train.restore({"start": "gone-model", "shape": shape, "values": values, "fit": 3, "column": []})
+        assert train.form.plan.values == {"training.steps": 70} and set(train.form._check()) == {"data.train"}
+        assert train.form.grid() == (32, 32)
+
+    with_train(test)
+
+
 def test_what_was_typed_stays_when_the_model_is_replaced_or_removed(with_train: Any, own_home: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         form, models = train.form, window.studio.models
