@@ -256,8 +256,8 @@ class ModelsWorkspace(Workspace):
                 await asyncio.wrap_future(self.studio.lane.submit(verify_bundle, path))
             except StudioError as error:
                 problems.append(str(error))
-        for problem in problems:
-            self.studio.notices.show(problem, "error", PLACE)
+        heading = f"{len(problems)} of {len(paths)} models are not as they should be."
+        self.studio.notices.show_all(problems, heading, "error", PLACE)
         if not problems:
             which = (
                 f"{paths[0].name}: whole, and runs." if len(paths) == 1 else f"All {len(paths)} models: whole, and run."

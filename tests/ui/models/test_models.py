@@ -373,6 +373,23 @@ class TestComingAndGoing:
 
         self.run(qrun, steps)
 
+    def test_of_many_damaged_models_each_is_told(
+        self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def damaged(path: Path) -> None:
+            raise StudioError(f"{path.name} is damaged.")
+
+        monkeypatch.setattr("studio.ui.models.workspace.verify_bundle", damaged)
+
+        async def steps() -> None:
+            models._start("Verifying", models._verify([Path(f"model-{number}") for number in range(5)]))
+            await until(lambda: models._job is None)
+            (notice,) = studio.notices.at("models")
+            assert notice.text == "5 of 5 models are not as they should be."
+            assert notice.details.splitlines() == [f"model-{number} is damaged." for number in range(5)]
+
+        self.run(qrun, steps)
+
     def test_a_double_click_on_stop_ends_one_job(self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any) -> None:
         cleared: list[bool] = []
 
