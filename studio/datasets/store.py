@@ -164,21 +164,33 @@ def _mapped(folder: Path, name: str, kind: Any, shape: tuple[int, ...] | None = 
         raise _gone(folder) from error
 
 
+def _read(path: Path, start: int, size: int) -> bytes:
+    """Bytes of a file. StudioError where they are not there: it was removed or cut, or the disk fails.
+
+    Not mapped: a file that is cut short under a map ends the process without a word (SIGBUS).
+    """
+    try:
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            data = file.read(size)
+    except FileNotFoundError as error:
+        raise _gone(path.parent) from error
+    except OSError as error:
+        raise StudioError(f"Cannot read {path}: {error.strerror}. Open the data again.") from error
+    if len(data) != size:
+        raise StudioError(f"The dataset at {path.parent} is cut short: open the data again.")
+    return data
+
+
 class _Strings:
     """Strings one after the other in a file, their ends in another."""
 
     def __init__(self, folder: Path, name: str):
-        self._ends = _mapped(folder, f"{name}.idx", "<i8")
-        self._path = folder / f"{name}.bin"
+        self._ends, self._path = folder / f"{name}.idx", folder / f"{name}.bin"
 
     def bytes(self, index: int) -> bytes:
-        start, end = self._ends[index], self._ends[index + 1]
-        try:
-            with self._path.open("rb") as file:
-                file.seek(start)
-                return file.read(end - start)
-        except FileNotFoundError as error:
-            raise _gone(self._path.parent) from error
+        start, end = np.frombuffer(_read(self._ends, 8 * index, 16), "<i8").tolist()
+        return _read(self._path, start, end - start)
 
     def __getitem__(self, index: int) -> str:
         return self.bytes(index).decode("utf-8", errors="replace")
@@ -238,6 +250,13 @@ class Dataset:
         height, width = self.table["grid"]
         shape = (self.count, height, width, 3)
         return _mapped(self.folder, "content.bin", np.uint8, shape) if self.count else _EMPTY
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """uint8 (H, W, 3), read from the disk. StudioError where it is not there any more."""
+        height, width = self.table["grid"]
+        size = 3 * height * width
+        data = _read(self.folder / "content.bin", index * size, size)
+        return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:

@@ -93,12 +93,15 @@ class Browser(QAbstractScrollArea):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
         painter.fillRect(self.viewport().rect(), theme.color("canvas"))
-        try:
-            for index in self._seen():
+        lost = False
+        for index in self._seen():
+            try:
                 self._draw(painter, index, self.cell(index))
-        except StudioError:  # removed under the window
-            self.lost.emit()
+            except StudioError:  # removed or cut short under the window
+                lost = True
         painter.end()
+        if lost:
+            self.lost.emit()
 
     def _draw(self, painter: QPainter, index: int, box: QRect) -> None:
         if self._pictures():
@@ -113,7 +116,7 @@ class Browser(QAbstractScrollArea):
         pixmap = self._pixmaps.get(index)
         if pixmap is None:
             assert self._dataset
-            pixels = self._dataset.pixels[index].copy()
+            pixels = self._dataset.picture(index)
             height, width = pixels.shape[:2]
             image = QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888)
             side = QSize(CELL, CELL) * self.devicePixelRatioF()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import time
 from collections import deque
@@ -260,6 +261,29 @@ def test_data_that_are_removed_under_the_window_are_said_to_be_gone(
         notice = window.studio.notices.at("train")[-1].text
         assert "“steady” learns from are gone from the disk" in notice and "open them again, then resume it" in notice
         assert train.watch.state == "stopped"
+
+    with_train(test)
+
+
+@pytest.mark.parametrize("kind", ["texts", "pictures"])
+@pytest.mark.parametrize("file", ["content.bin", "content.idx"])
+def test_data_that_are_cut_short_under_the_window_do_not_end_it(
+    kind: str, file: str, with_train: Any, pictures: Path, tmp_path: Path
+) -> None:
+    """Read through a map, they would: by SIGBUS."""
+
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        (tmp_path / "tale.txt").write_text("once upon a time\n" * 900)
+        await read(train, pictures if kind == "pictures" else tmp_path / "tale.txt")
+        browser = train.data_panel.browser
+        assert train.source.dataset is not None
+        browser.grab()
+        browser._pixmaps.clear()
+        os.truncate(train.source.dataset.folder / file, 0)
+        browser.grab()
+        if file == "content.bin":  # pictures need no other
+            await until(lambda: train.source.dataset is None)
+            assert train.data_panel.summary.text().endswith("is gone from the disk: open the data again.")
 
     with_train(test)
 
