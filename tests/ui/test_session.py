@@ -20,6 +20,7 @@ import shiboken6
 from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
+from studio.ui import dialogs
 from studio.ui.session import Session
 from studio.ui.session_files import VERSION, SessionFiles, frozen
 
@@ -489,8 +490,12 @@ class TestSession:
         assert not one.came_back
 
     def test_one_that_was_left_out_can_be_restored_by_hand(
-        self, make: Any, qrun: Any, told: Told, tmp_path: Path
+        self, make: Any, qrun: Any, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        async def confirm(*_: Any, **__: Any) -> bool:
+            return True
+
+        monkeypatch.setattr(dialogs, "confirm", confirm)
         files = SessionFiles(tmp_path / "session")
         files.write({"image": frozen(part(7)), "window": {"front": "text"}})
         files.begin_restoring()  # and here it was killed
