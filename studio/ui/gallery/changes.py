@@ -37,19 +37,24 @@ class Changes:
         keys = [item.key for item in items if item.star != on]
         await self._take("star", lambda library: library.star(keys, on), lambda library: library.star(keys, not on))
 
-    async def rename(self, item: Item, title: str) -> None:
-        await self._take(
-            "rename",
-            lambda library: library.rename(item.key, title),
-            lambda library: library.rename(item.key, item.title),
-        )
+    async def rename(self, key: int, title: str) -> None:
+        before: list[str] = []
 
-    async def set_tags(self, item: Item, tags: Sequence[str]) -> None:
-        await self._take(
-            "tags",
-            lambda library: library.set_tags(item.key, tags),
-            lambda library: library.set_tags(item.key, item.tags),
-        )
+        def there(library: Library) -> None:
+            before[:] = [item.title for item in library.items([key])]
+            library.rename(key, title)
+
+        await self._take("rename", there, lambda library: library.rename(key, "".join(before)))
+
+    async def retag(self, key: int, added: Sequence[str], gone: Sequence[str]) -> None:
+        """Add tags and take some away. What it has is asked of the library: who shows it may be a change behind."""
+        before: list[str] = []
+
+        def there(library: Library) -> None:
+            before[:] = [tag for item in library.items([key]) for tag in item.tags]
+            library.set_tags(key, [*(tag for tag in before if tag not in gone), *added])
+
+        await self._take("tags", there, lambda library: library.set_tags(key, before))
 
     async def purge(self, keys: Sequence[int]) -> None:
         """Delete items for good. What was done before has no way back then: it may be of what is gone."""

@@ -82,7 +82,8 @@ class Details(QScrollArea):
     """Shows what it is given; what is asked of it is signalled."""
 
     renamed = Signal(str)
-    tagged = Signal(list)
+    tagged = Signal(list, list)
+    """Tags to be added, and tags to be taken away."""
     asked_for = Signal(str)
     """The id of a relative that was clicked."""
 
@@ -231,7 +232,7 @@ class Details(QScrollArea):
         if item.kind == "text" and (other or self.text.toPlainText() != shown.text):
             self.text.setPlainText(shown.text)
             self._mark_text()
-        if not self.title.hasFocus() or other:
+        if other or not (self.title.hasFocus() and self.title.isModified()):  # what is being typed stays
             self.title.setText(item.title)
             self.title.setCursorPosition(0)
         self.title.setReadOnly(item.deleted is not None)
@@ -319,17 +320,17 @@ class Details(QScrollArea):
 
     def _rename(self) -> None:
         if self._shown is not None and self.title.text().strip() not in ("", self._shown.item.title):
+            self.title.setModified(False)
             self.renamed.emit(self.title.text())
 
     def _add_tag(self) -> None:
         if self._shown is not None and self.tag_field.text().strip():
-            self.tagged.emit([*self._shown.item.tags, *self.tag_field.text().split(",")])
+            self.tagged.emit(self.tag_field.text().split(","), [])
             self.tag_field.clear()
 
     def _remove_tag(self) -> None:
         if self._shown is not None:
-            gone = self.sender().property("tag")
-            self.tagged.emit([tag for tag in self._shown.item.tags if tag != gone])
+            self.tagged.emit([], [self.sender().property("tag")])
 
     def _ask_for(self) -> None:
         self.asked_for.emit(self.sender().property("item"))

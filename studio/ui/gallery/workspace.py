@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelectionModel, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout
 
 from studio.errors import StudioError
 from studio.generation import read_text_request
@@ -17,12 +17,12 @@ from studio.ui.gallery import reading
 from studio.ui.gallery.cell import CELL, CellDelegate
 from studio.ui.gallery.changes import Changes
 from studio.ui.gallery.details import Details
+from studio.ui.gallery.empty import Empty
 from studio.ui.gallery.filters import FilterBar
 from studio.ui.gallery.grid import GridView
 from studio.ui.gallery.model import KEY, PLACE, GalleryModel, loop_runs
 from studio.ui.notices import Notice, NoticeBar, notices_over
 from studio.ui.tasks import spawn
-from studio.ui.widgets.icon_button import IconLabel
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class GalleryWorkspace(Workspace):
         self.grid.setItemDelegate(CellDelegate(self.grid))
         self.grid.setFrameShape(QFrame.Shape.NoFrame)
         self.grid.setStyleSheet("GridView { border: none; border-radius: 0; }")
-        self.empty = _Empty()
+        self.empty = Empty()
         self.stack.addWidget(self.grid)
         self.stack.addWidget(self.empty)
         self._wanted: Filter | None = None
@@ -66,7 +66,7 @@ class GalleryWorkspace(Workspace):
         self._facets_wanted = True
         self._goal: str | None = None
         self._deletion: Notice | None = None
-        self._newest = 0
+        self._newest = self._asked = 0
         if self.library is None:
             self.bar.setEnabled(False)
             self.empty.say("warning", "The library cannot be opened.", "What is made now is not kept.")
@@ -88,7 +88,7 @@ class GalleryWorkspace(Workspace):
         self.grid.selectionModel().currentChanged.connect(self._on_selection)
         self.model.modelReset.connect(self._on_selection)
         self.details.renamed.connect(self._rename)
-        self.details.tagged.connect(self._set_tags)
+        self.details.tagged.connect(self._retag)
         self.details.asked_for.connect(self.show_item)
         # The library speaks from the thread that changed it; the signal carries it here.
         self._told.connect(self._on_change)
@@ -184,7 +184,7 @@ class GalleryWorkspace(Workspace):
             return
         self._facets_wanted = True
         self.model.refresh(change.keys)
-        if change.what == "changed" and self.bar.chosen == Filter():
+        if change.what == "changed":
             self._on_selection()
         if not self._later.isActive():
             self._later.start()
@@ -216,8 +216,11 @@ class GalleryWorkspace(Workspace):
 
     async def _describe(self, key: int) -> None:
         assert self.library is not None
+        self._asked += 1
+        mine = self._asked
         shown = await asyncio.to_thread(reading.describe, self.library, key)
-        if shown is not None and self.selected == [key]:
+        # Of two answers about one item the one that was asked for first, and may be older, can come last.
+        if shown is not None and mine == self._asked and self.selected == [key]:
             self.details.show_item(shown)
 
     async def _items(self) -> list[Item]:
@@ -314,12 +317,12 @@ class GalleryWorkspace(Workspace):
     def _rename(self, title: str) -> None:
         shown = self.details.shown
         if shown is not None:
-            spawn(self.changes.rename(shown.item, title), PLACE)
+            spawn(self.changes.rename(shown.item.key, title), PLACE)
 
-    def _set_tags(self, tags: list[str]) -> None:
+    def _retag(self, added: list[str], gone: list[str]) -> None:
         shown = self.details.shown
         if shown is not None:
-            spawn(self.changes.set_tags(shown.item, tags), PLACE)
+            spawn(self.changes.retag(shown.item.key, added, gone), PLACE)
 
     # -- as a workspace
 
@@ -375,26 +378,3 @@ def _actions(workspace: GalleryWorkspace) -> dict[str, Any]:
     ):
         made[name] = add(f"{PLACE}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=PLACE)
     return made
-
-
-class _Empty(QWidget):
-    """What stands where nothing is."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        column = QVBoxLayout(self)
-        column.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        column.setSpacing(8)
-        self.sign = IconLabel("gallery", 48, "muted")
-        self.heading, self.words, self.button = QLabel(), QLabel(), QPushButton()
-        self.heading.setProperty("role", "title")
-        self.words.setProperty("role", "muted")
-        for widget in (self.sign, self.heading, self.words, self.button):
-            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignHCenter)
-
-    def say(self, sign: str, heading: str, words: str, button: str = "") -> None:
-        self.sign.set_icon(sign, "muted")
-        self.heading.setText(heading)
-        self.words.setText(words)
-        self.button.setText(button)
-        self.button.setVisible(bool(button))

@@ -292,7 +292,7 @@ class TestDoing:
             await until(lambda: gallery.details.shown and gallery.details.shown.item.key == gallery.selected[0])
             gallery.details.renamed.emit("A better name")
             await until(lambda: stack.count() == 2)
-            gallery.details.tagged.emit(["new"])
+            gallery.details.tagged.emit(["new"], [])
             await until(lambda: stack.count() == 3)
             gallery._actions["delete"].trigger()
             await until(lambda: studio.told("gallery"))
@@ -355,6 +355,53 @@ class TestDoing:
             gallery.details.title.editingFinished.emit()
             await until(lambda: library.items([key])[0].title == "A better name")
             await until(lambda: gallery.model.index(2).data(ITEM).title == "A better name")
+
+        self.run(gallery, qrun, steps)
+
+    def test_what_changes_in_a_narrowed_view_is_described_anew(
+        self, gallery: GalleryWorkspace, library: Library, qrun: Any
+    ) -> None:
+        async def steps() -> None:
+            details, stack = gallery.details, gallery.undo_stack
+            assert stack is not None
+            gallery.bar.search.setText("cat")
+            await until(lambda: gallery.model.rowCount() == 2)
+            await settled()
+            await choose(gallery, 1)
+            key = gallery.selected[0]
+            for count, tag in enumerate(("first", "second"), start=1):
+                details.tag_field.setText(tag)
+                QTest.keyClick(details.tag_field, Qt.Key.Key_Return)
+                await until(lambda count=count: details.shown and len(details.shown.item.tags) == count)
+            assert library.items([key])[0].tags == ("first", "second")
+            details.title.setFocus()
+            details.title.selectAll()
+            QTest.keyClicks(details.title, "cat renamed")
+            QTest.keyClick(details.title, Qt.Key.Key_Return)
+            await until(lambda: details.shown and details.shown.item.title == "cat renamed")
+            stack.undo()
+            await until(lambda: details.shown and details.shown.item.title == "cat 0")
+            details.title.editingFinished.emit()  # the focus leaves the field
+            await settled()
+            assert details.title.text() == "cat 0" == library.items([key])[0].title
+
+        self.run(gallery, qrun, steps)
+
+    def test_tags_are_added_to_what_the_library_has(
+        self, gallery: GalleryWorkspace, library: Library, qrun: Any
+    ) -> None:
+        async def steps() -> None:
+            stack = gallery.undo_stack
+            assert stack is not None
+            await choose(gallery, 0)
+            key = gallery.selected[0]
+            for tag in ("first", "second"):  # faster than the pane is told
+                gallery.details.tagged.emit([tag], [])
+            await until(lambda: stack.count() == 2)
+            assert library.items([key])[0].tags == ("first", "second")
+            stack.undo()
+            await until(lambda: library.items([key])[0].tags == ("first",))
+            await settled()
 
         self.run(gallery, qrun, steps)
 
