@@ -69,6 +69,8 @@ class GalleryWorkspace(Workspace):
         self._newest = self._asked = 0
         if self.library is None:
             self.bar.setEnabled(False)
+            for action in self._actions.values():
+                action.setEnabled(False)
             self.empty.say("warning", "The library cannot be opened.", "What is made now is not kept.")
             self.stack.setCurrentWidget(self.empty)
             return

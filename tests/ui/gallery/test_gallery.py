@@ -189,7 +189,9 @@ class TestShowing:
         gallery = GalleryWorkspace(studio)
         qtbot.addWidget(gallery)
         qtbot.addWidget(gallery.inspector)
+        studio.actions.set_workspace("gallery")
         gallery.activated()
+        assert not [entry.id for entry in studio.actions if entry.action.isEnabled()]
         gallery.restore({"item": "x", "filter": {}})
         assert "cannot be opened" in gallery.empty.heading.text() and gallery.session()["item"] is None
         gallery.close_down()
