@@ -89,7 +89,13 @@ def add_actions(window: "Window") -> None:
 def fill(window: "Window") -> None:
     """Make the menus anew for the workspace in front."""
     bar, actions = window.menuBar(), window.studio.actions
+    old = [menu for action in bar.actions() if isinstance(menu := action.menu(), QMenu)]
     bar.clear()
+    for menu in old:  # the bar is their parent: it forgets them, but keeps them alive
+        if menu.isVisible():  # one of its actions may have led here
+            menu.aboutToHide.connect(menu.deleteLater)
+        else:
+            menu.deleteLater()
     for title, entries in MENUS.items():
         menu = QMenu(title, bar)
         for entry in entries:
@@ -100,6 +106,8 @@ def fill(window: "Window") -> None:
                 menu.addAction(actions[f"{owner}.{name}"])
         if any(not action.isSeparator() for action in menu.actions()):
             bar.addMenu(menu)
+        else:
+            menu.deleteLater()
 
 
 def _naming(action: QAction, title: str):

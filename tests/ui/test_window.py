@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import shiboken6
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
@@ -960,6 +961,28 @@ def test_every_action_stands_in_the_menus(with_window: Any) -> None:
             shown = {action for menu in menus if isinstance(menu, QMenu) for action in menu.actions()}
             here = [entry for entry in window.studio.actions if entry.workspace in (None, workspace.name)]
             assert not [entry.id for entry in here if entry.action not in shown]
+
+    with_window(test)
+
+
+def test_menus_go_with_the_workspace_they_were_for(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        bar = window.menuBar()
+
+        def menus() -> list[QMenu]:
+            return bar.findChildren(QMenu, options=Qt.FindChildOption.FindDirectChildrenOnly)
+
+        for name in ("text", "train", "gallery", "image"):
+            window.bring_to_front(name)
+        await until(lambda: len(menus()) <= len(bar.actions()) + 1)  # and the one behind », of Qt
+        view = next(menu for menu in menus() if menu.title() == "&View")
+        view.popup(QPoint(0, 0))
+        window.studio.actions["window.go-text"].trigger()
+        await asyncio.sleep(0.05)
+        assert view.isVisible()
+        view.close()
+        await until(lambda: not shiboken6.isValid(view))
+        assert len(menus()) <= len(bar.actions()) + 1
 
     with_window(test)
 
