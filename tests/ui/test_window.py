@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import shutil
+import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine
@@ -47,7 +48,7 @@ from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
-from studio.ui.image import making, masking
+from studio.ui.image import making, masking, opening
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
@@ -961,6 +962,30 @@ def test_every_action_stands_in_the_menus(with_window: Any) -> None:
             shown = {action for menu in menus if isinstance(menu, QMenu) for action in menu.actions()}
             here = [entry for entry in window.studio.actions if entry.workspace in (None, workspace.name)]
             assert not [entry.id for entry in here if entry.action not in shown]
+
+    with_window(test)
+
+
+def test_of_two_files_the_one_that_was_asked_for_last_stays(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("slow", "quick"):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
+    done, read = threading.Event(), opening._read
+
+    def reading(path: Path) -> Any:
+        assert path.stem == "quick" or done.wait(20)
+        return read(path)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        monkeypatch.setattr(opening, "_read", reading)
+        image.strip.chosen.emit(tmp_path / "slow.png")
+        image.strip.chosen.emit(tmp_path / "quick.png")
+        await until(lambda: image.opening.title == "quick")
+        done.set()
+        await until(lambda: not tasks.running())
+        assert image.opening.title == "quick" and image.document.undo_stack.count() == 1
 
     with_window(test)
 

@@ -46,6 +46,7 @@ class Opening(QObject):
         self._path: Path | None = None
         self.saved: Path | None = None
         self._returning = False  # whether the folder that is listed was open before
+        self._turn = 0  # counts what was asked for: a file that is read later than what came after it is dropped
         strip = workspace.strip
         strip.hide()
         strip.listed.connect(self._listed)
@@ -73,7 +74,11 @@ class Opening(QObject):
 
     async def file(self, path: Path, among: int = 1) -> None:
         """Open a picture, one of so many; one of ours brings its parameters back. StudioError where it is none."""
+        self._turn += 1
+        turn = self._turn
         picture, request, variation, problem = await asyncio.to_thread(_read, path)
+        if turn != self._turn:
+            return
         self._of.studio.notices.clear(self._of.name)  # of the picture before, or of a file that was none
         title = valid(path.stem)
         if request is None or not self.request(request, picture, title, variation, path):
@@ -110,6 +115,7 @@ class Opening(QObject):
     ) -> None:
         """layers: as `ImageDocument.set_picture`; before: the settings, where the picture has brought its own."""
         of = self._of
+        self._turn += 1
         old, new = {"title": self.title, "path": self._path}, {"title": title, "path": path}
         was, now = max(of.document.size), max(picture.size)
         if now != was:
