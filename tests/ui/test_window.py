@@ -966,6 +966,21 @@ def test_every_action_stands_in_the_menus(with_window: Any) -> None:
     with_window(test)
 
 
+def test_surprise_that_cannot_be_made_is_off(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        monkeypatch.setattr(window.studio.lane, "load", broken(StudioError("it is damaged.")))
+        for bundle in (image.making.bundle(), None):
+            image.settings.set_bundle(bundle)
+            image.commands["surprise"].trigger()
+            await until(lambda: bool(window.studio.notices.at("image")) and not tasks.running())
+            assert not image.surprise.on and not image.commands["surprise"].isChecked()
+            assert not image.commands["stop"].isEnabled()
+            window.studio.notices.clear("image")
+
+    with_window(test)
+
+
 def test_of_two_files_the_one_that_was_asked_for_last_stays(
     with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,8 +46,17 @@ class Surprise(QObject):
     async def show(self) -> None:
         """Make the map of what is on the canvas, inside the working frame. StudioError where there is no model."""
         self.clear()
-        of, document, bundle = self._of, self._of.document, self._of.making.bundle()
         mine = self._round
+        try:
+            await self._make(mine)
+        except Exception:
+            if mine == self._round:
+                self.clear()
+                self.changed.emit()  # also where nothing had begun: the action was checked by the click
+            raise
+
+    async def _make(self, mine: int) -> None:
+        of, document, bundle = self._of, self._of.document, self._of.making.bundle()
         grid = document.grid
         frame = document.working_frame or document.clamped(WorkingFrame(0, 0, max(document.size)))
         picture = of.shown_picture()
