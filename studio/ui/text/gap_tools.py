@@ -111,7 +111,12 @@ class GapTools(QObject):
         token = look.tokens[index]
         gap = self.document.text.find(gap_id)[1]
         self.popover.ask(gap_id, index, at, token.pinned, token.state == "settled")
-        found = await self.alternatives(gap_id, index)
+        try:
+            found = await self.alternatives(gap_id, index)
+        except Exception:
+            if (self.popover.gap, self.popover.index) == (gap_id, index):
+                self.popover.hide()  # else it would say for ever that it looks
+            raise
         if self.popover.isVisible() and (self.popover.gap, self.popover.index) == (gap_id, index):
             known = gap.fill is not None and not look.live and index in gap.fill.known
             present = gap.fill.words[index] if gap.fill is not None and known else None

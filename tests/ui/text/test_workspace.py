@@ -411,6 +411,17 @@ def test_other_words_are_offered_and_taken(with_window: Any) -> None:
     with_window(test)
 
 
+def test_what_could_stand_there_cannot_be_found(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(window: Window) -> None:
+        text = text_of(window)
+        monkeypatch.setattr(window.studio.lane, "network", broken(StudioError("it is damaged.")))
+        with pytest.raises(StudioError):
+            await text.gap_tools.ask(text.document.text.gaps[0].id, 0, QRect(10, 10, 5, 5))
+        assert not text.gap_tools.popover.isVisible()
+
+    with_window(test)
+
+
 def test_a_word_is_put_into_a_frame_to_go_on_from_there(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "The king had three ", Gap(1, 6), " and lived.")
