@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QItemSelectionModel, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout
 
@@ -135,16 +135,15 @@ class GalleryWorkspace(Workspace):
             self._querying = False
 
     def _show(self, keys: list[int]) -> None:
-        selected, current = set(self.selected), self.grid.currentIndex().data(KEY)
+        selected, current = self.selected, self.grid.currentIndex().data(KEY)
         self.model.take(keys)
-        if not self.selected and selected:  # a reset forgets it
-            for key in selected:
-                row = self.model.row(key)
-                if row is not None:
-                    index = self.model.index(row)
-                    self.grid.selectionModel().select(index, QItemSelectionModel.SelectionFlag.Select)
-                    if key == current:
-                        self.grid.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+        if selected and not self.selected:  # a reset forgets it
+            rows = [row for key in selected if (row := self.model.row(key)) is not None]
+            self.grid.selectionModel().select(_spans(self.model, rows), QItemSelectionModel.SelectionFlag.Select)
+            row = None if current is None else self.model.row(current)
+            if row is not None:
+                index = self.model.index(row)
+                self.grid.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
         left_alone = self.selected == [self._newest] and not self.isVisible()
         if keys and (left_alone or (not self.selected and not self.grid.verticalOffset())):
             self._newest = keys[0]
@@ -270,7 +269,8 @@ class GalleryWorkspace(Workspace):
             return
         row = self.model.row(keys[-1]) or 0
         await self.changes.delete(keys)
-        self.model.take([key for key in self.model.keys if key not in set(keys)])
+        gone = set(keys)
+        self.model.take([key for key in self.model.keys if key not in gone])
         if left := self.model.rowCount():  # the keyboard goes on from where it was
             self.grid.setCurrentIndex(self.model.index(min(max(0, row - len(keys) + 1), left - 1)))
         self._deletion = self.studio.notices.show(
@@ -359,6 +359,16 @@ class GalleryWorkspace(Workspace):
         if self.library is not None:
             self._later.stop()
             self.library.listeners.remove(self._listener)
+
+
+def _spans(model: GalleryModel, rows: Sequence[int]) -> QItemSelection:
+    """These rows, from low to high, as one selection: with the fewest ranges, for Qt compares each with each."""
+    spans, start = QItemSelection(), 0
+    for at, row in enumerate(rows, start=1):
+        if at == len(rows) or rows[at] != row + 1:
+            spans.select(model.index(rows[start]), model.index(row))
+            start = at
+    return spans
 
 
 def _actions(workspace: GalleryWorkspace) -> dict[str, Any]:

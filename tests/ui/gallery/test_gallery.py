@@ -571,6 +571,25 @@ def test_a_hundred_thousand_do_not_stall(gallery: GalleryWorkspace, library: Lib
     qrun(main(), timeout=30)
 
 
+def test_many_stay_selected_at_once(gallery: GalleryWorkspace, library: Library, qrun: Any) -> None:
+    fill(library, 3000)
+    keys = library.ids()
+
+    async def main() -> None:
+        gallery.activated()
+        await until(lambda: gallery.model.rowCount() == 3000)
+        await settled()
+        gallery.grid.selectAll()
+        asked: list[object] = []
+        gallery.grid.selectionModel().selectionChanged.connect(lambda *_: asked.append(1))
+        left = [key for key in keys if key % 3]
+        gallery._show(left)
+        assert gallery.selected == left and len(asked) < 5
+        await settled()
+
+    qrun(main(), timeout=30)
+
+
 class TestGrid:
     @pytest.fixture
     def grid(self, qtbot: Any, library: Library) -> GridView:
