@@ -165,6 +165,14 @@ class Library:
                     found[row[0]] = self._item(row, tuple(tags.get(row[0], ())))
         return [found[key] for key in keys if key in found]
 
+    def files(self, keys: Sequence[int]) -> list[Path]:
+        """The files of these keys in this order; of one that is gone there is none. Some milliseconds a thousand."""
+        found: dict[int, str] = {}
+        for some in _chunks(keys):
+            with self._db.read() as db:
+                found.update(db.execute(f"SELECT key, file FROM items WHERE key IN ({_marks(some)})", some))
+        return [self.folder / found[key] for key in keys if key in found]
+
     def find(self, ident: str) -> Item | None:
         """The item of this id, deleted ones too."""
         with self._db.read() as db:

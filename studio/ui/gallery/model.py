@@ -107,8 +107,9 @@ class GalleryModel(QAbstractListModel):
     def mimeData(self, indexes: Any) -> QMimeData:
         """The files themselves: dropped into a folder they are copied, dropped on the window they are opened."""
         data = QMimeData()
-        entries = [self.entry(index.row()) for index in indexes]
-        data.setUrls([QUrl.fromLocalFile(str(entry.item.file)) for entry in entries if entry is not None])
+        # Of the library: most of what is selected may never have been looked at, and a drag does not wait for pages.
+        files = self._library.files([self._keys[index.row()] for index in indexes])
+        data.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
         return data
 
     # -- fetching

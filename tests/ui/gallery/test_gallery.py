@@ -571,7 +571,7 @@ def test_a_hundred_thousand_do_not_stall(gallery: GalleryWorkspace, library: Lib
     qrun(main(), timeout=30)
 
 
-def test_many_stay_selected_at_once(gallery: GalleryWorkspace, library: Library, qrun: Any) -> None:
+def test_many_are_dragged_and_stay_selected_at_once(gallery: GalleryWorkspace, library: Library, qrun: Any) -> None:
     fill(library, 3000)
     keys = library.ids()
 
@@ -580,6 +580,8 @@ def test_many_stay_selected_at_once(gallery: GalleryWorkspace, library: Library,
         await until(lambda: gallery.model.rowCount() == 3000)
         await settled()
         gallery.grid.selectAll()
+        dragged = gallery.model.mimeData(gallery.grid.selectionModel().selectedIndexes())
+        assert {Path(url.toLocalFile()) for url in dragged.urls()} == {item.file for item in library.items(keys)}
         asked: list[object] = []
         gallery.grid.selectionModel().selectionChanged.connect(lambda *_: asked.append(1))
         left = [key for key in keys if key % 3]
