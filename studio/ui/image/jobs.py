@@ -79,11 +79,17 @@ class Jobs:
 
     def keep(self, job: Job) -> Job:
         self._jobs[job.run.id] = job
-        while len(self._jobs) > KEPT_JOBS or (len(self._jobs) > 2 and self._bytes() > KEPT_BYTES):
-            oldest = next(iter(self._jobs))
-            del self._jobs[oldest]
-            self._looks.pop(oldest, None)
+        while len(self._jobs) > KEPT_JOBS:
+            self._drop(next(iter(self._jobs)))
+        # What has its pixels in common with this one, as all of a comparison have, would go for nothing.
+        others = [run_id for run_id, other in self._jobs.items() if other.rgb is not job.rgb]
+        while others and len(self._jobs) > 2 and self._bytes() > KEPT_BYTES:
+            self._drop(others.pop(0))
         return job
+
+    def _drop(self, run_id: str) -> None:
+        del self._jobs[run_id]
+        self._looks.pop(run_id, None)
 
     def remember(self, job: Job, look: Look) -> None:
         self._looks[job.run.id] = look

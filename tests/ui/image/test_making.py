@@ -16,7 +16,7 @@ from studio.media.images import Picture
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui.image.document import ImageDocument
-from studio.ui.image.jobs import Job
+from studio.ui.image.jobs import Job, Jobs
 from studio.ui.image.making import Making
 from studio.ui.image.masking import fill_rect
 from studio.ui.image.side_by_side import reduced, small_parts
@@ -249,6 +249,17 @@ def test_runs_of_many_large_pictures_are_not_kept(making: Making, qtbot: Any, mo
     while making.document.undo_stack.canUndo():
         making.document.undo_stack.undo()
     assert making.job is None
+
+
+def test_a_comparison_on_a_very_large_picture_is_kept_whole(
+    making: Making, bundle: Bundle, qtbot: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.image.jobs.KEPT_BYTES", making.document.stored.nbytes // 2)
+    request = make(making, qtbot, making.generate()).request
+    jobs, before, picture = Jobs(), job_of(making), Picture(making.document.stored.copy())
+    jobs.keep(before)
+    compared = [jobs.keep(Job(Run.at_start(request, bundle), picture, picture.rgb)) for _ in range(4)]
+    assert list(jobs) == compared
 
 
 def test_what_was_painted_into_a_frame_is_in_the_picture(making: Making, qtbot: Any) -> None:
