@@ -211,6 +211,11 @@ class Run:
         return self.state in OVER
 
     @property
+    def made_here(self) -> bool:
+        """Whether this process made any of it; one of an earlier session may come from another device."""
+        return self._begun
+
+    @property
     def active(self) -> bool:
         """Whether the lane has, or will have, something to do for it."""
         with self._lock:

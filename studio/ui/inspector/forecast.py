@@ -133,9 +133,9 @@ class Forecaster:
         return self._of(bundle, sampling, units_of_request(request, bundle), len(request.seeds))
 
     def learn(self, run: "Run") -> None:
-        """Take in how long a run took that came to its end; others tell nothing."""
+        """Take in how long a run took that came to its end here; others tell nothing."""
         expected = self.of_request(run.request, run.bundle)
-        if run.state != "done" or expected is None or not expected.seconds:
+        if run.state != "done" or not run.made_here or expected is None or not expected.seconds:
             return
         key = (run.bundle.digest, run.request.policy)
         factor = self._factors.get(key, 1.0)

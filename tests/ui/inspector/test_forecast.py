@@ -23,6 +23,7 @@ from studio.ui.inspector.forecast import (
     units_of_request,
 )
 from studio.ui.lane import Lane
+from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
 from tests.helpers import GRID, text_bundle
 from tests.ui.running import until
@@ -159,6 +160,20 @@ def test_only_a_run_that_came_to_its_end_teaches(bundle: Bundle, lane: Lane) -> 
     until(lambda: run.over)
     before: Any = forecaster.of_request(request, bundle)
     forecaster.learn(run)
+    assert forecaster.of_request(request, bundle) == before
+
+
+def test_a_run_of_another_session_teaches_nothing(bundle: Bundle, lane: Lane) -> None:
+    lane.submit(lane.network, bundle).result()
+    forecaster = Forecaster(lane)
+    request = picture_request(bundle, PICTURE, a_mask(10), steps=9, policy="even")
+    run = lane.start(request, bundle)
+    until(lambda: run.over)
+    record = run.record()
+    record["steps"] = record["steps"] * (1, 1, 100)  # on a device a hundred times slower
+    before: Any = forecaster.of_request(request, bundle)
+    assert before.seconds
+    forecaster.learn(Run.ended(request, bundle, record))
     assert forecaster.of_request(request, bundle) == before
 
 
