@@ -48,7 +48,7 @@ from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
-from studio.ui.image import making, masking, opening
+from studio.ui.image import commands, making, masking, opening
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
@@ -1001,6 +1001,41 @@ def test_of_two_files_the_one_that_was_asked_for_last_stays(
         done.set()
         await until(lambda: not tasks.running())
         assert image.opening.title == "quick" and image.document.undo_stack.count() == 1
+
+    with_window(test)
+
+
+def test_masks_are_read_and_written_beside_the_window(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(*_: Any) -> Path:
+        return tmp_path / "mask.png"
+
+    monkeypatch.setattr(dialogs, "ask_open", answer)
+    monkeypatch.setattr(dialogs, "ask_save", answer)
+    done, load = threading.Event(), commands.load_mask
+
+    def loading(*given: Any) -> Any:
+        assert done.wait(20)
+        return load(*given)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        mask = image.document.mask
+        image.commands["export-mask"].trigger()
+        await until(lambda: not tasks.running())
+        masking.invert_mask(image.document)
+        image.commands["import-mask"].trigger()
+        await until(lambda: not tasks.running())
+        assert (image.document.mask == mask).all() and image.document.undo_stack.undoText() == "Import mask"
+        monkeypatch.setattr(commands, "load_mask", loading)
+        image.commands["import-mask"].trigger()
+        await asyncio.sleep(0.05)  # the window goes on meanwhile
+        image.document.set_picture(Picture(image.document.stored.copy()))
+        done.set()
+        await until(lambda: not tasks.running())
+        assert "has changed" in window.studio.notices.at("image")[-1].text
+        assert image.document.undo_stack.undoText() != "Import mask"
 
     with_window(test)
 

@@ -8,6 +8,7 @@ from PySide6.QtGui import QAction, QGuiApplication
 
 from studio.errors import StudioError
 from studio.media.export import save_png
+from studio.media.images import load_mask
 from studio.ui import dialogs
 from studio.ui.image import masking
 from studio.ui.image.exporting import export_run
@@ -256,10 +257,14 @@ class Commands:
         path = await dialogs.ask_open(self._of, "Import mask", self._of.name, [dialogs.PICTURES])
         if path is not None:
             self._of.studio.notices.clear(self._of.name)  # of a mask before that was none
-            masking.import_mask(self._of.document, path)
+            document, picture = self._of.document, self._of.document.picture
+            mask = await asyncio.to_thread(load_mask, path, document.size)
+            if picture is not document.picture:
+                raise StudioError("The picture has changed in the meantime: import the mask again.")
+            masking.set_mask(document, mask, "Import mask")
 
     async def _export_mask(self) -> None:
         name = f"{self._of.opening.title}-mask.png"
         path = await self._ask_save("Export mask", name, ["PNG (*.png)"])
         if path is not None:
-            masking.export_mask(self._of.document, path)
+            await asyncio.to_thread(masking.export_mask, self._of.document.mask, path)

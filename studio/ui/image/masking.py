@@ -109,10 +109,10 @@ def import_mask(document: ImageDocument, path: str | Path) -> None:
     set_mask(document, load_mask(path, document.size), "Import mask")
 
 
-def export_mask(document: ImageDocument, path: str | Path) -> None:
-    """Write the mask as a PNG, white where to fill. StudioError where it cannot be written."""
+def export_mask(mask: NDArray[np.bool_], path: str | Path) -> None:
+    """Write a mask, bool (H, W), as a PNG, white where to fill. StudioError where it cannot be written."""
     data = BytesIO()
-    Image.fromarray(document.mask.astype(np.uint8) * 255).save(data, "PNG", optimize=True)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(data, "PNG", optimize=True)
     write_atomic(path, data.getvalue())
 
 

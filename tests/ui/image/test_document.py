@@ -216,7 +216,7 @@ def test_a_mask_from_a_file(document: ImageDocument, tmp_path: Path) -> None:
     mask = np.zeros((40, 61), dtype=bool)
     mask[3:9, 50:] = True
     masking.set_mask(document, mask)
-    masking.export_mask(document, tmp_path / "mask.png")
+    masking.export_mask(document.mask, tmp_path / "mask.png")
     masking.clear_mask(document)
     masking.import_mask(document, tmp_path / "mask.png")
     assert (document.mask == mask).all()
