@@ -87,27 +87,30 @@ def add_actions(window: "Window") -> None:
 
 
 def fill(window: "Window") -> None:
-    """Make the menus anew for the workspace in front."""
-    bar, actions = window.menuBar(), window.studio.actions
-    old = [menu for action in bar.actions() if isinstance(menu := action.menu(), QMenu)]
-    bar.clear()
-    for menu in old:  # the bar is their parent: it forgets them, but keeps them alive
-        if menu.isVisible():  # one of its actions may have led here
-            menu.aboutToHide.connect(menu.deleteLater)
-        else:
-            menu.deleteLater()
+    """Show the menus of the workspace in front. They are made once and kept: Qt would keep those that are made anew
+    each time as well, and to delete one while it is open is to ask for a crash."""
+    bar, name = window.menuBar(), window.workspace.name
+    for action in bar.actions():  # not clear(), after which Python takes the actions for deleted
+        bar.removeAction(action)
+    if name not in window.menus:
+        window.menus[name] = _menus_of(window, name)
+    for menu in window.menus[name]:
+        bar.addMenu(menu)
+
+
+def _menus_of(window: "Window", workspace: str) -> list[QMenu]:
+    bar, actions, made = window.menuBar(), window.studio.actions, list[QMenu]()
     for title, entries in MENUS.items():
         menu = QMenu(title, bar)
         for entry in entries:
-            owner, name = (window.workspace.name, entry[1:]) if entry.startswith("*") else ("window", entry)
+            owner, name = (workspace, entry[1:]) if entry.startswith("*") else ("window", entry)
             if entry == "-":
                 menu.addSeparator()
             elif f"{owner}.{name}" in actions:
                 menu.addAction(actions[f"{owner}.{name}"])
         if any(not action.isSeparator() for action in menu.actions()):
-            bar.addMenu(menu)
-        else:
-            menu.deleteLater()
+            made.append(menu)
+    return made
 
 
 def _naming(action: QAction, title: str):

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QSplitter, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QMenu, QSplitter, QStackedWidget, QWidget
 
 from studio.media.images import FORMATS
 from studio.ui import dialogs, history, menus
@@ -52,6 +52,7 @@ class Window(QMainWindow):
         self.status = StatusBar(studio)
         self.setStatusBar(self.status)
         studio.theme.dress()
+        self.menus: dict[str, list[QMenu]] = {}
         menus.add_actions(self)
         studio.actions.check_shortcuts()
         dropped = [*studio.settings.dropped, *studio.actions.dropped]

@@ -39,7 +39,8 @@ class FocusRing(QWidget):
             if event.gotFocus() and event.reason() not in FOR_A_MOMENT:
                 self._by_key = event.reason() in BY_KEY
             self.setVisible(event.gotFocus() and self._by_key)
-            self.raise_()
+            if self.isVisible():
+                self.raise_()
         elif event.type() == QEvent.Type.Resize and isinstance(around, QWidget):
             whole = around.rect()
             self.setGeometry(whole)
