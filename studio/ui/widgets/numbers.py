@@ -5,6 +5,7 @@ Every control here has `value()`, `set_value()`, which tells nobody, and `change
 
 import math
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QLocale, Qt, Signal
@@ -17,6 +18,14 @@ MAX_SEED = 2**64 - 1
 _STOPS = 1000
 
 
+def _turn(widget: QWidget, event: QWheelEvent, turn: Callable[[QWheelEvent], None]) -> None:
+    """Only what has the keys is turned by the wheel; what passes over scrolls what is around."""
+    if widget.hasFocus():
+        turn(event)
+    else:
+        event.ignore()
+
+
 class CalmSlider(QSlider):
     """A slider that a passing wheel does not move."""
 
@@ -25,10 +34,7 @@ class CalmSlider(QSlider):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
+        _turn(self, event, super().wheelEvent)
 
 
 def is_for_the_window(line: QLineEdit, event: QEvent) -> bool:
@@ -62,10 +68,7 @@ class _Spin(QDoubleSpinBox):
         return state, text, where
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
+        _turn(self, event, super().wheelEvent)
 
 
 class CountBox(QSpinBox):
@@ -78,10 +81,7 @@ class CountBox(QSpinBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
+        _turn(self, event, super().wheelEvent)
 
 
 class NumberSlider(QWidget):
