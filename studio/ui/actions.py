@@ -54,6 +54,8 @@ class Actions(QObject):
         self._refusals: dict[str, Notice | None] = {}
         """By place, why the last action could not be done."""
         self.dropped: list[str] = []
+        self._unusable = set[str]()
+        """Ids of stored shortcuts that cannot be used."""
 
     def add(
         self,
@@ -157,7 +159,8 @@ class Actions(QObject):
         return self._holder(normal(shortcut), self._entries[id].workspace, but=id)
 
     def check_shortcuts(self) -> None:
-        """Once all are added: of two that share a shortcut the one that the user changed goes back to its default."""
+        """Once all are added: of two that share a shortcut the one that the user changed goes back to its default. What
+        was dropped is forgotten, and so not told at every start."""
         for entry in list(self):
             if entry.shortcut != entry.default and (other := self.conflict(entry.id, entry.shortcut)):
                 self.dropped.append(
@@ -166,6 +169,10 @@ class Actions(QObject):
                 )
                 free = self.conflict(entry.id, entry.default) is None
                 self._set_sequence(entry.id, entry.default if free else "")
+                self._unusable.add(entry.id)
+        stored = {id: keys for id, keys in self._settings.values.shortcuts.items() if id not in self._unusable}
+        without = {id: "" for id in self._unusable if self._entries[id].shortcut != self._entries[id].default}
+        self._settings.set("shortcuts", stored | without)
 
     def _holder(self, shortcut: str, workspace: str | None, but: str = "", among: str = "shortcut") -> Entry | None:
         for entry in self if shortcut else ():
@@ -182,6 +189,7 @@ class Actions(QObject):
             return normal(stored)
         except ValueError:
             self.dropped.append(f"The stored shortcut {stored!r:.40} of {id} was dropped: it is none.")
+            self._unusable.add(id)
             return default
 
     def _set_sequence(self, id: str, shortcut: str) -> None:

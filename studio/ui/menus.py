@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QMenu
 
 from studio import __version__
 from studio.ui.command_palette import CommandPalette
+from studio.ui.recent import RecentMenu
 from studio.ui.shortcuts import ShortcutsDialog
 from studio.ui.theme import MODES, Mode
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&File": (
-        *("*import", "*import-folder", "*open", "*open-folder", "*close-folder", "*paste", "-"),
+        *("*import", "*import-folder", "*open", "recent", "*open-folder", "*close-folder", "*paste", "-"),
         *("*save", "*copy", "*export", "*export-plain", "*export-grid", "*export-table"),
         *("*import-mask", "*export-mask", "*tidy", "-", "close"),
     ),
@@ -46,7 +47,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     ),
     "&Help": ("tour", "log", "about"),
 }
-"""Action ids; "*" stands for the workspace in front. What it does not have is left out."""
+"""Action ids; "*" stands for the workspace in front. What it does not have is left out; "recent" is a menu of its own."""
 
 
 def add_actions(window: "Window") -> None:
@@ -106,6 +107,8 @@ def _menus_of(window: "Window", workspace: str) -> list[QMenu]:
             owner, name = (workspace, entry[1:]) if entry.startswith("*") else ("window", entry)
             if entry == "-":
                 menu.addSeparator()
+            elif entry == "recent" and f"{workspace}.open" in actions:
+                menu.addMenu(RecentMenu(window, workspace, menu))
             elif f"{owner}.{name}" in actions:
                 menu.addAction(actions[f"{owner}.{name}"])
         if any(not action.isSeparator() for action in menu.actions()):

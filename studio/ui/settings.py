@@ -7,6 +7,7 @@ dropped, its default taken, and said.
 import json
 import os
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from studio.generation.request import first_problem
 from studio.runtime.catalog import data_folder
 
 FILE = "settings.json"
+ASIDE = "settings.json.bad"
 DELAY = 500
 """Milliseconds from the last change to the write."""
 
@@ -62,8 +64,6 @@ class Values(BaseModel):
     model_config = ConfigDict(validate_assignment=True, extra="forbid", allow_inf_nan=False)
 
     theme: Literal["system", "dark", "light"] = "system"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    workspace: str = "image"
     shortcuts: dict[Name, str] = {}
     """Action id -> key sequence as portable text; "" for none. What equals the default is not stored."""
     presets: dict[Name, Preset] = {}
@@ -80,7 +80,7 @@ class Values(BaseModel):
 class Settings(QObject):
     """The values, and the file they live in.
 
-    `changed` names the value that was set. `dropped` holds one sentence for everything that could not be read.
+    `changed` names the value that was set. `dropped` holds one sentence for everything that could not be read, and where it is kept.
     Changes are written by a thread, as a disk may take its time; `save` waits for it.
     """
 
@@ -133,6 +133,9 @@ class Settings(QObject):
         paths = [str(path), *(p for p in self._values.recent.get(place, []) if p != str(path))]
         self.set("recent", self._values.recent | {place: paths[:limit]})
         self.use_folder(place, Path(path).parent)
+
+    def forget_recent(self, place: str) -> None:
+        self.set("recent", {key: paths for key, paths in self._values.recent.items() if key != place})
 
     def use_folder(self, place: str, folder: Path) -> None:
         """Where the next file dialog of this place begins."""
@@ -196,10 +199,9 @@ class Settings(QObject):
             if not isinstance(stored, dict):
                 raise ValueError("not an object")
         except (ValueError, RecursionError):
-            aside = self.path.with_name(FILE + ".bad")
-            kept = f"it is kept as {aside.name} and"
+            kept = f"it is kept as {ASIDE} and"
             try:
-                os.replace(self.path, aside)
+                os.replace(self.path, self.path.with_name(ASIDE))
             except OSError:  # a folder of that name, or nothing can be written there
                 kept = "it could not be kept;"
             self.dropped.append(f"The settings file was damaged; {kept} the defaults are used.")
@@ -217,7 +219,15 @@ class Settings(QObject):
                 setattr(values, name, value)
             except ValidationError as error:
                 self._drop(name, _reason(error))
+        if self.dropped:
+            self._keep_copy(text)
         return values
+
+    def _keep_copy(self, text: bytes) -> None:
+        """What this version does not know, a newer one may: the next write would lose it."""
+        with suppress(StudioError):
+            write_atomic(self.path.with_name(ASIDE), text)
+            self.dropped[-1] += f" The file as it was is kept as {ASIDE}."
 
     def _good_entries(self, name: str, entries: dict[str, Any]) -> dict[str, Any]:
         """The entries of a stored dictionary that fit, each checked on its own."""

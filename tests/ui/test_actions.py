@@ -179,6 +179,12 @@ def test_stored_shortcuts_are_checked(settings: Settings) -> None:
     now = {entry.id: entry.shortcut for entry in actions}
     assert now == {"a": "Ctrl+A", "b": "Ctrl+B", "c": "Ctrl+C", "d": "Ctrl+X"} or len(set(now.values())) == len(now)
     assert len(actions.dropped) >= 2 and "Ctrl+Hello" in actions.dropped[0]
+    assert settings.values.shortcuts["gone"] == "Ctrl+G" and "a" not in settings.values.shortcuts
+    again = Actions(settings)
+    for entry in actions:
+        again.add(entry.id, entry.title, nothing, shortcut=entry.default)
+    again.check_shortcuts()
+    assert again.dropped == [] and {entry.id: entry.shortcut for entry in again} == now
 
 
 def test_a_button_follows_its_action(actions: Actions, qtbot: QtBot) -> None:

@@ -73,7 +73,6 @@ def test_a_bad_value_is_dropped_and_told_and_the_rest_kept(tmp_path: Path, qapp:
         json.dumps(
             {
                 "theme": "pink",
-                "device": "cpu",
                 "colour": 3,
                 "shortcuts": {"image.generate": "Ctrl+G", "image.stop": 7},
                 "presets": {"good": {"steps": 8}, "bad": {"steps": -1}, "odd": 5},
@@ -83,11 +82,13 @@ def test_a_bad_value_is_dropped_and_told_and_the_rest_kept(tmp_path: Path, qapp:
         )
     )
     settings = Settings(tmp_path)
-    assert settings.values == Values(
-        device="cpu", shortcuts={"image.generate": "Ctrl+G"}, presets={"good": Preset(steps=8)}
-    )
+    assert settings.values == Values(shortcuts={"image.generate": "Ctrl+G"}, presets={"good": Preset(steps=8)})
     told = "\n".join(settings.dropped)
-    assert len(settings.dropped) == 7
+    assert len(settings.dropped) == 7 and told.endswith("kept as settings.json.bad.")
+    settings.set("theme", "dark")
+    settings.save()
+    assert Settings(tmp_path).dropped == []
+    assert json.loads((tmp_path / "settings.json.bad").read_text())["colour"] == 3
     for name in ("theme", "colour", "image.stop", "presets: bad", "presets: odd", "ui", "geometry"):
         assert name in told
 
@@ -97,7 +98,7 @@ def test_half_a_character_does_not_keep_the_rest_from_being_stored(tmp_path: Pat
     (tmp_path / FILE).write_text(
         json.dumps(
             {
-                "workspace": half,
+                "theme": half,
                 "geometry": "AAAA",
                 "shortcuts": {"image.stop": half, half: "Ctrl+G", "image.generate": "Ctrl+G"},
                 "presets": {"odd": {"model": half}},
@@ -113,7 +114,7 @@ def test_half_a_character_does_not_keep_the_rest_from_being_stored(tmp_path: Pat
     )
     told = "\n".join(settings.dropped)
     assert len(settings.dropped) == 7 and is_utf8(told)
-    for name in ("workspace", "image.stop", "presets: odd", "ui: image", "recent: image", "folders: image"):
+    for name in ("theme", "image.stop", "presets: odd", "ui: image", "recent: image", "folders: image"):
         assert f"{name} was dropped: " in told
     settings.set("theme", "dark")
     settings.save()

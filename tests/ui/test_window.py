@@ -51,6 +51,7 @@ from studio.ui.image import commands, making, masking, opening
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
+from studio.ui.recent import RecentMenu
 from studio.ui.session_files import SessionFiles
 from studio.ui.tour import Tour
 from studio.ui.widgets.icon_button import ActionButton
@@ -1057,6 +1058,38 @@ def test_the_menus_of_a_workspace_are_made_once(with_window: Any) -> None:
         go_round()
         assert view.isVisible() and len(menus()) == made and window.menuBar().actions() == shown
         view.close()
+
+    with_window(test)
+
+
+def test_what_was_opened_last_is_in_the_menu(with_window: Any, tmp_path: Path) -> None:
+    for name in ("one & two.png", "three.png"):
+        Image.fromarray(np.full((8, 8, 3), 90, dtype=np.uint8)).save(tmp_path / name)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        file = next(menu for menu in window.menus["image"] if menu.title() == "&File")
+        recent = next(menu for menu in file.findChildren(RecentMenu))
+        file.aboutToShow.emit()
+        assert not recent.isEnabled()
+        for name in ("one & two.png", "three.png"):
+            await image.opening.file(tmp_path / name)
+        file.aboutToShow.emit()
+        recent.aboutToShow.emit()
+        texts = [action.text() for action in recent.actions()]
+        assert recent.isEnabled() and texts[0].endswith("three.png") and texts[1].endswith("one && two.png")
+        window.bring_to_front("text")
+        recent.actions()[1].trigger()
+        await until(lambda: image.opening.title == "one & two")
+        assert window.workspace is image
+        (tmp_path / "three.png").unlink()
+        recent.aboutToShow.emit()
+        recent.actions()[1].trigger()
+        await until(lambda: bool(window.studio.notices.at("image")))
+        assert "three.png" in window.studio.notices.at("image")[0].text
+        recent.actions()[-1].trigger()
+        file.aboutToShow.emit()
+        assert not recent.isEnabled()
 
     with_window(test)
 

@@ -235,6 +235,7 @@ class Commands:
         if path is not None:
             await asyncio.to_thread(save_png, path, picture.stored, parameters, picture.alpha)
             of.opening.saved = path
+            of.studio.settings.add_recent(of.name, path)
             of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
 
     async def _export(self, kind: str = "") -> None:

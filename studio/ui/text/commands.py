@@ -153,6 +153,7 @@ class Commands:
         if path is not None:
             saved = of.document.text
             await asyncio.to_thread(save_text, path, text)
+            of.studio.settings.add_recent(of.name, path)
             if of.document.text is saved:
                 of.file = path
                 of.document.undo_stack.setClean()
