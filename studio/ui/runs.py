@@ -105,6 +105,12 @@ class Run:
         y = self.frames[0].y
         return len(self.frames) * max(y.nbytes, 4 * y[..., 0].size) <= MAX_VALUE
 
+    @property
+    def nbytes(self) -> int:
+        """What its frames take."""
+        first = self.frames[0]
+        return len(self.frames) * (first.y.nbytes + first.packed.nbytes + 6 * first.y[..., 0].size)
+
     @classmethod
     def at_start(cls, request: GenerationRequest, bundle: "Bundle") -> "Run":
         """A run of which only the start is there, to be looked at and branched from; nothing more is made of it."""

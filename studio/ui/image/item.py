@@ -196,8 +196,8 @@ class PictureItem(QGraphicsItem):
             return
         if self.made is not None:
             self.made.draw(painter, screen)
-        if self._painted is not None:
-            self._painted.draw(painter, whole, screen.zoom)
+            if self._painted is not None:
+                self._painted.draw(painter, whole, screen.zoom)
         if self.overlay is not None and self.made is not None:
             frame = self.made.frame
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
@@ -210,7 +210,8 @@ class PictureItem(QGraphicsItem):
             painter.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), image)
         elif self.show_marks:
             self._mask_pattern.draw(painter, screen, self._mask, hatch=self.made is None)
-            self._erased_pattern.draw(painter, screen, self._erased)
+            if self.made is not None:
+                self._erased_pattern.draw(painter, screen, self._erased)
             self._pin_pattern.draw(painter, screen, self._pins)
 
     def _paint_checkerboard(self, painter: QPainter, exposed: QRectF) -> None:

@@ -16,6 +16,8 @@ from studio.ui.runs import Kept, Run
 KEPT_JOBS = 12
 KEPT_BYTES = 256 << 20
 """What the pictures of earlier runs may take."""
+KEPT_MADE = 512 << 20
+"""What the frames of all runs may take together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,9 @@ class Jobs:
         others = [run_id for run_id, other in self._jobs.items() if other.rgb is not job.rgb]
         while others and len(self._jobs) > 2 and self._bytes() > KEPT_BYTES:
             self._drop(others.pop(0))
+        earlier = [run_id for run_id in self._jobs if run_id != job.run.id]
+        while len(earlier) > 1 and sum(other.run.nbytes for other in self) > KEPT_MADE:
+            self._drop(earlier.pop(0))
         return job
 
     def _drop(self, run_id: str) -> None:

@@ -66,6 +66,17 @@ def test_frames_show_in_the_mask_only_and_stay_until_the_next(run: Canvas) -> No
     assert not tinted(run).any()
 
 
+def test_what_was_painted_into_a_run_goes_with_it(run: Canvas) -> None:
+    run.document.editing_state = True
+    run.show_made(pixels(90), state(8))
+    masking.fill_rect(run.document, QRect(13, 9, 1, 1), "color", (1, 2, 3))
+    masking.fill_rect(run.document, QRect(2, 2, 1, 1), "mask")
+    run.set_marks_shown(True)
+    assert color(run, 13, 9) == [1, 2, 3] and color(run, 2, 2) != [200] * 3
+    run.clear_made()  # such as by undo, where the run is not kept any more
+    assert color(run, 13, 9) != [1, 2, 3] and color(run, 2, 2) == [200] * 3
+
+
 def test_tools_go_by_what_is_seen(run: Canvas) -> None:
     document = run.document
     document.editing_state = True

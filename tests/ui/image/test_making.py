@@ -251,6 +251,16 @@ def test_runs_of_many_large_pictures_are_not_kept(making: Making, qtbot: Any, mo
     assert making.job is None
 
 
+def test_runs_that_made_very_much_are_not_kept(making: Making, qtbot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    making.settings.set(steps=4, seed_locked=False)
+    runs: list[Run] = [make(making, qtbot, making.generate()) for _ in range(3)]
+    monkeypatch.setattr("studio.ui.image.jobs.KEPT_MADE", runs[0].nbytes * 5 // 2)
+    assert runs[0].nbytes >= sum(frame.y.nbytes for frame in runs[0].frames) and len(list(making._jobs)) == 3
+    for _ in range(3):
+        runs.append(make(making, qtbot, making.generate()))
+    assert [job.run for job in making._jobs] == runs[-3:]
+
+
 def test_a_comparison_on_a_very_large_picture_is_kept_whole(
     making: Making, bundle: Bundle, qtbot: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
