@@ -47,7 +47,7 @@ MENUS: dict[str, tuple[str, ...]] = {
     ),
     "&Help": ("tour", "log", "about"),
 }
-"""Action ids; "*" stands for the workspace in front. What it does not have is left out; "recent" is a menu of its own."""
+"""Action ids; "*" stands for the workspace in front. What it does not have is left out; "recent" is a menu."""
 
 
 def add_actions(window: "Window") -> None:

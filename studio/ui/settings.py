@@ -80,8 +80,8 @@ class Values(BaseModel):
 class Settings(QObject):
     """The values, and the file they live in.
 
-    `changed` names the value that was set. `dropped` holds one sentence for everything that could not be read, and where it is kept.
-    Changes are written by a thread, as a disk may take its time; `save` waits for it.
+    `changed` names the value that was set. `dropped` holds one sentence for everything that could not be read, the last
+    also where it is kept. Changes are written by a thread, as a disk may take its time; `save` waits for it.
     """
 
     changed = Signal(str)

@@ -6,7 +6,7 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from studio.media.frames import WorkingFrame
@@ -15,6 +15,7 @@ from studio.ui import theme
 from studio.ui.image.colors import colors_of
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.item import PictureItem
+from studio.ui.image.legend import Legend
 from studio.ui.image.live import LiveView
 from studio.ui.image.marks import HANDLE, CursorMark, FrameMark, OutlineMark
 from studio.ui.image.tools import BRUSHES, TOOLS, Pointer, ToolSettings, grip_at
@@ -77,7 +78,7 @@ class Canvas(PictureView):
         )
         for item in (self.item, self.frame_mark, self.outline_mark, self.cursor_mark):
             self.scene().addItem(item)
-        self.live = LiveView(self.item, document, lambda: self.zoom)
+        self.live = LiveView(self.item, document, lambda: self.zoom, Legend(self))
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         FocusRing(self)
@@ -389,11 +390,6 @@ class Canvas(PictureView):
         """Show what of the finished picture lies in the frame, uint8 (h, w, 3), exactly; overlays go on showing the
         last frame."""
         self.live.show_result(part)
-
-    def show_map(self, frame: WorkingFrame | None, image: QImage | None) -> None:
-        """Show something about the picture, an image over this frame, in place of the mask; None takes it away."""
-        self.item.map = None if frame is None or image is None else (frame, image)
-        self.item.update()
 
     def clear_made(self) -> None:
         """Back to the picture itself."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QRect, QRectF
+from PySide6.QtGui import QImage
 
 from studio.media.frames import WorkingFrame, crop
 from studio.media.images import Picture
@@ -13,6 +14,8 @@ from studio.ui.image import overlays
 from studio.ui.image.digits import DigitPainter
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.item import Made, PictureItem
+from studio.ui.image.legend import Legend
+from studio.ui.image.overlays import Scale
 from studio.ui.image.raster import qimage
 
 OVERLAYS = ("picture", "states", "confidence", "difference")
@@ -25,11 +28,12 @@ WIDEST = 1280
 class LiveView:
     """Shows one run at a time; the latest frame stays until the next one or `clear`, so nothing flickers."""
 
-    def __init__(self, item: PictureItem, document: ImageDocument, zoom: Callable[[], float]):
-        self.item, self.document = item, document
+    def __init__(self, item: PictureItem, document: ImageDocument, zoom: Callable[[], float], legend: Legend):
+        self.item, self.document, self.legend = item, document, legend
         self.overlay = "picture"
         self._zoom = zoom
         self._drawn_for = 0
+        self._map_scale: Scale | None = None
         self._forget()
 
     def _forget(self) -> None:
@@ -68,8 +72,16 @@ class LiveView:
         """Back to the picture."""
         made, self.item.made, self.item.overlay, self.item.digits = self.item.made, None, None, None
         self._forget()
+        self._explain()
         if made is not None:
             self.item.refresh(_square(made.frame))
+
+    def show_map(self, frame: WorkingFrame | None, image: QImage | None, scale: Scale | None) -> None:
+        """Something about the picture, an image over this frame, in place of the mask; None takes it away."""
+        self.item.map = None if frame is None or image is None else (frame, image)
+        self.item.update()
+        self._map_scale = scale
+        self._explain()
 
     def set_overlay(self, name: str) -> bool:
         """Choose what is shown over the frame; whether that is another than before."""
@@ -105,6 +117,7 @@ class LiveView:
     def _draw_overlay(self) -> None:
         self._drawn_for = self._detail()
         self.item.overlay, self.item.digits = None, None
+        self._explain()
         if not self.shown:
             return
         if self._drawn_for == DIGITS_FROM:
@@ -114,6 +127,12 @@ class LiveView:
             rgba = self._rgba(self._drawn_for)
             self.item.overlay = None if rgba is None else qimage(rgba)
         self.item.refresh(_square(self._next.frame))
+
+    def _explain(self) -> None:
+        scale = self._map_scale
+        if scale is None and self.shown and self._drawn_for and self._subtokens is not None:
+            scale = overlays.scale_of(self.overlay, self._subtokens, self._drawn_for == DIGITS_FROM)
+        self.legend.show_scale(scale)
 
     def _rgba(self, side: int) -> NDArray[np.uint8] | None:
         pixels, y, subtokens = self._pixels, self._y, self._subtokens

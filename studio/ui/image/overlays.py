@@ -5,6 +5,8 @@ of `side` × `side` pixels, or one pixel where it is small on the screen. Lightn
 map, and cells carry a pattern, so that all of it reads without colour. Cells of tokens that were given are clear.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -85,29 +87,40 @@ def difference_rgba(
     return _mapped(colors, level.reshape(-1), len(original), None if made is None else made.reshape(-1), side)
 
 
-def legend(name: str, length: int) -> list[tuple[str, tuple[int, int, int]]]:
-    """What the colours of an overlay mean, in words, from least to most."""
-    if name == "states":
-        return [(f"{known} of {length}", _rgb(_known_colors(length)[known])) for known in range(length + 1)]
-    steps = {"confidence": "sure", "difference": "different"}
-    if name not in steps:
-        return []
-    shown = [(0, 0.0), (64, 0.25), (128, 0.5), (191, 0.75), (255, 1.0)]
-    return [
-        (f"{share if name == 'confidence' else share**2:.0%} {steps[name]}", _rgb(CONFIDENCE_COLORS[i]))
-        for i, share in shown
-    ]
+@dataclass(frozen=True)
+class Scale:
+    """What the colours of a map mean: RGB from least to most, and words for both ends."""
+
+    colors: tuple[tuple[int, int, int], ...]
+    least: str
+    most: str
+
+    @classmethod
+    def of(cls, colors: NDArray[np.uint8], least: str, most: str) -> "Scale":
+        """colors: uint8 (n, 3)."""
+        return cls(tuple((red, green, blue) for red, green, blue in colors.tolist()), least, most)
+
+
+def scale_of(name: str, subtokens: Subtokens, digits: bool = False) -> Scale | None:
+    """Of an overlay, None where it has no colours of its own; digits: each digit is a cell of its own."""
+    evenly = CONFIDENCE_COLORS[np.rint(np.linspace(0, 255, 9)).astype(int)]
+    match name:
+        case "states" if digits:
+            values = np.rint(255 * np.arange(subtokens.base) / (subtokens.base - 1)).astype(int)
+            return Scale.of(KNOWN_COLORS[values], "digit 0", str(subtokens.base - 1))
+        case "states":
+            return Scale.of(_known_colors(subtokens.length), "0", f"{subtokens.length} digits known")
+        case "confidence":
+            return Scale.of(evenly, "unsure", "sure")
+        case "difference":
+            return Scale.of(evenly, "alike", "different")
+    return None
 
 
 def _known_colors(length: int) -> NDArray[np.uint8]:
     """A colour for 0 … ℓ known digits, each of them seen against the one for none: uint8 (ℓ + 1, 3)."""
     lit = 0.35 + 0.65 * np.arange(1, length + 1) / length
     return np.concatenate([[UNKNOWN], KNOWN_COLORS[np.rint(255 * lit).astype(int)]]).astype(np.uint8)
-
-
-def _rgb(color: NDArray[np.uint8]) -> tuple[int, int, int]:
-    red, green, blue = color.tolist()
-    return red, green, blue
 
 
 def digit_layout(subtokens: Subtokens, tokens_a_pixel: int) -> tuple[int, int]:

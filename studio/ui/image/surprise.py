@@ -11,6 +11,7 @@ from studio.evaluation import heat_map
 from studio.generation import picture_tokenizer
 from studio.media.frames import WorkingFrame, crop
 from studio.prime.likelihood import surprises
+from studio.ui.image.overlays import Scale
 from studio.ui.image.raster import qimage
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Surprise(QObject):
         self._round += 1
         if self.bits is not None:
             self.bits = None
-            self._of.canvas.show_map(None, None)
+            self._of.canvas.live.show_map(None, None, None)
             self.changed.emit()
 
     async def show(self) -> None:
@@ -88,7 +89,8 @@ class Surprise(QObject):
         rgba = np.zeros((*self.bits.shape, 4), dtype=np.uint8)
         rgba[..., :3] = heat_map(np.where(known, self.bits, 0), top)
         rgba[known, 3] = 235
-        self._of.canvas.show_map(frame, qimage(rgba))
+        scale = Scale.of(heat_map(np.linspace(0, top, 9), top), "0", f"{top:.0f} bits")
+        self._of.canvas.live.show_map(frame, qimage(rgba), scale)
 
     def words(self, pixel: tuple[int, int] | None = None) -> str:
         """What the map says, of all pixels of the frame or of the one at (x, y) of the picture; "" without a map."""

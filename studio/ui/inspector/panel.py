@@ -270,10 +270,6 @@ class InspectorPanel(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(320, 640)
 
-    def close_down(self) -> None:
-        """Stop what is timed; the window is about to close."""
-        self._measuring.stop()
-
 
 def _button(icon_name: str, text: str, help: str, signal: Any) -> QPushButton:
     button = QPushButton(icon(icon_name), text)

@@ -75,11 +75,11 @@ def measure_speed(lane: "Lane", bundle: "Bundle") -> dict[str, object]:
 
 def speed_text(found: object) -> str:
     """What `measure_speed` gave, or was stored, in words; "" for anything else."""
-    if not isinstance(found, dict) or not isinstance(found.get("ms1"), int | float):
+    if not isinstance(found, dict) or not isinstance(found.get("ms1"), float):
         return ""
     text = f"{found['ms1']:.0f} ms a call on {str(found.get('provider', '?'))[:20]}"
     eight = found.get("ms8")
-    text += f"; {eight:.0f} ms for eight at once" if isinstance(eight, int | float) else ""
+    text += f"; {eight:.0f} ms for eight at once" if isinstance(eight, float) else ""
     return f"{text}; measured beside a training" if _beside(found) else text
 
 

@@ -27,12 +27,7 @@ class Judging(QObject):
         super().__init__(parent)
         self._studio, self._document, self._judged = studio, document, judged
         self._turn = 0
-
-    @property
-    def busy(self) -> bool:
-        return self._busy
-
-    _busy = False
+        self.busy = False
 
     async def judge(self, bundle: "Bundle", start: int, stop: int) -> None:
         """Judge what stands between two places, by all of the text. An edit ends it; what was judged stays."""
@@ -44,7 +39,7 @@ class Judging(QObject):
         whole, places = readings(text)
         filled = {-place - 1: gap for place, gap in text.placed() if isinstance(gap, Gap) and gap.filled}
         low, high = _index(places, start), _index(places, stop)
-        self._busy = True
+        self.busy = True
         try:
             calls, stream = await asyncio.to_thread(
                 lambda: text_surprises(bundle, lambda y, rows: lane.network(bundle)(y, rows), whole, low, high)
@@ -65,12 +60,12 @@ class Judging(QObject):
                 self.grown.emit()
         finally:
             if turn == self._turn:
-                self._busy = False
+                self.busy = False
                 self.progress.emit(0, 0)
 
     async def judge_gaps(self, bundle: "Bundle") -> None:
         """Judge what was filled in since the text was judged, gap by gap."""
-        if self._busy:
+        if self.busy:
             return
         for gap in self._document.text.gaps:
             if gap.filled and gap.fill and gap.fill.text and self._judged.inside(gap.id, gap.fill.text) is None:
@@ -82,7 +77,7 @@ class Judging(QObject):
 
     def stop(self) -> None:
         self._turn += 1
-        self._busy = False
+        self.busy = False
         self.progress.emit(0, 0)
 
 

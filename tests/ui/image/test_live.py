@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, QRect, Qt
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtTest import QTest
 
 from studio.media.frames import WorkingFrame, crop, stitch
 from studio.media.images import Picture
 from studio.prime.subtokens import Subtokens
-from studio.ui.image import masking
+from studio.ui.image import masking, overlays
 from studio.ui.image.canvas import Canvas
+from studio.ui.image.legend import Legend
 from tests.ui.image.looking import at, drag, rendered, tinted
 
 SUBTOKENS = Subtokens(256, 8)
@@ -64,6 +65,27 @@ def test_frames_show_in_the_mask_only_and_stay_until_the_next(run: Canvas) -> No
     assert color(run, 12, 8) == [30] * 3
     run.clear_made()
     assert not tinted(run).any()
+
+
+def test_the_colours_are_explained_while_there_are_any(run: Canvas) -> None:
+    legend = run.findChild(Legend)
+    assert legend is not None
+    run.set_overlay("states")
+    assert legend.isHidden()
+    run.show_made(pixels(90), state(3))
+    assert not legend.isHidden() and legend.accessibleName() == "Colours: 0 to 8 digits known"
+    while run.live.item.digits is None:
+        run.zoom_in()
+    assert legend.accessibleName() == "Colours: digit 0 to 1"
+    run.live.show_map(FRAME, QImage(1, 1, QImage.Format.Format_RGB32), overlays.Scale(((0, 0, 0),), "0", "8 bits"))
+    assert legend.accessibleName() == "Colours: 0 to 8 bits"
+    run.live.show_map(None, None, None)
+    run.set_overlay("picture")
+    assert legend.isHidden()
+    run.set_overlay("confidence")
+    assert not legend.isHidden()
+    run.clear_made()
+    assert legend.isHidden()
 
 
 def test_what_was_painted_into_a_run_goes_with_it(run: Canvas) -> None:

@@ -116,6 +116,12 @@ def test_digits_lie_most_significant_first() -> None:
 
 
 def test_the_legend_says_what_the_colours_mean() -> None:
-    assert [text for text, _ in overlays.legend("states", 2)] == ["0 of 2", "1 of 2", "2 of 2"]
-    assert overlays.legend("confidence", 8)[-1][0] == "100% sure"
-    assert overlays.legend("picture", 8) == []
+    states = overlays.scale_of("states", Subtokens(256, 8))
+    assert states is not None and (states.least, states.most) == ("0", "8 digits known")
+    assert len(states.colors) == 9 and states.colors[0] == overlays.UNKNOWN
+    digits = overlays.scale_of("states", Subtokens(256, 4), digits=True)
+    assert digits is not None and (digits.least, digits.most, len(digits.colors)) == ("digit 0", "3", 4)
+    for name in ("confidence", "difference"):
+        scale = overlays.scale_of(name, Subtokens(256, 8))
+        assert scale is not None and scale.colors[-1] == tuple(overlays.CONFIDENCE_COLORS[-1])
+    assert overlays.scale_of("picture", Subtokens(256, 8)) is None

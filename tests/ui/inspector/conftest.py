@@ -36,4 +36,3 @@ def panel(studio: Any, qtbot: QtBot) -> Iterator[InspectorPanel]:
     panel.show()
     yield panel
     panel.playhead.close_down()
-    panel.close_down()

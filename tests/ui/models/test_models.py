@@ -154,7 +154,9 @@ class TestShowing:
         qrun(main())
 
     def test_nonsense_in_the_settings(self, models: ModelsWorkspace, studio: FakeStudio) -> None:
-        for nonsense in (3, {"x": 1}, {models.speeds.key(models.bundle): {"ms1": "fast"}}):  # pyright: ignore
+        assert models.bundle is not None
+        key = models.speeds.key(models.bundle)
+        for nonsense in (3, {"x": 1}, {key: {"ms1": "fast"}}, {key: {"ms1": 10**400}}):
             studio.settings.set_ui("models", speed=nonsense)
             models._describe()
             assert models.details.speed.text() == "not measured yet"
