@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MENUS: dict[str, tuple[str, ...]] = {
     "&File": (
-        *("*import", "*import-folder", "*open", "recent", "*open-folder", "*close-folder", "*paste", "-"),
+        *("*import", "*import-folder", "*new", "*open", "recent", "*open-folder", "*close-folder", "*paste", "-"),
         *("*save", "*copy", "*export", "*export-plain", "*export-grid", "*export-table"),
         *("*import-mask", "*export-mask", "*tidy", "-", "close"),
     ),

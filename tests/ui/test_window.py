@@ -1062,6 +1062,28 @@ def test_the_menus_of_a_workspace_are_made_once(with_window: Any) -> None:
     with_window(test)
 
 
+def test_a_new_picture_is_made_from_nothing(with_window: Any, tmp_path: Path) -> None:
+    picture_bundle(user_models())
+
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        was = image.document.stored.copy()
+        await image.generate()
+        await finished(image)
+        act["image.new"].trigger()
+        assert image.document.size == (GRID, GRID) and image.document.mask.all() and image.making.all_is_open()
+        assert image.making.job is None and image.opening.title == "picture"
+        assert image.document.undo_stack.undoText() == "New picture"
+        await image.generate()
+        await finished(image)
+        assert image.shown_picture().rgb.std() > 0
+        image.document.undo_stack.undo()
+        image.document.undo_stack.undo()
+        assert (image.document.stored == was).all() and image.opening.title == "couple" and image.making.job
+
+    with_window(test)
+
+
 def test_what_was_opened_last_is_in_the_menu(with_window: Any, tmp_path: Path) -> None:
     for name in ("one & two.png", "three.png"):
         Image.fromarray(np.full((8, 8, 3), 90, dtype=np.uint8)).save(tmp_path / name)

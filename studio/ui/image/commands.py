@@ -41,6 +41,7 @@ class Commands:
         self._actions: dict[str, QAction] = {}
         of, document, canvas = workspace, workspace.document, workspace.canvas
         add = self._add
+        add("new", "New picture", lambda: of.opening.blank(), "Ctrl+N", "", "All of it masked: made from nothing.")
         add("open", "Open picture…", self._open, "Ctrl+O", "open")
         add("open-folder", "Open folder of pictures…", self._open_folder, "Ctrl+Shift+O", "folder")
         add("close-folder", "Close the folder", self._close_folder, help="Take the strip of its pictures away.")

@@ -100,6 +100,7 @@ class ImageDocument(QObject):
         frame: WorkingFrame | None = None,
         place: object = None,
         beside: tuple[object, object] = (None, None),
+        text: str = "Open picture",
     ) -> None:
         """Put another picture in place, with this mask, as `mask_bits`, and frame or with none, as one action.
 
@@ -113,7 +114,7 @@ class ImageDocument(QObject):
         self._frame = None if frame is None else self.clamped(frame)
         self.place = place
         after = dict(self._layers, frame=self._frame, place=place, beside=beside[1])
-        self.undo_stack.add(SwapCommand("Open picture", before, after, self._swap))
+        self.undo_stack.add(SwapCommand(text, before, after, self._swap))
         self.replaced.emit()
         self.frame_changed.emit()
         self.edited.emit()

@@ -62,6 +62,14 @@ class Opening(QObject):
         document.undo_stack.clear()
         self.title = "couple"
 
+    def blank(self) -> None:
+        """A white picture as large as the model's, all of it masked: Generate makes one from nothing."""
+        grid = self._of.document.grid
+        self._of.studio.notices.clear(self._of.name)  # of the picture before
+        white = Picture(np.full((grid, grid, 3), 255, dtype=np.uint8))
+        mask = np.full((grid, grid), ALL, dtype=np.uint16)
+        self._put(white, "picture", None, mask=mask, text="New picture")
+
     def paths(self, paths: list[Path]) -> bool:
         """Open the first picture or folder of pictures among these; false if there is none."""
         pictures = [path for path in paths if path.suffix.lower() in SUFFIXES]

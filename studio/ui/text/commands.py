@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from studio.errors import StudioError
 from studio.generation import story_of
 from studio.media.export import check_suffix, save_text
+from studio.media.gapped import GappedText
 from studio.media.story import STORY_SUFFIXES, save_story
 from studio.ui import dialogs
 
@@ -34,6 +35,7 @@ class Commands:
         of, editor = workspace, workspace.editor
         tools = workspace.gap_tools
         add = self._add
+        add("new", "New text", self._new, "Ctrl+N")
         add("open", "Open text…", self._open, "Ctrl+O", "open")
         add("save", "Save text…", self._save, "Ctrl+S", "save", SAVE)
         add("export", "Export the run…", self._export, "Ctrl+E", "export", "Text, Markdown, HTML time-lapse or JSON.")
@@ -133,7 +135,11 @@ class Commands:
         }.items():
             self[name].setEnabled(bool(can))
 
-    # ---- handlers that ask
+    # ---- handlers
+
+    def _new(self) -> None:
+        self._of.studio.notices.clear(self._of.name)  # of the text before
+        self._of.document.open(GappedText.of([]), "text")
 
     async def _open(self) -> None:
         path = await dialogs.ask_open(self._of, "Open text", self._of.name, [dialogs.TEXTS])

@@ -37,7 +37,10 @@ class TextEditor(TextPage):
         self._drag: tuple[int, int, QPointF] | None = None
         super().__init__(document, parent)
         self.setAccessibleName("Text with gaps")
-        self.setPlaceholderText("Type or paste a text. Select words and press Ctrl+M to make a gap of them.")
+        self.setPlaceholderText(
+            "Type or paste a text. Select words and press Ctrl+M to make a gap of them; without any words a gap is "
+            "filled from nothing."
+        )
         self.viewport().setMouseTracking(True)
 
     # ---- editing

@@ -107,9 +107,11 @@ class GapTools(QObject):
 
     async def ask(self, gap_id: int, index: int, at: QRect) -> None:
         """Open the list of what could stand at a place."""
-        look = self.editor.look(self.document.text.find(gap_id)[1])
+        gap = next((gap for gap in self.document.text.gaps if gap.id == gap_id), None)
+        look = None if gap is None else self.editor.look(gap)
+        if gap is None or look is None or index >= len(look.tokens):
+            return  # a key pressed right after the click has taken it away
         token = look.tokens[index]
-        gap = self.document.text.find(gap_id)[1]
         self.popover.ask(gap_id, index, at, token.pinned, token.state == "settled")
         try:
             found = await self.alternatives(gap_id, index)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QRect, Qt
+from PySide6.QtCore import QRect, QRectF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
@@ -422,6 +422,19 @@ def test_what_could_stand_there_cannot_be_found(with_window: Any, monkeypatch: p
     with_window(test)
 
 
+def test_words_are_asked_for_in_a_gap_that_goes(with_window: Any, logged: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 3), " and lived.")
+        text.editor.token_pressed.emit(1, 2, QRectF(10, 10, 5, 5))
+        text.document.resize_gap(1, 2)
+        text.editor.token_pressed.emit(1, 0, QRectF(10, 10, 5, 5))
+        text.document.insert(0, len(text.document.text), "")
+        await asyncio.sleep(0.1)
+        assert not text.gap_tools.popover.isVisible()
+
+    with_window(test)
+
+
 def test_a_word_is_put_into_a_frame_to_go_on_from_there(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "The king had three ", Gap(1, 6), " and lived.")
@@ -510,6 +523,22 @@ def test_only_empty_gaps_are_filled_while_there_are_some(with_window: Any) -> No
         text.document.insert_gap(len(text.document.text), 3)
         await generated(text)
         assert text.document.text.gaps[0].fill == first and text.document.text.gaps[1].fill is not None
+
+    with_window(test)
+
+
+def test_a_new_text_is_written_from_nothing(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king.")
+        text.commands["new"].trigger()
+        assert not len(text.document.text) and text.file is None
+        text.commands["gap"].trigger()
+        await text.generate()
+        await until(lambda: text.document.text.gaps[0].filled)
+        text.restore(text.session())
+        assert len(text.document.text) == 1
+        while text.document.undo_stack.canUndo():
+            text.document.undo_stack.undo()
 
     with_window(test)
 
