@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,12 +23,11 @@ os.umask(_UMASK)
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it replaces `path`, on failure it vanishes.
 
-    The suffix is kept, because writers such as Pillow choose the format by it.
-    Raises StudioError when the folder is missing, not writable or full, and when `path` is a folder itself.
+    The suffix is kept, because writers such as Pillow choose the format by it; so are the permissions of a file that
+    is replaced, and a link goes on leading to what it led to.
+    Raises StudioError when the folder is missing, not writable or full, and when `path` is no file that can be written.
     """
-    target = Path(path).absolute()
-    if os.path.isdir(target):
-        raise _is_folder(path)
+    target, mode = _target(path)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         # Not the whole of a long name, which with more to it would be too long.
@@ -40,7 +40,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_UMASK)
+        temporary.chmod(mode)
         os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
@@ -60,9 +60,7 @@ def write_atomic(path: str | Path, data: bytes | memoryview) -> None:
 
 def check_writable(path: str | Path) -> None:
     """StudioError where `path` cannot be written as a file, before time is spent on what it shall hold."""
-    target = Path(path).absolute()
-    if os.path.isdir(target):
-        raise _is_folder(path)
+    target, _ = _target(path)
     folder = next((parent for parent in target.parents if os.path.exists(parent)), None)
     if folder is None:
         raise cannot_write(target, f"there is no {target.anchor}")
@@ -77,8 +75,21 @@ def cannot_write(target: Path, why: str | None) -> StudioError:
     return StudioError(f"Cannot write {target}: {why}. Choose another place to save to.")
 
 
-def _is_folder(path: str | Path) -> StudioError:
-    return StudioError(f"{path} is a folder: choose another name.")
+def _target(path: str | Path) -> tuple[Path, int]:
+    """The file to write and the permissions it shall have. To replace a device, even where that can be done, or a file
+    that was made read-only, is not what anybody means."""
+    target = Path(os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path))
+    if os.path.isdir(target):
+        raise StudioError(f"{path} is a folder: choose another name.")
+    try:
+        found = target.stat().st_mode
+    except (OSError, ValueError):  # it is not there, or no such thing can be: that is found out by writing
+        return target, 0o666 & ~_UMASK
+    if not stat.S_ISREG(found):
+        raise StudioError(f"{path} is no file: choose another name.")
+    if not os.access(target, os.W_OK):
+        raise cannot_write(target, "the file there is read-only")
+    return target, stat.S_IMODE(found)
 
 
 def is_plain_name(name: str) -> bool:

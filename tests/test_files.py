@@ -87,6 +87,40 @@ def test_a_folder_where_the_file_should_be(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["a.txt"]
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for write in (lambda: write_atomic(tmp_path / "pipe", b"x"), lambda: check_writable(tmp_path / "pipe")):
+        with pytest.raises(StudioError, match="pipe is no file"):
+            write()
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions and links as POSIX has them")
+def test_what_is_replaced_keeps_its_permissions_and_links_lead_on(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.txt", tmp_path / "link.txt"
+    real.write_bytes(b"old")
+    real.chmod(0o600)
+    link.symlink_to("real.txt")
+    write_atomic(link, b"new")
+    assert link.is_symlink() and real.read_bytes() == b"new" and stat.S_IMODE(real.stat().st_mode) == 0o600
+    (tmp_path / "to nothing").symlink_to("made.txt")
+    write_atomic(tmp_path / "to nothing", b"made")
+    assert (tmp_path / "made.txt").read_bytes() == b"made"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link.txt", "made.txt", "real.txt", "to nothing"]
+
+
+def test_a_file_that_is_read_only_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "kept.txt"
+    path.write_bytes(b"old")
+    can = os.access
+    monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != path and can(place, mode))
+    for write in (lambda: write_atomic(path, b"x"), lambda: check_writable(path)):
+        with pytest.raises(StudioError, match="read-only"):
+            write()
+    assert path.read_bytes() == b"old"
+
+
 def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_writable(tmp_path / "new" / "folder" / "a.png")
     assert os.listdir(tmp_path) == []
