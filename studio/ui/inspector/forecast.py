@@ -61,6 +61,10 @@ class Sampling:
     warp: Triple = NO_WARP
     corrector: Triple = NO_CORRECTOR
 
+    @classmethod
+    def of(cls, request: GenerationRequest) -> "Sampling":
+        return cls(**{field.name: getattr(request, field.name) for field in fields(cls)})
+
 
 def forecast(sampling: Sampling, units: Units, batch: int) -> Forecast | None:
     """Calls from theory, without seconds; None where nothing is to be made."""
@@ -85,6 +89,12 @@ def forecast(sampling: Sampling, units: Units, batch: int) -> Forecast | None:
     published = 1 - reveal_probabilities(replace(sampling, remask=0.0))
     idle = sum(float((published**number).sum()) for number in busy)
     return Forecast(calls, at_most, idle, steps * len(busy), shown, None)
+
+
+def calls_of(request: GenerationRequest, bundle: "Bundle") -> float:
+    """Calls that a request takes, or at most takes, from theory; at least 1."""
+    found = forecast(Sampling.of(request), units_of_request(request, bundle), len(request.seeds))
+    return max(found.calls, 1.0) if found else 1.0
 
 
 def reveal_probabilities(sampling: Sampling) -> NDArray[np.float64]:
@@ -129,8 +139,7 @@ class Forecaster:
         return self._of(settings.bundle, sampling, units, settings.get("variations"))
 
     def of_request(self, request: GenerationRequest, bundle: "Bundle") -> Forecast | None:
-        sampling = Sampling(**{field.name: getattr(request, field.name) for field in fields(Sampling)})
-        return self._of(bundle, sampling, units_of_request(request, bundle), len(request.seeds))
+        return self._of(bundle, Sampling.of(request), units_of_request(request, bundle), len(request.seeds))
 
     def learn(self, run: "Run") -> None:
         """Take in how long a run took that came to its end here; others tell nothing."""

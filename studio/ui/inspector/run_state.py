@@ -1,11 +1,13 @@
 """How a run fares, in one place and one look for each of its states; for every workspace that makes something."""
 
+import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from studio.errors import StudioError
+from studio.ui.inspector.forecast import calls_of
 from studio.ui.runs import Run
 from studio.ui.tasks import BUG
 from studio.ui.timeline.transport import Transport
@@ -22,7 +24,7 @@ LONG = 2.0
 
 @dataclass(frozen=True)
 class Look:
-    """icon: "" for a spinner. share: of the steps made, 0 … 1, or None where there is no bar."""
+    """icon: "" for a spinner. share: of the calls made, 0 … 1, or None where there is no bar."""
 
     icon: str
     role: str
@@ -30,12 +32,13 @@ class Look:
     share: float | None = None
 
 
-def look_of(run: Run | None, state: str, loading: bool = False) -> Look:
-    """How a run in this state looks. loading: its network is not there yet."""
+def look_of(run: Run | None, state: str, loading: bool = False, calls: float = math.inf) -> Look:
+    """How a run in this state looks. loading: its network is not there yet. calls: that it takes at most; with little
+    to be made many steps go by without one, and take no time."""
     if run is None:
         return Look("info", "muted", "Nothing made yet")
     frame = run.frames[-1]
-    share = frame.step / frame.steps
+    share = min(max(frame.step / frame.steps, frame.calls / calls), 1.0)
     step = f"step {frame.step} of {frame.steps}"
     match state:
         case "waiting":
@@ -43,7 +46,7 @@ def look_of(run: Run | None, state: str, loading: bool = False) -> Look:
         case "running" if loading and not frame.step:
             return Look("", "", "Loading the network …", share)
         case "running":
-            left = frame.seconds / max(1, frame.step) * (frame.steps - frame.step)
+            left = frame.seconds * (1 - share) / share if share else 0
             more = f" · {duration(left)} left" if left > LONG else ""
             return Look("", "", f"{step.capitalize()}{more}", share)
         case "paused":
@@ -67,6 +70,7 @@ class RunState(QWidget):
         super().__init__(parent)
         self._transport = transport
         self._loading = False
+        self._calls = math.inf
         self.setAccessibleName("State of the run")
         self._icon, self._spinner = IconLabel("info", ICON, "muted"), Spinner("Running", ICON)
         self._sign = QStackedLayout()
@@ -100,12 +104,12 @@ class RunState(QWidget):
         column.addStretch(1)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         playhead = transport.playhead
-        for signal in (playhead.run_changed, playhead.state_changed):
-            signal.connect(self.refresh)
+        playhead.run_changed.connect(self._take_run)
+        playhead.state_changed.connect(self.refresh)
         self._later = QTimer(self, singleShot=True, interval=AGAIN_MS)
         self._later.timeout.connect(self.refresh)
         playhead.grown.connect(self._soon)
-        self.refresh()
+        self._take_run()
 
     def set_loading(self, loading: bool) -> None:
         """Whether the network of the run is still to be loaded."""
@@ -119,9 +123,14 @@ class RunState(QWidget):
         elif not self._later.isActive():
             self._later.start()
 
+    def _take_run(self) -> None:
+        run = self._transport.playhead.run
+        self._calls = calls_of(run.request, run.bundle) if run is not None else math.inf
+        self.refresh()
+
     def refresh(self) -> None:
         self._later.stop()
-        look = look_of(self._transport.playhead.run, self._transport.state, self._loading)
+        look = look_of(self._transport.playhead.run, self._transport.state, self._loading, self._calls)
         self._sign.setCurrentWidget(self._icon if look.icon else self._spinner)
         if look.icon:
             self._icon.set_icon(look.icon, look.role)

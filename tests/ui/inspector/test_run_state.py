@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from studio.errors import StudioError
 from studio.runtime.bundle import Bundle
 from studio.ui import theme
+from studio.ui.inspector.forecast import calls_of
 from studio.ui.inspector.run_state import BUG, RunState, look_of
 from studio.ui.lane import Lane
 from studio.ui.playhead import Playhead
@@ -42,6 +43,25 @@ def test_states_in_words(state: str, loading: bool, step: int, text: str) -> Non
 
 def test_a_long_run_tells_what_is_left() -> None:
     assert look_of(a_run(8, 4.0), "running").text == "Step 8 of 32 · 12 s left"
+
+
+def test_steps_without_a_call_are_not_waited_for(qtbot: QtBot, bundle: Bundle, lane: Lane) -> None:
+    """Twelve words in 32 steps: after eleven calls there is one more, whatever the number of steps."""
+    frame = SimpleNamespace(step=11, steps=32, calls=11, seconds=16.5)
+    look = look_of(SimpleNamespace(frames=[frame], error=None), "running", calls=12)  # pyright: ignore[reportArgumentType]
+    assert look.text == "Step 11 of 32" and look.share == pytest.approx(11 / 12)
+    few = a_request(bundle).model_copy(update={"steps": 500, "policy": "even"})
+    head = Playhead()
+    widget = RunState(Transport(head))
+    qtbot.addWidget(widget)
+    run = lane.start(few, bundle, paused=True)
+    head.set_run(run)
+    run.step()
+    head.watch()
+    qtbot.waitUntil(lambda: head.last == 1 and not run.active)
+    assert widget.bar.value() == round(1000 / calls_of(few, bundle)) > 10
+    run.stop()
+    head.close_down()
 
 
 def test_a_failure_says_why_and_a_bug_says_so() -> None:
