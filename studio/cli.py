@@ -3,11 +3,12 @@
 import argparse
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from studio import __version__
 from studio.errors import StudioError
@@ -35,10 +36,25 @@ class _Parser(argparse.ArgumentParser):
         raise StudioError(f"{message} (see {self.prog} --help)")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 when interrupted.
+class _StandardError(io.TextIOWrapper):
+    """What cannot be told, because a disk is full or nobody reads any more, must not cost what is being made."""
 
-    `doctor` and `bench` return 1 when something they look at is broken.
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0, 2 for what the user can mend, 130 when interrupted (Ctrl+C), 143 when
+    terminated (SIGTERM), 141 when the reader of stdout has gone.
+
+    `doctor`, `bench` and `models verify` return 1 when something they look at is broken. `train` keeps a checkpoint
+    before it ends with 130 or 143; 0 means that the run came to its end.
     """
     # Without a command the window opens; without a display the demo is the shortest way to see the method at work.
     arguments = list(sys.argv[1:] if argv is None else argv) or ["window" if has_display() else "demo"]
@@ -51,6 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without our characters shall show what it can
             stream.reconfigure(errors="replace")
+    if type(sys.stderr) is io.TextIOWrapper:
+        sys.stderr = _StandardError(sys.stderr.buffer, sys.stderr.encoding, "replace", line_buffering=True)
+    before = signal.getsignal(signal.SIGTERM)
+    if arguments[0] not in ("window", "train"):  # which end in ways of their own
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         args = _parse(arguments)
         code = args.execute(args)
@@ -71,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f" ({error.filename})" if error.filename else ""
         return _fail(f"{error.strerror or error}{place}.")
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def has_display() -> bool:
@@ -90,6 +113,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             module.add_arguments(command)
             command.set_defaults(execute=module.run)
     return parser.parse_args(arguments)
+
+
+def _terminate(number: int, frame: Any) -> NoReturn:
+    """Who is asked to end, as the window's Stop does, clears away what is half done; asked again, it still does."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _fail(message: str) -> int:

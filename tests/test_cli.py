@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -191,6 +192,28 @@ class TestInpaint:
         assert facts["files"] == ["out-1.png", "out-2.png"] and facts["seeds"] == [5, 6]
         assert facts["provider"] == "CPU" and facts["calls"] == 6 and len(facts["confidence"]) == 2
 
+    def test_warnings_are_not_progress(self, run: Run) -> None:
+        Image.fromarray(pixels("in.png")[..., 0].astype(np.uint16) << 8).save("deep.png")
+        code, out, err = run("inpaint", "deep.png", "--mask", "mask.png", "-o", "out.png", "--json", "-q")
+        assert code == 0 and "16 bits" in err and err.count("\n") == 1
+        assert json.loads(out)["files"] == ["out.png"]
+
+    @pytest.mark.parametrize("output", ["in.png", "mask.png", "link.png"])
+    def test_what_it_is_made_from_stays(self, run: Run, output: str) -> None:
+        Path("link.png").symlink_to("in.png")
+        before = {name: Path(name).read_bytes() for name in ("in.png", "mask.png")}
+        assert_refused(run(*FILL, "-o", output), f"{output} is what it would be made from")
+        shutil.copy("in.png", "in-2.png")
+        numbered = ("inpaint", "in-2.png", "--mask", "mask.png", "-o", "in.png", "--variations", 2)
+        assert_refused(run(*numbered), "in-2.png is what it would be made from")
+        Image.open("in.png").save("in.webp", lossless=True)
+        moving = ("inpaint", "in.webp", "--mask", "mask.png", "-o", "out.png", "--timeline", "./in.webp")
+        assert_refused(run(*moving), "./in.webp is what it would be made from")
+        assert run(*FILL, "-o", "out.png")[0] == 0
+        assert_refused(run("inpaint", "--again", "out.png", "-o", "out.png"), "out.png is what it would be made from")
+        assert_refused(run("evaluate", "--data", "in.png", "--map", "in.png"), "in.png is what it would be made from")
+        assert {name: Path(name).read_bytes() for name in before} == before
+
     def test_progress_in_lines(self, run: Run) -> None:
         err = run(*FILL, "--device", "cpu")[2]
         assert "emoji-32 on CPU\n" in err and "filling: step 6 of 6, 6 calls" in err
@@ -324,7 +347,17 @@ class TestInfill:
         Path("in.txt").write_text(TEXT + "\n", encoding="utf-8")
         code, out, _ = run("infill", "--file", "in.txt", "-o", "out.txt", "--variations", 2)
         text = Path("out.txt").read_text("utf-8")
-        assert code == 0 and out == "" and text.count("Once upon a ") == 2 and "\n---\n" in text
+        assert code == 0 and out.startswith("out.txt  (seed ") and out.count("\n") == 1
+        assert text.count("Once upon a ") == 2 and "\n---\n" in text
+
+    def test_the_text_it_is_made_from_stays(self, run: Run) -> None:
+        Path("in.txt").write_text(TEXT, encoding="utf-8")
+        assert_refused(run("infill", "--file", "in.txt", "-o", "../" + Path.cwd().name + "/in.txt"), "made from")
+        assert Path("in.txt").read_text("utf-8") == TEXT
+
+    def test_alternatives_before_the_text_need_their_number(self, run: Run) -> None:
+        assert_refused(run("infill", "--alternatives", TEXT), "such as --alternatives 5 TEXT")
+        assert "gap 1, token 1" in run("infill", "--alternatives", 5, TEXT)[1]
 
     def test_json(self, run: Run) -> None:
         code, out, _ = run("infill", TEXT, "--json", "--variations", 2)
@@ -332,7 +365,8 @@ class TestInfill:
 
     def test_files_by_their_ending(self, run: Run) -> None:
         for name in ("out.txt", "out.md", "out.html", "out.json"):
-            assert run("infill", TEXT, "--seed", 1, "--drafts", 2, "-o", name)[:2] == (0, "")
+            code, out, _ = run("infill", TEXT, "--seed", 1, "--drafts", 2, "-o", name)
+            assert code == 0 and out.startswith(f"{name}  (seed 1, ")
         text = Path("out.txt").read_text("utf-8")
         story = json.loads(Path("out.json").read_text("utf-8"))
         assert "\n---\n".join(story["texts"]) == text and story["seeds"] == [1, 2]
@@ -363,8 +397,8 @@ class TestInfill:
 
     def test_gaps_that_do_not_see_each_other_are_told(self, run: Run) -> None:
         text = "Once [[2]] " + "a king lived by the ocean " * 30 + "[[2]]."
-        code, out, err = run("infill", text, "--json")
-        assert code == 0 and json.loads(out)["windows"] == 2 and "2 windows" in err
+        code, out, err = run("infill", text, "--json", "-q")
+        assert code == 0 and json.loads(out)["windows"] == 2 and "2 windows" in err and err.count("\n") == 1
 
     def test_standard_input(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         Path("in.txt").write_text(TEXT, encoding="utf-8")
@@ -405,6 +439,20 @@ class TestSample:
         assert run("sample", "--model", "storybook", "-o", "text.txt")[0] == 0 and Path("text.txt").is_file()
         Path("file").touch()
         assert_refused(run("sample", "-o", "file"), "file is a file")
+
+    def test_a_folder_keeps_what_is_in_it(self, run: Run) -> None:
+        def sample(*options: object) -> list[str]:
+            code, out, _ = run("sample", "-o", "made", "--steps", 2, "--json", *options)
+            assert code == 0
+            return [Path(file).name for file in json.loads(out)["files"]]
+
+        assert sample("--seed", 1) == ["sample.png"]
+        first = Path("made/sample.png").read_bytes()
+        assert sample("--seed", 2) == ["sample-1.png"]
+        assert sample("-n", 9) == [f"sample-{i:02}.png" for i in range(2, 11)]
+        assert sample("-n", 2) == ["sample-11.png", "sample-12.png"]
+        assert Path("made/sample.png").read_bytes() == first and len(list(Path("made").iterdir())) == 13
+        assert "made/sample-13.png to sample-14.png  (" in run("sample", "-o", "made", "--steps", 2, "-n", 2)[1]
 
 
 class TestModels:
@@ -597,6 +645,25 @@ class TestTrouble:
         got, out, err = run(*FILL, "-o", "out.png", "--timeline", "t.gif")
         assert (got, out) == (code, "") and err.splitlines()[-1].startswith(line)
         assert len(calls) == 3 and sorted(here.iterdir()) == before
+
+    @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+    @pytest.mark.parametrize("argv, code", [((*FILL, "-o", "out.png", "--device", "cpu"), 0), (("inpaint",), 2)])
+    def test_standard_error_that_cannot_be_written(self, here: Path, argv: tuple[str, ...], code: int) -> None:
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([sys.executable, "-m", "studio", *argv], stdout=subprocess.PIPE, stderr=full)
+        assert done.returncode == code
+        assert code or (Path("out.png").is_file() and done.stdout.startswith(b"out.png  (seed "))
+
+    @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+    def test_a_command_that_is_terminated_clears_away_what_is_half_done(
+        self, run: Run, own_home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert run("models", "export", "emoji-32")[0] == 0
+        before = signal.getsignal(signal.SIGTERM)
+        monkeypatch.setattr(catalog, "take_place", lambda *paths: os.kill(os.getpid(), signal.SIGTERM))
+        assert run("models", "import", "emoji-32.primebundle", "--replace") == (143, "", "")
+        assert {path.name for path in (own_home / "studio" / "models").iterdir()} == {"emoji-32", "storybook"}
+        assert signal.getsignal(signal.SIGTERM) == before
 
     def test_a_bug_keeps_its_traceback(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(OnnxDenoiser, "__call__", lambda *arguments: 1 / 0)

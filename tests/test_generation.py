@@ -23,6 +23,7 @@ from studio.generation import (
     finish,
     free_request,
     generate,
+    keeping,
     parts_of,
     picture_request,
     pictures_of,
@@ -360,6 +361,18 @@ class TestPictures:
         assert read_text_request(tmp_path / "a.json") == (request, 0, "Once more upon a time")
         (tmp_path / "a.json").write_text(json.dumps(stored | change))
         with pytest.raises(StudioError, match=r"damaged|holds no text"):
+            read_text_request(tmp_path / "a.json")
+
+    def test_a_text_with_every_step_of_long_drafts(
+        self, texts: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        request = text_request(texts, "Once [[2]] upon a time")
+        steps = "." * 17_000_000
+        stored = {"request": request.model_dump(mode="json"), "text": "Once more upon a time", "steps": steps}
+        (tmp_path / "a.json").write_text(json.dumps(stored))
+        assert read_text_request(tmp_path / "a.json")[0] == request
+        monkeypatch.setattr(keeping, "_MAX_JSON", 16_000_000)
+        with pytest.raises(StudioError, match=r"a\.json has more than 16 million characters"):
             read_text_request(tmp_path / "a.json")
 
     def test_no_windows(self, texts: Bundle) -> None:

@@ -94,7 +94,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else")
-    parser.add_argument("--quiet", "-q", action="store_true", help="no progress")
+    parser.add_argument("--quiet", "-q", action="store_true", help="no progress; warnings stay")
 
 
 def options(args: argparse.Namespace) -> "Options":
@@ -111,6 +111,21 @@ def seeds(args: argparse.Namespace, count: int, what: str = "--variations") -> l
     return [(first + i) % 2**64 for i in range(count)]
 
 
+def check_apart(outputs: Sequence[str | Path | None], inputs: Sequence[str | Path | None]) -> None:
+    """StudioError where something would be written over what it is made from; None stands for no file."""
+    for output in filter(None, outputs):
+        for source in filter(None, inputs):
+            if os.path.realpath(output) == os.path.realpath(source) or _is_one_file(output, source):
+                raise StudioError(f"{output} is what it would be made from: give the result another name.")
+
+
+def _is_one_file(first: str | Path, second: str | Path) -> bool:
+    try:
+        return os.path.samefile(first, second)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
 def find_model(name: str | None, modality: str) -> "Bundle":
     from studio.runtime.catalog import default_bundle, find_bundle
 
@@ -123,9 +138,14 @@ def samples_folder() -> Path:
 
 
 def say(args: argparse.Namespace, text: str) -> None:
-    """One line for the person at the terminal, on stderr."""
+    """One line of progress for the person at the terminal, on stderr; not if quiet."""
     if not args.quiet:
-        print(text, file=sys.stderr, flush=True)
+        warn(text)
+
+
+def warn(text: str) -> None:
+    """One line that matters to the result, on stderr, quiet or not."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def answer(args: argparse.Namespace, facts: dict[str, Any], text: str) -> None:
@@ -136,12 +156,15 @@ def answer(args: argparse.Namespace, facts: dict[str, Any], text: str) -> None:
 def open_denoiser(bundle: "Bundle", args: argparse.Namespace) -> "OnnxDenoiser":
     """The network on its device; where it runs elsewhere than hoped for is said."""
     from studio.runtime.denoiser import OnnxDenoiser
+    from studio.runtime.devices import driver_problem
 
     denoise = OnnxDenoiser(bundle, args.device)
     if args.device != "auto" or denoise.reason is None:
         say(args, f"{bundle.name} on {denoise.provider}")
-    else:
+    elif driver_problem():  # no card to be had: as it always is here
         say(args, f"{bundle.name} on {denoise.provider}: {denoise.reason}")
+    else:
+        warn(f"{bundle.name} on {denoise.provider}: {denoise.reason}")
     return denoise
 
 

@@ -154,6 +154,7 @@ def _map(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
 
     image = bundle.manifest.modality == "image"
     target = check_suffix(args.map, (".png", ".json") if image else (".json",))
+    common.check_apart([target], [path])
     tell = _teller(args, "judging")
     facts: dict[str, Any] = {"model": bundle.name, "data": valid(path.name), "file": valid(str(target))}
     if image:

@@ -1,7 +1,6 @@
 """prime-studio import: turn a published MDM-Prime checkpoint into a model; the work is done under studio.training."""
 
 import argparse
-import signal
 from functools import partial
 from pathlib import Path
 
@@ -61,12 +60,7 @@ def run(args: argparse.Namespace) -> int:
         raise StudioError("--tokenizer is for texts: a picture model needs none.")
     report = partial(common.say, args)
     report(f"reading {args.checkpoint}")  # its weights, which are only mapped so far: a refused file is one line
-    # Who is asked to end, as the window's Stop does, clears away what is half done.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        write_published(published, output, name=name, tokenizer=tokenizer, half=args.half, report=report)
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    write_published(published, output, name=name, tokenizer=tokenizer, half=args.half, report=report)
     bundle = Bundle.open(output)
     facts = {
         "name": bundle.name,

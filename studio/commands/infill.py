@@ -34,13 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--drafts", "--variations", type=int, default=1, metavar="N", help="N texts, one a seed, with --- between them"
     )
     parser.add_argument(
-        "--alternatives", type=int, nargs="?", const=5, metavar="K",
+        "--alternatives", type=_count, nargs="?", const=5, metavar="K",
         help="for each token made, the K likeliest there given everything else (5)",
     )  # fmt: skip
     parser.add_argument(
         "--surprise", action="store_true", help="bits of each token of the whole text given all others; needs no gap"
     )
     common.add_making(parser)
+
+
+def _count(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # most likely the text to fill, which the option would swallow
+        message = f"takes a number, not {text!r}; write it before the text, such as --alternatives 5 TEXT"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def run(args: argparse.Namespace) -> None:
@@ -51,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.output:
         check_suffix(args.output, STORY_SUFFIXES)
+        common.check_apart([args.output], [args.file])
     from studio.media.textplan import parse_gaps
 
     try:
@@ -66,7 +75,7 @@ def run(args: argparse.Namespace) -> None:
     request = text_request(bundle, text, seeds=seeds, **common.options(args))
     windows = plan_of(request, bundle).windows
     if len(windows) > 1:
-        common.say(args, f"the gaps lie in {len(windows)} windows, each of which is filled without seeing the others")
+        common.warn(f"the gaps lie in {len(windows)} windows, each of which is filled without seeing the others")
     denoise = common.open_denoiser(bundle, args)
     frames: list[Frame] = []
     told = args.output and Path(args.output).suffix.lower() in STORY_SUFFIXES[1:]
@@ -77,7 +86,6 @@ def run(args: argparse.Namespace) -> None:
             save_story(args.output, story_of(request, bundle, frames))
         else:
             save_text(args.output, BETWEEN.join(result.texts))
-        common.say(args, common.summary(result, [args.output]))
     others = _alternatives(args, result, bundle, denoise) if args.alternatives else None
     judged = [_judge(args, text, bundle, denoise) for text in result.texts] if args.surprise else None
     if args.json:
@@ -86,7 +94,9 @@ def run(args: argparse.Namespace) -> None:
         facts |= {} if judged is None else {"surprise": judged}
         common.answer(args, facts, "")
         return
-    if not args.output:
+    if args.output:
+        print(common.summary(result, [args.output]))
+    else:
         terminal = sys.stdout.isatty()
         texts = [_for_terminal(result, bundle, i) for i in range(len(seeds))] if terminal else result.texts
         whole = BETWEEN.join(texts)

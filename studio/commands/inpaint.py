@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--planes", help="digits to fill: all, high, low, or places such as 0,3 (0 the most significant)"
     )
     parser.add_argument("--variations", type=int, metavar="N", help="N results: OUT-1.png, OUT-2.png, …")
-    parser.add_argument("--timeline", metavar="FILE", help="a time-lapse as .webp, .gif or .mp4")
+    parser.add_argument(
+        "--timeline", metavar="FILE", help="a time-lapse as .webp (exact), .gif (256 colours) or .mp4 (lossy)"
+    )
     common.add_making(parser)
 
 
@@ -51,10 +53,12 @@ def run(args: argparse.Namespace) -> None:
     source = Path(args.picture)
     picture = load_picture(source)
     if picture.lost:
-        common.say(args, picture.lost)
+        common.warn(picture.lost)
     output = check_suffix(args.output or source.with_name(f"{source.stem}-filled.png"), (".png",))
     mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
     seeds = common.seeds(args, 1 if args.variations is None else args.variations)
+    files = common.numbered(output, len(seeds))
+    common.check_apart([*files, args.timeline], [source, None if args.mask == "alpha" else args.mask])
 
     from studio.generation import picture_request, picture_tokenizer
 
@@ -69,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         seeds=seeds,
         **common.options(args),
     )
-    _make(request, bundle, picture, args, dict(enumerate(common.numbered(output, len(seeds)))))
+    _make(request, bundle, picture, args, dict(enumerate(files)))
 
 
 def _again(args: argparse.Namespace) -> None:
@@ -83,6 +87,7 @@ def _again(args: argparse.Namespace) -> None:
     old = Path(args.again)
     request, variation, provider = read_request(old)
     output = check_suffix(args.output or old.with_name(f"{old.stem}-again.png"), (".png",))
+    common.check_apart([output, args.timeline], [old])
     picture = load_picture(old)
     bundle = common.find_model(args.model or request.model, "image")
     source = request.source if isinstance(request.source, PictureSource) else None
@@ -92,7 +97,7 @@ def _again(args: argparse.Namespace) -> None:
         )
     result = _make(request, bundle, picture, args, {variation: output})
     if provider != result.provider:
-        common.say(args, f"It was made on {provider}, this is {result.provider}: single pixels may differ.")
+        common.warn(f"It was made on {provider}, this is {result.provider}: single pixels may differ.")
 
 
 def _make(

@@ -1,6 +1,7 @@
 """prime-studio sample: make pictures or texts from nothing."""
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,17 @@ AT_ONCE = 64
 """So many are made in one run, which is what the window can open again: memory does not grow with what is asked for."""
 
 
+_NAME = re.compile(r"sample(?:-([0-9]{1,9}))?\.png")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", type=int, default=1, metavar="N", help="how many")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="pictures: a folder, or OUT.png for one sheet of all; texts: OUT.txt"
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="pictures: a folder, to which they are added as sample.png or sample-1.png, sample-2.png, … after those "
+        "that are there, or OUT.png for one sheet of all; texts: OUT.txt",
     )
     parser.add_argument("--tokens", type=int, help="length of a text in tokens; default: all that the model takes")
     common.add_making(parser)
@@ -42,12 +50,14 @@ def run(args: argparse.Namespace) -> None:
         raise StudioError("--tokens is for texts: a picture model makes pictures of one size.")
     output = Path(args.output) if args.output else None
     sheet = image and output is not None and output.suffix != ""
+    files = [] if output is None else [output]
     if sheet and output:
         check_suffix(output, (".png",))
     elif image and output and output.exists() and not output.is_dir():
         raise StudioError(f"{output} is a file: name a folder, or OUT.png for one sheet of all.")
     elif output and image:
-        check_writable(output / "sample.png")
+        files = _further(output, len(seeds))
+        check_writable(files[0])
     elif output:
         check_suffix(output, (".txt", ".md"))
     denoise, made = common.open_denoiser(bundle, args), []
@@ -56,14 +66,23 @@ def run(args: argparse.Namespace) -> None:
         which = "" if len(some) == len(seeds) else f" {first + 1} to {first + len(some)} of {len(seeds)}"
         request = free_request(bundle, some, num_tokens=args.tokens, **common.options(args))
         made.append(common.make(request, bundle, denoise, args, title=f"sampling{which}"))
-    files, result = _write(made, output, sheet), _together(made)
+    _write(made, files, sheet)
+    result = _together(made)
     facts = common.result_facts(result, files=[str(file) for file in files], texts=result.texts)
     if result.texts is not None and not files:
         common.answer(args, facts, BETWEEN.join(result.texts))
     else:
-        common.answer(
-            args, facts, common.summary(result, files if len(files) == 1 else [f"{len(files)} files in {output}"])
-        )
+        places = files if len(files) == 1 else [f"{files[0]} to {files[-1].name}"]
+        common.answer(args, facts, common.summary(result, places))
+
+
+def _further(folder: Path, count: int) -> list[Path]:
+    """Names for `count` pictures in a folder, after those that are there, so that none is written over."""
+    there = [int(found[1] or 0) for path in folder.glob("sample*.png") if (found := _NAME.fullmatch(path.name))]
+    if not there:
+        return common.numbered(folder / "sample.png", count)
+    last = max(there) + count
+    return [folder / f"sample-{number:0{len(str(last))}}.png" for number in range(last - count + 1, last + 1)]
 
 
 def _together(made: "list[Result]") -> "Result":
@@ -79,22 +98,20 @@ def _together(made: "list[Result]") -> "Result":
     )
 
 
-def _write(made: "list[Result]", output: Path | None, sheet: bool) -> list[Path]:
+def _write(made: "list[Result]", files: list[Path], sheet: bool) -> None:
+    """Each picture in a file of its own; a sheet or all texts in the only one."""
     from studio.generation import save_picture
 
-    if output is None:
-        return []
+    if not files:
+        return
     if made[0].pictures is None:
-        save_text(output, BETWEEN.join(text for part in made for text in part.texts or []))
-        return [output]
+        save_text(files[0], BETWEEN.join(text for part in made for text in part.texts or []))
+        return
     places = [(part, index) for part in made for index in range(len(part.request.seeds))]
     if not sheet:
-        files = common.numbered(output / "sample.png", len(places))
         for file, (part, index) in zip(files, places, strict=True):
             save_picture(file, part, index)
-        return files
-    if len(places) == 1:
-        save_picture(output, made[0], 0)
+    elif len(places) == 1:
+        save_picture(files[0], made[0], 0)
     else:
-        save_png(output, contact_grid([part.pictures[index] for part, index in places if part.pictures is not None]))
-    return [output]
+        save_png(files[0], contact_grid([part.pictures[index] for part, index in places if part.pictures is not None]))

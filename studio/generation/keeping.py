@@ -11,7 +11,7 @@ from studio.generation.running import Result
 from studio.media.export import read_parameters, save_png
 from studio.media.images import Picture
 
-_MAX_JSON = 16_000_000
+_MAX_JSON = 256_000_000  # characters; every step of a few long drafts has tens of millions
 
 
 def parameters_of(request: GenerationRequest, index: int, provider: str) -> dict[str, Any]:
@@ -57,6 +57,9 @@ def read_text_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
             content = file.read(_MAX_JSON + 1)
     except (OSError, UnicodeDecodeError) as error:
         raise StudioError(f"{path} cannot be read: choose a text that Prime Studio has saved as JSON.") from error
+    if len(content) > _MAX_JSON:
+        limit = f"{_MAX_JSON // 1_000_000} million characters"
+        raise StudioError(f"{path} has more than {limit}: choose a text saved with fewer drafts or steps.")
     request, variation, _, everything = _parse(path, content)
     text, drafts = everything.get("text"), everything.get("texts")
     if not text and isinstance(drafts, list) and drafts:

@@ -52,7 +52,7 @@ def cuda_problem() -> str | None:
 
     Only a session that was started is proof: see `OnnxDenoiser.provider`.
     """
-    driver = _driver_problem()
+    driver = driver_problem()
     if driver:
         return driver
     if "CUDAExecutionProvider" not in import_onnxruntime().get_available_providers():
@@ -61,7 +61,8 @@ def cuda_problem() -> str | None:
     return None
 
 
-def _driver_problem() -> str | None:
+def driver_problem() -> str | None:
+    """Why there is no card to be used at all, or None."""
     if sys.platform == "darwin":
         return "there is no CUDA on macOS"
     install = "install a driver from NVIDIA if there is such a card"

@@ -231,7 +231,7 @@ def test_an_import_that_is_stopped_leaves_nothing(tmp_path: Path, monkeypatch: p
         for line in process.stderr:
             if "writing the graph" in line:
                 process.terminate()
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert list((tmp_path / "home" / "models").iterdir()) == []
 
 
