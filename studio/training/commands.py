@@ -17,7 +17,7 @@ from studio.training.sitting import Teller, sit
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", help="recipe file (TOML), such as models/recipes/emoji-32.toml")
-    parser.add_argument("--output", "-o", help="folder of the run (default: runs/NAME)")
+    parser.add_argument("--output", "-o", help="folder of the run, new, empty or a run's (default: runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     parser.add_argument("--init", metavar="BUNDLE", type=Path, help="start from the weights of this bundle's folder")
     parser.add_argument("--max-minutes", type=float, help="stop, with a checkpoint, after so many minutes")
@@ -27,7 +27,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="folder of a run, or one of its checkpoints")
-    parser.add_argument("--output", "-o", help="folder of the bundle (default: in the run's, under its name)")
+    parser.add_argument(
+        "--output",
+        "-o",
+        help="folder of the bundle (default: in the run's, under its name); a former export there is replaced",
+    )
     parser.add_argument("--recipe", help="recipe in place of the one in the checkpoint (texts, paths, defaults)")
     parser.add_argument(
         "--init", metavar="BUNDLE", type=Path, help="the bundle that the run was started from: its training counts too"
@@ -70,19 +74,25 @@ def _data_in(folder: Path, data: DataSettings) -> DataSettings:
 
 
 def train(args: argparse.Namespace) -> int:
-    """Train with a progress bar. Ctrl+C writes a checkpoint, then stops; a second one stops at once."""
+    """Train with a progress bar. Ctrl+C or SIGTERM writes a checkpoint, then stops; a second Ctrl+C stops at once.
+
+    Returns 0 for a run that came to its end, 143 for one that was terminated, 130 for one that was stopped otherwise.
+    """
     from rich.console import Console
 
     recipe, folder = recipe_from(args)
     console = Console(stderr=True)
     control = Control()
+    stopped = signal.SIGINT
 
-    def interrupt(number: int, frame: Any) -> None:
+    def stop(number: int, frame: Any) -> None:
+        nonlocal stopped
+        stopped = signal.Signals(number)
         control.ask("stop")
         signal.signal(signal.SIGINT, signal.default_int_handler)
         console.print("Stopping after this step; a checkpoint is written.")
 
-    previous = signal.signal(signal.SIGINT, interrupt)
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with _ProgressLine(console, args.max_minutes) as line, closing(Teller(line.show)) as teller:
             try:
@@ -91,9 +101,10 @@ def train(args: argparse.Namespace) -> int:
                 teller.tell_failure(error)
                 raise
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
     print(checkpoint)
-    return 0
+    return 128 + stopped if line.reason == "stop" else 0
 
 
 class _ProgressLine:
@@ -105,6 +116,7 @@ class _ProgressLine:
 
         self.console = console
         self.held_out = ""  # until it was measured
+        self.reason = ""  # why the run ended
         self.progress = Progress(
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
@@ -152,7 +164,7 @@ class _ProgressLine:
                 self.console.print(event["message"], highlight=False)
             case "end":
                 why = {"finished": "finished", "early": "ended early, with no better figure", "time": "time is up"}
-                words = why.get(event["reason"], "stopped")
+                self.reason, words = event["reason"], why.get(event["reason"], "stopped")
                 self.progress.update(self.task, completed=event["step"], figures=words)
                 if not self.console.is_terminal:
                     self.console.print(f"step {event['step']}: {words}", highlight=False)

@@ -155,6 +155,16 @@ def previews(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
+def is_foreign(folder: Path) -> bool:
+    """Whether the folder holds other things and no run was ever at work in it."""
+    try:
+        names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    except OSError:  # it is not there yet, or it is no folder that can be used
+        return False
+    begun = {LOCK, EVENTS, TABLE, CHECKPOINT}
+    return not names & begun and not names <= {RECIPE, LOG, COMMAND_FILE}  # these are put there for a worker
+
+
 class Lock:
     """Held by the worker in a run's folder for as long as it lives; the system lets go of it however it dies.
 

@@ -12,7 +12,7 @@ from studio import __version__
 from studio.errors import StudioError
 from studio.training.control import Control, Diverged
 from studio.training.recipe import Recipe
-from studio.training.run_folder import EVENTS, PROTOCOL, Lock, checkpoints, has_checkpoint, is_running
+from studio.training.run_folder import EVENTS, PROTOCOL, Lock, checkpoints, has_checkpoint, is_foreign, is_running
 
 
 class Teller:
@@ -52,7 +52,7 @@ class Teller:
         output: the folder that hears of it even if it failed before it could begin.
         """
         folder = self._folder or output
-        if self._file is None and folder and folder.is_dir() and not is_running(folder):
+        if self._file is None and folder and folder.is_dir() and not is_running(folder) and not is_foreign(folder):
             with suppress(OSError):
                 self.record(folder, fresh=False)
         entries = checkpoints(folder) if folder else []
@@ -81,6 +81,8 @@ def sit(
     recipe: Recipe, folder: Path, teller: Teller, control: Control, *, resume: bool, max_minutes: float | None
 ) -> Path:
     """Train in the folder until the run, the time or `control` ends it; returns the checkpoint, as `trainer.train`."""
+    if not teller.quiet and is_foreign(folder):
+        raise StudioError(f"{folder} holds other things than a run: choose a new folder for the run.")
     lock = None if teller.quiet else Lock(folder)
     try:
         if resume or not has_checkpoint(folder):  # or it is refused, and what the run there told stays as it is

@@ -1,6 +1,10 @@
 """What `prime-studio train` tells in a shell."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +14,11 @@ from rich.console import Console
 from studio import cli
 from studio.errors import StudioError
 from studio.training import export as export_module
-from studio.training import trainer
+from studio.training import trainer, worker
 from studio.training.commands import _data_in, _ProgressLine
 from studio.training.control import Diverged
 from studio.training.recipe import DataSettings, Recipe, recipe_toml
-from studio.training.run_folder import EventReader
+from studio.training.run_folder import EventReader, is_foreign
 
 
 def told(*events: dict, width: int = 80) -> list[str]:
@@ -58,6 +62,49 @@ def test_a_run_from_the_shell_can_be_followed_like_any_other(
     assert cli.main(["train", str(recipe), "-o", str(folder)]) == 2
     assert "already holds a run" in capsys.readouterr().err
     assert EventReader(folder).read() == told
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_from_the_shell_that_is_stopped_keeps_a_checkpoint(
+    number: signal.Signals, text_recipe: Recipe, tmp_path: Path
+):
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_bytes(recipe_toml(text_recipe).encode())
+    command = [sys.executable, "-m", "studio", "train", str(recipe), "-o", str(folder), "--steps", "100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        for line in process.stderr:
+            if line.startswith("step "):
+                process.send_signal(number)
+                break
+        process.communicate(timeout=60)
+    assert process.returncode == 128 + number  # so that `train && export` does not go on
+    end = EventReader(folder).read()[-1]
+    assert (end["event"], end["reason"]) == ("end", "stop") and (folder / "checkpoint.pt").is_file()
+    assert cli.main(["train", str(recipe), "-o", str(folder), "--steps", str(end["step"] + 1), "--resume"]) == 0
+
+
+def test_a_folder_of_other_things_is_no_place_for_a_run(
+    text_recipe: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "data"
+    recipe.write_bytes(recipe_toml(text_recipe).encode())
+    folder.mkdir()
+    (folder / "picture.png").touch()
+    (folder / "recipe.toml").write_bytes(recipe.read_bytes())
+    for start in (cli.main, lambda arguments: worker.main(arguments[1:])):
+        before = {path: path.read_bytes() for path in folder.iterdir()}
+        assert start(["train", str(recipe), "-o", str(folder)]) == 2
+        said = capsys.readouterr()
+        assert "holds other things than a run" in said.err + said.out
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    for name in ("worker.lock", "events.jsonl"):  # a run was here: it was refused, or it is to be resumed
+        (folder / name).touch()
+        assert not is_foreign(folder)
+        (folder / name).unlink()
+    (folder / "picture.png").unlink()
+    assert not is_foreign(folder) and not is_foreign(tmp_path / "new")
 
 
 @pytest.mark.parametrize("error, diverged", [(Diverged("It is no number."), True), (StudioError("No data."), None)])
