@@ -84,20 +84,31 @@ def crop(
     what is made there is thrown away.
     """
     inside, reach = _overlap(frame, mask.shape)
-    # Beyond the picture the mask goes on too: what a hole covers must not be shown as given there.
-    square, holes = np.pad(picture[inside], (*reach, (0, 0)), mode="edge"), np.pad(mask[inside], reach, mode="edge")
+    part, holes = picture[inside], mask[inside]
     if frame.size == grid:
-        return square, holes
-    area = _area_weights(frame.size, grid)
-    flat = np.empty((grid, frame.size, 3), dtype=np.float32)
-    bands = np.empty((grid, frame.size), dtype=bool)
-    for row, weights in enumerate(area):
+        # Beyond the picture the mask goes on too: what a hole covers must not be shown as given there.
+        return np.pad(part, (*reach, (0, 0)), mode="edge"), np.pad(holes, reach, mode="edge")
+    down, across = (
+        _held(_area_weights(frame.size, grid), before, count)
+        for (before, _), count in zip(reach, holes.shape, strict=True)
+    )
+    flat = np.empty((grid, holes.shape[1], 3), dtype=np.float32)
+    bands = np.empty((grid, holes.shape[1]), dtype=bool)
+    for row, weights in enumerate(down):
         # One band of pixel rows after the other: a large picture never stands in memory as floats.
-        used = np.flatnonzero(weights)
-        flat[row] = np.tensordot(weights[used], square[used].astype(np.float32), axes=1)
+        used = slice(*(np.flatnonzero(weights)[[0, -1]] + [0, 1]))
+        flat[row] = np.tensordot(weights[used], part[used].astype(np.float32), axes=1)
         bands[row] = holes[used].any(axis=0)
-    cells = np.einsum("cx,rxk->rck", area, flat)
-    return np.clip(np.rint(cells), 0, 255).astype(np.uint8), bands.astype(np.float32) @ area.T > 0
+    cells = np.einsum("cx,rxk->rck", across, flat)
+    return np.clip(np.rint(cells), 0, 255).astype(np.uint8), bands.astype(np.float32) @ across.T > 0
+
+
+def _held(weights: NDArray[np.float32], before: int, count: int) -> NDArray[np.float32]:
+    """(grid, size) as (grid, count): the weights of what lies beyond the picture on either side are its edge's."""
+    held = weights[:, before : before + count].copy()
+    held[:, 0] += weights[:, :before].sum(axis=1)
+    held[:, -1] += weights[:, before + count :].sum(axis=1)
+    return held
 
 
 def _overlap(frame: WorkingFrame, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[tuple[int, int], ...]]:
@@ -125,15 +136,19 @@ def stitch(
     Every pixel outside the mask and outside the frame is the picture's, bit for bit.
     """
     grid = len(filled)
-    if frame.size != grid:
+    inside, ((above, _), (before, _)) = _overlap(frame, mask.shape)
+    height, width = mask[inside].shape
+    if frame.size == grid:
+        part = filled[above : above + height, before : before + width]
+    else:
         # Given cells get their true colours, so that enlarging does not blend rounded ones into the fill.
         cells, holes = crop(picture, mask, frame, grid)
         blended = Image.fromarray(np.where(holes[..., None], filled, cells))
-        filled = np.asarray(blended.resize((frame.size, frame.size), Image.Resampling.BICUBIC))
-    inside, ((above, _), (before, _)) = _overlap(frame, mask.shape)
+        # Only what lies in the picture: of a panorama the frame is many times as large.
+        cell = frame.size / grid
+        seen = before / cell, above / cell, (before + width) / cell, (above + height) / cell
+        part = np.asarray(blended.resize((width, height), Image.Resampling.BICUBIC, box=seen))
     result = picture.copy()
-    height, width = mask[inside].shape
-    part = filled[above : above + height, before : before + width]
     put(result[inside], part, mask[inside])
     return result
 

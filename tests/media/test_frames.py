@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from studio.errors import StudioError
 from studio.media.frames import (
@@ -97,6 +98,35 @@ def test_an_edge_goes_on_beyond_a_small_picture():
     assert frame == WorkingFrame(0, -3, GRID)
     cells, holes = crop(picture, mask, frame, GRID)
     assert (cells == 200).all() and np.argwhere(holes).tolist() == [[0, 0], [1, 0], [2, 0], [3, 0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(9, 60), st.integers(9, 60), st.integers(9, 90))
+def test_a_large_frame_sees_beyond_the_picture_what_padding_would_give(seed, height, width, size):
+    rng = np.random.default_rng(seed)
+    picture = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    mask = rng.random((height, width)) < 0.1
+    x, y = int(rng.integers(1 - size, width)), int(rng.integers(1 - size, height))
+    seen, holes = crop(picture, mask, WorkingFrame(x, y, size), 8)
+    reach = ((size, size), (size, size))
+    padded, masked = np.pad(picture, (*reach, (0, 0)), mode="edge"), np.pad(mask, reach, mode="edge")
+    wanted, open_cells = crop(padded, masked, WorkingFrame(x + size, y + size, size), 8)
+    assert (holes == open_cells).all() and np.abs(seen.astype(int) - wanted).max() <= 1
+
+
+def test_of_a_panorama_only_itself_is_enlarged(monkeypatch):
+    picture, made = np.full((30, 3000, 3), 80, dtype=np.uint8), np.full((8, 8, 3), 200, dtype=np.uint8)
+    mask = np.zeros((30, 3000), dtype=bool)
+    mask[5:20, 100:2900] = True
+    enlarged, resize = [], Image.Image.resize
+    monkeypatch.setattr(
+        Image.Image,
+        "resize",
+        lambda image, size, *more, **named: (enlarged.append(size), resize(image, size, *more, **named))[1],
+    )
+    result = stitch(picture, made, mask, WorkingFrame(0, -1485, 3000))
+    assert enlarged == [(3000, 30)]
+    assert (result[~mask] == 80).all() and result[mask].mean() > 180
 
 
 def test_reducing_averages_areas():

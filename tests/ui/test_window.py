@@ -47,7 +47,8 @@ from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
-from studio.ui.image import commands, making, masking, opening
+from studio.ui.image import commands, jobs, making, masking, opening, showing
+from studio.ui.image.edits import slices
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
 from studio.ui.lane import Lane
@@ -576,6 +577,45 @@ def test_a_result_is_drawn_once(with_window: Any, monkeypatch: pytest.MonkeyPatc
         image.playhead.show(1)
         image.playhead.show(2)
         assert drawn == 3 * [(rect.height(), rect.width(), 3)]
+
+    with_window(test)
+
+
+def test_a_large_result_is_drawn_beside_the_window_and_once(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for to be seen, compared, copied and used; drawing it takes seconds where it is large."""
+    monkeypatch.setattr(showing, "LARGE", 100)
+    drawn: list[bool] = []
+    real = jobs.parts_of
+
+    def parts_of(*given: Any) -> np.ndarray:
+        drawn.append(threading.current_thread() is threading.main_thread())
+        return real(*given)
+
+    monkeypatch.setattr(jobs, "parts_of", parts_of)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.opening.picture(Picture(np.full((90, 70, 3), 120, dtype=np.uint8)), "high")
+        masking.fill_rect(image.document, QRect(5, 5, 60, 60))
+        image.settings.set(steps=2)
+        await image.generate()
+        await finished(image)
+        job = image.making.job
+        assert job is not None
+        shown = image.canvas.item
+        await until(lambda: shown.made is not None and shown.made._raster is not None)
+        image.playhead.show(1)
+        assert shown.made and shown.made._raster is None
+        image.playhead.show(2)
+        await until(lambda: shown.made is not None and shown.made._raster is not None)
+        result = image.shown_picture()
+        hole = job.source.part_mask()
+        assert (shown.made.seen(job.rect)[hole] == result.stored[slices(job.rect)][hole]).all()
+        image.commands["wipe"].trigger()
+        image.commands["wipe"].trigger()
+        image.commands["use"].trigger()
+        assert (image.document.stored == result.stored).all()
+        assert drawn == [False]
 
     with_window(test)
 

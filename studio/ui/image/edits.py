@@ -105,7 +105,8 @@ class Edit:
             change = before ^ array[slices(rect)]
             if change.any():
                 first = change[:1, :1].copy()
-                patches.append(Patch(layer, rect, first if (change == first).all() else change))
+                even = (change[-1, -1] == first[0, 0]).all() and (change == first).all()
+                patches.append(Patch(layer, rect, first if even else change))
         self._before.clear()
         return patches
 

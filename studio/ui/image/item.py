@@ -32,17 +32,19 @@ class Made:
         """Show the frame as the model has it, uint8 (grid, grid, 3)."""
         if len(pixels) == self.frame.size:
             rows, columns = slices(self.rect.translated(-self.frame.x, -self.frame.y))
-            self._write(pixels[rows, columns])
+            self.show_exact(self.exact(pixels[rows, columns]))
         else:
             # Enlarged as it is drawn: what a large frame costs depends on the screen alone.
             self._image, self._raster, self._cells = qimage(pixels), None, pixels
             if self._pooled is None:
                 self._pooled = Pooled(self.mask[slices(self.rect)].copy(), self.rect.x(), self.rect.y())
 
-    def show_exact(self, part: NDArray[np.uint8]) -> None:
-        """Show what of the finished picture lies in `rect`, uint8 (h, w, 3)."""
-        self._image = None
-        self._write(part)
+    def exact(self, part: NDArray[np.uint8]) -> Raster | None:
+        """What of the finished picture lies in `rect`, uint8 (h, w, 3), for `show_exact`. From any thread."""
+        return None if self.rect.isEmpty() else Raster.seen_through(self.mask[slices(self.rect)], part)
+
+    def show_exact(self, raster: Raster | None) -> None:
+        self._image, self._raster = None, raster
 
     def seen(self, rect: QRect) -> NDArray[np.uint8]:
         """The pixels of a part of `rect`, uint8 (h, w, 3)."""
@@ -53,14 +55,6 @@ class Made:
         rows = (np.arange(rect.top(), rect.bottom() + 1) - frame.y) * len(cells) // frame.size
         columns = (np.arange(rect.left(), rect.right() + 1) - frame.x) * len(cells) // frame.size
         return cells[rows[:, None], columns]
-
-    def _write(self, part: NDArray[np.uint8]) -> None:
-        if self.rect.isEmpty():
-            return
-        if self._raster is None:
-            self._raster = Raster(self.rect.width(), self.rect.height(), opaque=False)
-        alpha = self.mask[slices(self.rect)].view(np.uint8)[..., None] * np.uint8(255)
-        self._raster.write(QPoint(0, 0), np.concatenate([part, alpha], axis=2))
 
     def draw(self, painter: QPainter, screen: Screen) -> None:
         if self._raster is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,14 @@ class Job:
         rows, columns = inside(WorkingFrame(*self.source.frame), self.source.width, self.source.height)
         return QRect(columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start)
 
+    @lru_cache(maxsize=2)  # noqa: B019 - of a large picture it takes a while, and is asked for to be seen and to be kept
     def part(self, kept: Kept, variation: int) -> NDArray[np.uint8]:
-        """One sample of a frame inside `rect`, uint8 (h, w, 3), drawn as `studio.generation.parts_of` does."""
+        """One sample of a frame inside `rect`, uint8 (h, w, 3), read-only, drawn as `studio.generation.parts_of` does.
+        From any thread."""
         state = kept.y[variation : variation + 1].astype(np.int64)
-        return parts_of(self.run.request, self.run.bundle, state, self.rgb)[0]
+        part = parts_of(self.run.request, self.run.bundle, state, self.rgb)[0]
+        part.setflags(write=False)
+        return part
 
     def whole(self, kept: Kept, variation: int) -> NDArray[np.uint8]:
         """The picture with that part in it, uint8 (H, W, 3)."""

@@ -1,5 +1,6 @@
 """What a run makes, on the canvas while it is made: pixels, and the overlay that is chosen."""
 
+import asyncio
 from collections.abc import Callable
 
 import numpy as np
@@ -65,8 +66,17 @@ class LiveView:
     def show_result(self, part: NDArray[np.uint8]) -> None:
         """What of the finished picture lies in the frame, uint8 (h, w, 3), exactly; the state of the last frame goes
         on for the overlays."""
-        self._next.show_exact(part)
+        self._next.show_exact(self._next.exact(part))
         self._put()
+
+    async def show_result_of(self, part: Callable[[], NDArray[np.uint8]]) -> None:
+        """As `show_result`, where it takes so long that it is made beside the window; not if another frame comes
+        meanwhile."""
+        made, pixels = self._next, self._pixels
+        raster = await asyncio.to_thread(lambda: made.exact(part()))
+        if pixels is not None and pixels is self._pixels:
+            made.show_exact(raster)
+            self._put()
 
     def clear(self) -> None:
         """Back to the picture."""

@@ -61,14 +61,30 @@ class Raster:
             for level in self.levels:
                 level.fill(0)
 
+    @classmethod
+    def seen_through(cls, mask: NDArray[np.bool_], pixels: NDArray[np.uint8]) -> "Raster":
+        """Pixels, uint8 (h, w, 3), where the mask, bool (h, w), is set, and nothing elsewhere. From any thread."""
+        image = qimage(pixels)
+        image.reinterpretAsFormat(QImage.Format.Format_ARGB32_Premultiplied)  # their opacity is full
+        height, width = mask.shape
+        colors = np.frombuffer(image.bits(), dtype=np.uint32).reshape(height, width)
+        np.putmask(colors, ~mask, 0)
+        raster = cls(width, height, opaque=False)
+        raster.put(QPoint(0, 0), image)
+        return raster
+
     def write(self, at: QPoint, pixels: NDArray[np.uint8]) -> None:
         """Put pixels, uint8 (h, w, 3 or 4), at a place of it."""
-        image = qimage(pixels)
-        if image.size() == self.levels[0].size() and image.format() == self.levels[0].format():
+        self.put(at, qimage(pixels))
+
+    def put(self, at: QPoint, image: QImage) -> None:
+        """Put an image at a place of it; one that fills it whole is taken, not copied."""
+        place = QRect(at, image.size())
+        if place == self.levels[0].rect() and image.format() == self.levels[0].format():
             self.levels[0] = image
         else:
-            self._draw_into(self.levels[0], QRect(at, _size(pixels)), image, None)
-        changed = QRectF(QRect(at, _size(pixels)))
+            self._draw_into(self.levels[0], place, image, None)
+        changed = QRectF(place)
         for below, level in zip(self.levels, self.levels[1:], strict=False):
             across, down = level.width() / below.width(), level.height() / below.height()
             changed = QRectF(
@@ -94,7 +110,3 @@ class Raster:
         level = min(max(math.floor(math.log2(1 / zoom)), 0), len(self.levels) - 1) if zoom < 1 else 0
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, zoom < 2 and zoom != 1)
         painter.drawImage(target, self.levels[level])
-
-
-def _size(pixels: NDArray):
-    return QRect(0, 0, pixels.shape[1], pixels.shape[0]).size()

@@ -11,6 +11,10 @@ from studio.ui.image.jobs import Job
 from studio.ui.image.making import Making
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept
+from studio.ui.tasks import spawn
+
+LARGE = 1 << 20
+"""Pixels from which on a result is drawn beside the window; until then the last frame stands."""
 
 
 class Showing(QObject):
@@ -51,7 +55,9 @@ class Showing(QObject):
         confidence = None if kept.confidence is None else kept.confidence[variation].astype(np.float32)
         rough: NDArray[np.uint8] = picture_tokenizer(bundle).rough(y[None], bundle.subtokens)[0]
         self._canvas.show_made(rough, y, confidence)
-        if finished:
+        if finished and job.rect.width() * job.rect.height() > LARGE:
+            spawn(self._canvas.live.show_result_of(lambda: job.part(kept, variation)), place="image")
+        elif finished:
             self._canvas.show_result(job.part(kept, variation))
 
     def _is_finished(self, job: Job, kept: Kept, variation: int) -> bool:
