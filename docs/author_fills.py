@@ -1,6 +1,6 @@
 """Fill the same gaps with two models, seed by seed, as a Markdown page: OUT HELD_OUT OLD NEW
 
-PYTHONPATH=. python docs/author_fills.py docs/author.md held-out.txt storybook bard
+PYTHONPATH=. .venv/bin/python docs/author_fills.py docs/author.md held-out.txt storybook bard
 
 HELD_OUT is text of the author that neither model has seen; all of it is judged by both. Written into OUT is what stands
 between its two comment lines; the rest of the page stays.

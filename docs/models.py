@@ -1,4 +1,4 @@
-"""Write the tables of docs/models.md from the manifests of the models that ship: `python docs/models.py`.
+"""Write the tables of docs/models.md from the manifests of the models that ship: `.venv/bin/python docs/models.py`.
 
 Between `<!-- figures of NAME -->` and `<!-- end -->` everything comes from models/NAME/manifest.json.
 """

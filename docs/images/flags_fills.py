@@ -1,6 +1,6 @@
 """Fill holes in new flags with two models, side by side: rows are given, model by model, original. OUT MODEL MODEL
 
-PYTHONPATH=. python docs/images/flags_fills.py docs/images/flags-fills.png emoji-32 flags-32
+PYTHONPATH=. .venv/bin/python docs/images/flags_fills.py docs/images/flags-fills.png emoji-32 flags-32
 """
 
 import sys

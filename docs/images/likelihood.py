@@ -1,4 +1,4 @@
-"""Draw likelihood.png, the figure of docs/likelihood.md: `python docs/images/likelihood.py` in the repository.
+"""Draw likelihood.png, the figure of docs/likelihood.md: `.venv/bin/python docs/images/likelihood.py`.
 
 Two tokens of two digits, all four digits decided by one fair coin: one bit in all. The network is the true
 conditionals, so whatever is a bound cannot lie below one bit.

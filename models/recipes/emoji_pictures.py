@@ -1,13 +1,13 @@
 """Make the pictures that emoji-32 went on with: four sets of emoji beside those that it began with.
 
-python models/recipes/emoji_pictures.py PACKAGES EMOJI32 OUT.npz
+.venv/bin/python models/recipes/emoji_pictures.py PACKAGES EMOJI32 OUT.npz
 
 PACKAGES  a folder with the npm packages @iconify-json/noto 1.2.9, noto-v1 1.2.5, fxemoji 1.2.2 (all Apache-2.0) and
           fluent-emoji-flat 1.2.6 (MIT), unpacked under these names
 EMOJI32   the folder of train.npz, whose pictures come first, and valid.npz, of whose emoji none may be learned
 
-The drawings are vectors, which `pip install resvg-py` renders. Noto Emoji are in train.npz already, so they are drawn
-turned, moved, larger or smaller: 32 pixels of the same drawing, but other ones.
+The drawings are vectors, which `.venv/bin/python -m pip install resvg-py` renders. Noto Emoji are in train.npz already,
+so they are drawn turned, moved, larger or smaller: 32 pixels of the same drawing, but other ones.
 """
 
 import io

@@ -22,7 +22,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--init", metavar="BUNDLE", type=Path, help="start from the weights of this bundle's folder")
     parser.add_argument("--max-minutes", type=float, help="stop, with a checkpoint, after so many minutes")
     parser.add_argument("--steps", type=int, help="in place of the recipe's number of steps")
-    parser.add_argument("--data", help="folder that holds the training and held-out files named in the recipe")
+    parser.add_argument(
+        "--data",
+        help="folder that holds the files which the recipe names; if it names none, as my-pictures.toml and "
+        "my-texts.toml, the data: a folder or zip of pictures, an .npz, a .txt, …",
+    )
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,15 +64,17 @@ def recipe_from(args: argparse.Namespace) -> tuple[Recipe, Path]:
 
 
 def _data_in(folder: Path, data: DataSettings) -> DataSettings:
-    """The files that a recipe names, in another folder; that folder itself where it names none."""
+    """The files that a recipe names, in another folder; that folder, or file, itself where it names none."""
     if not data.train:
+        if not folder.exists():
+            raise StudioError(f"There is no {folder}: check what --data names.")
         return dataclasses.replace(data, train=str(folder))
     files = {name: folder / Path(getattr(data, name)).name for name in ("train", "valid") if getattr(data, name)}
     for name, file in files.items():
         if not file.exists():
             raise StudioError(
-                f"There is no {file.name} in {folder}: put there what the recipe's data.{name} names, or name your own "
-                "data in the recipe."
+                f"There is no {file.name} in {folder}: put there what the recipe's data.{name} names, or for data of "
+                "your own take models/recipes/my-pictures.toml or my-texts.toml."
             )
     return dataclasses.replace(data, **{name: str(file) for name, file in files.items()})
 

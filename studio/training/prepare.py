@@ -126,7 +126,7 @@ def _split(recipe: Recipe, folder: Path, report: Report) -> tuple[Dataset, Place
         return found
 
     if not data.train:
-        raise StudioError("The recipe names no training data: fill in data.train.")
+        raise StudioError("The recipe names no training data: fill in data.train, or name them with --data.")
     train = read(data.train, "train")
     if data.valid:
         valid = read(data.valid, "valid")

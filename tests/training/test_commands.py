@@ -1,5 +1,6 @@
 """What `prime-studio train` tells in a shell."""
 
+import dataclasses
 import io
 import os
 import signal
@@ -17,7 +18,10 @@ from studio.training import export as export_module
 from studio.training import trainer, worker
 from studio.training.commands import _data_in, _ProgressLine
 from studio.training.control import Diverged
-from studio.training.recipe import DataSettings, Recipe, recipe_toml
+from studio.training.networks import build_network
+from studio.training.prepare import take_weights
+from studio.training.presets import fine_tuning
+from studio.training.recipe import DataSettings, Recipe, load_recipe, recipe_toml
 from studio.training.run_folder import EventReader, is_foreign
 
 
@@ -144,9 +148,29 @@ def test_the_data_of_a_recipe_in_another_folder(tmp_path: Path):
     alone = _data_in(tmp_path, DataSettings(train="../far/train.npz"))  # a share of it is held out, as it was
     assert (alone.train, alone.valid) == (str(tmp_path / "train.npz"), "")
     assert _data_in(tmp_path, DataSettings()).train == str(tmp_path)
+    with pytest.raises(StudioError, match=r"There is no .*nowhere: check what --data names"):
+        _data_in(tmp_path / "nowhere", DataSettings())
     (tmp_path / "valid.npz").unlink()
-    with pytest.raises(StudioError, match=r"no valid\.npz in .*data\.valid names"):
+    with pytest.raises(StudioError, match=r"no valid\.npz in .*data\.valid names.*my-pictures\.toml"):
         _data_in(tmp_path, both)
+
+
+@pytest.mark.parametrize("name, start", [("my-pictures", "emoji-32"), ("my-texts", "storybook")])
+def test_the_recipes_for_data_of_ones_own_go_on_from_what_ships(name: str, start: str, monkeypatch: pytest.MonkeyPatch):
+    root = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(root)
+    recipe = load_recipe(f"models/recipes/{name}.toml")
+    proposed = fine_tuning(Path("models") / start, name)  # as the window has it
+    assert (recipe.name, recipe.init, recipe.data.train) == (name, proposed.init, "")
+    assert (recipe.tokens, recipe.notices) == (proposed.tokens, proposed.notices)
+    assert dataclasses.replace(recipe.training, checkpoint_minutes=2.0) == proposed.training
+    take_weights(Path(recipe.init), build_network(recipe.network_settings()))
+
+
+def test_the_recipe_that_the_documentation_prints_is_there():
+    root = Path(__file__).resolve().parents[2]
+    recipe = (root / "models" / "recipes" / "my-pictures.toml").read_text("utf-8")
+    assert f"```toml\n{recipe}```\n" in (root / "docs" / "training.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("minutes", ["0", "-1", "nan"])

@@ -178,3 +178,19 @@ def test_settings_round_trip_and_bad_ones_are_one_sentence():
     for change, word in (({"family": "rnn"}, "family"), ({"depth": 3}, "depth"), ({"heads": 3}, "heads")):
         with pytest.raises(StudioError, match=word):
             build_network(settings | change)
+
+
+def test_what_a_network_lacks_is_said():
+    settings = {"height": 8, "width": 8, "colors": 1, "vocab_size": 256, "length": 8, "base": 2, "widths": [32]}
+    unet = settings | {"family": "unet", "digit_width": 4, "class_width": 31, "blocks": [1]}
+    for change, words in (
+        (
+            {"class_width": 0, "digit_width": 5},
+            "would have 40 features.* for length 8 set digit_width to 4 and class_w",
+        ),
+        ({"widths": [48]}, r"all widths must be multiples of 32, not \[48\]"),
+    ):
+        with pytest.raises(StudioError, match=words):
+            build_network(unet | change)
+    with pytest.raises(StudioError, match=r"The unet network lacks digit_width, blocks: add what is missing"):
+        build_network(settings | {"family": "unet"})

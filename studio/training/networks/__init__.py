@@ -24,6 +24,9 @@ def build_network(settings: dict[str, Any]) -> Network:
         raise StudioError(
             f"Unknown setting of the {family} network: {', '.join(sorted(unknown))}; it has {', '.join(known)}."
         )
+    needed = [field.name for field in dataclasses.fields(config_class) if field.default is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in settings]:
+        raise StudioError(f"The {family} network lacks {', '.join(missing)}: add what is missing to [network].")
     try:
         return network_class(config_class(**settings))
     except (TypeError, ValueError) as error:

@@ -5,6 +5,7 @@ Parameter names and shapes hold the published MDM-Prime weights. Layout: Dhariwa
 (arXiv 2505.18495).
 """
 
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -46,8 +47,14 @@ class UNetConfig:
             object.__setattr__(self, field, tuple(getattr(self, field)))
         if len(self.widths) != len(self.blocks):
             raise ValueError("widths and blocks must have one entry a level")
-        if any(width % GROUPS for width in (self.input_width, *self.widths)):
-            raise ValueError(f"the input width {self.input_width} and all widths must be multiples of {GROUPS}")
+        if any(width % GROUPS for width in self.widths):
+            raise ValueError(f"all widths must be multiples of {GROUPS}, not {list(self.widths)}")
+        if self.input_width % GROUPS:
+            digit = GROUPS // math.gcd(GROUPS, self.length)
+            raise ValueError(
+                f"its input would have {self.input_width} features, where it takes a multiple of {GROUPS}; for length "
+                f"{self.length} set digit_width to {digit} and class_width to {GROUPS - 1}"
+            )
 
     @property
     def input_width(self) -> int:
