@@ -45,7 +45,7 @@ def read_request(path: str | Path) -> tuple[GenerationRequest, int, str]:
     """The request in a saved PNG, which of its samples the picture is, and the provider that made it."""
     text = read_parameters(path)
     if text is None:
-        raise StudioError(f"{path} holds no request: choose a PNG that Prime Studio has saved.")
+        raise StudioError(f"{path} holds no request: choose a PNG that Prime Studio has saved of a finished run.")
     return _parse(path, text)[:3]
 
 

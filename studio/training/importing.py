@@ -185,7 +185,7 @@ def check_name(name: str) -> None:
     """Raise StudioError unless `name` can be the name of a model."""
     if not is_name(name):
         raise StudioError(
-            f"A model cannot be named {shown(name)}: use up to 64 letters and digits, with single . _ - between."
+            f"A model cannot be named {shown(name)}: use up to 64 letters a to z and digits, with single . _ - between."
         )
 
 

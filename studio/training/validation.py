@@ -147,7 +147,7 @@ def _values(node: Any, prefix: str) -> Iterator[Problem]:
         elif field.type is str and not is_utf8(value):
             yield name, f"must be UTF-8, as a recipe is, not {value!r}: give the file or folder another name"
         elif name == "name" and not is_name(value):
-            yield name, f"must be letters and digits with . _ - between them, at most 64, not {value!r}"
+            yield name, f"must be letters a to z and digits with . _ - between them, at most 64, not {value!r}"
         elif name in _CHOICES and value not in _CHOICES[name]:
             yield name, f"must be one of {', '.join(map(str, _CHOICES[name]))}, not {value!r}"
         elif name in _RANGES and not _RANGES[name][0] <= value <= _RANGES[name][1]:

@@ -42,6 +42,11 @@ def keep_folders_in(settings: Settings | None) -> None:
     _settings = settings
 
 
+def resize(dialog: QDialog, width: int, height: int) -> None:
+    """Make it that large, but no higher than its screen: its buttons must not lie below the edge."""
+    dialog.resize(width, min(height, dialog.screen().availableSize().height() - 80))
+
+
 async def finished(dialog: QDialog) -> bool:
     """Open the dialog and wait until it is closed; true if it was accepted. It is deleted afterwards."""
     answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.ui import dialogs
 from studio.ui.actions import Actions, Entry, native
 from studio.ui.fonts import font
 from studio.ui.fuzzy import match
@@ -65,7 +66,7 @@ class ShortcutsDialog(QDialog):
         """An action and a shortcut that another one has."""
         self.setWindowTitle("Keyboard shortcuts")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(620, 620)
+        dialogs.resize(self, 620, 620)
         self.search = QLineEdit()
         self.search.setAccessibleName("Search an action or a shortcut")
         self.search.setPlaceholderText("Search an action or a shortcut")

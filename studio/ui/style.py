@@ -126,15 +126,21 @@ QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: 
 
 QSlider { min-height: 24px; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: @outline; margin: 0 2px; }
+QSlider::groove:vertical { width: 4px; border-radius: 2px; background: @outline; margin: 2px 0; }
 QSlider::sub-page:horizontal { height: 4px; border-radius: 2px; background: @focus; margin: 0 2px; }
-QSlider::handle:horizontal {
-    width: 12px; height: 12px; margin: -6px -2px; border-radius: 8px;
+QSlider::add-page:vertical { width: 4px; border-radius: 2px; background: @focus; margin: 2px 0; }
+QSlider::handle {
+    width: 12px; height: 12px; border-radius: 8px;
     background: @control; border: 2px solid @focus;
 }
-QSlider::handle:horizontal:hover { background: @hover; }
-QSlider::handle:horizontal:focus { background: @focus; border-color: @text; }
-QSlider::groove:horizontal:disabled, QSlider::sub-page:horizontal:disabled { background: @border; }
-QSlider::handle:horizontal:disabled { border-color: @border; }
+QSlider::handle:horizontal { margin: -6px -2px; }
+QSlider::handle:vertical { margin: -2px -6px; }
+QSlider::handle:hover { background: @hover; }
+QSlider::handle:focus { background: @focus; border-color: @text; }
+QSlider::groove:disabled, QSlider::sub-page:horizontal:disabled, QSlider::add-page:vertical:disabled {
+    background: @border;
+}
+QSlider::handle:disabled { border-color: @border; }
 
 QProgressBar { background: @border; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
 QProgressBar::chunk { background: @focus; border-radius: 3px; }

@@ -14,6 +14,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QTextBrowser, QVBoxLayout, QWidget
 
 from studio.shipped import shipped
+from studio.ui import dialogs
 from studio.ui.theme import color, current
 from studio.ui.widgets.icon_button import IconButton
 
@@ -30,7 +31,7 @@ class Tour(QDialog):
         super().__init__(parent)
         self.setWindowTitle("A tour of the studio")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(WIDTH + 2 * MARGIN + 40, 720)
+        dialogs.resize(self, WIDTH + 2 * MARGIN + 40, 720)
         self.pages = QTextBrowser()
         self.pages.setAccessibleName("Pages of the tour")
         self.pages.setSearchPaths([str(shipped("docs"))])

@@ -24,6 +24,8 @@ from studio.ui.workspaces import make_workspaces
 
 PLACE = "window"
 INSPECTOR_WIDTH = 320
+TITLE = 30
+"""What a title bar takes, in pixels."""
 
 
 class Window(QMainWindow):
@@ -37,7 +39,8 @@ class Window(QMainWindow):
         self._refused: Notice | None = None
         self.setWindowTitle("Prime Studio")
         self.setAcceptDrops(True)
-        self.setMinimumSize(880, 480)
+        room = QGuiApplication.primaryScreen().availableSize()  # at 200 % a small screen has less
+        self.setMinimumSize(min(880, room.width()), min(480, room.height() - TITLE))
 
         self.workspaces: list[Workspace] = make_workspaces(studio)
         self.rail = Rail(self.workspaces)

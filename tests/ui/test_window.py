@@ -11,13 +11,14 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, Qt, QTimer, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QImage, QKeyEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -45,6 +46,7 @@ from studio.media.images import Picture, load_picture
 from studio.runtime.catalog import data_folder, user_models
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
+from studio.ui import window as window_module
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
 from studio.ui.image import commands, jobs, making, masking, opening, showing
@@ -1518,9 +1520,61 @@ def test_it_fits_on_a_small_screen_that_is_scaled(with_window: Any) -> None:
     with_window(test)
 
 
+def test_results_are_seen_whole_in_a_low_window(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=2)
+        await image.compare()
+        await until(lambda: all(job.run.over for job in image.making.comparison))
+        strip = image.side_by_side.comparison
+        for width, height in ((880, 480), (1024, 600), (1440, 900)):
+            window.resize(width, height)
+            await asyncio.sleep(0.1)
+            view = strip.view
+            first = view.visualRect(view.model().index(0, 0))
+            assert view.viewport().rect().contains(first), (height, first)
+            place = QRect(strip.mapTo(image, QPoint(0, 0)), strip.size())
+            assert image.rect().contains(place) and strip.rect().contains(view.geometry()), height
+            assert image.canvas.height() >= 90
+
+    with_window(test)
+
+
+def test_the_window_is_no_larger_than_a_small_screen(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = SimpleNamespace(availableSize=lambda: QSize(720, 450))
+    monkeypatch.setattr(window_module, "QGuiApplication", SimpleNamespace(primaryScreen=lambda: screen))
+
+    async def test(window: Window) -> None:
+        assert (window.minimumWidth(), window.minimumHeight()) == (720, 420)
+
+    with_window(test)
+
+
+def test_a_picture_saved_on_the_way_says_that_it_brings_no_settings(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def chosen(*_: Any) -> Path:
+        return tmp_path / "a.png"
+
+    monkeypatch.setattr(dialogs, "ask_save", chosen)
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=3)
+        await image.generate()
+        await finished(image)
+        image.playhead.show(2)
+        for told, index in (("finished pictures only", 2), ("Saved as a.png.", 3)):
+            image.playhead.show(index)
+            image.commands["save"].trigger()
+            await until(lambda told=told: any(told in notice.text for notice in window.studio.notices.at("image")))
+
+    with_window(test)
+
+
 def test_no_words_are_cut_at_the_smallest_size(with_window: Any) -> None:
     async def test(window: Window) -> None:
-        window.resize(window.minimumSize())
+        window.resize(880, 480)
         for workspace in window.workspaces:
             window.bring_to_front(workspace.name)
             await asyncio.sleep(0.3)

@@ -237,7 +237,9 @@ class Commands:
             await asyncio.to_thread(save_png, path, picture.stored, parameters, picture.alpha)
             of.opening.saved = path
             of.studio.settings.add_recent(of.name, path)
-            of.studio.notices.show(f"Saved as {path.name}.", kind="success", place=of.name)
+            alone = of.making.job is not None and parameters is None
+            how = " as it is now: what it was made with goes into finished pictures only" if alone else ""
+            of.studio.notices.show(f"Saved as {path.name}{how}.", kind="success", place=of.name)
 
     async def _export(self, kind: str = "") -> None:
         of = self._of

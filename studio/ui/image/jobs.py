@@ -14,6 +14,8 @@ from studio.media.frames import WorkingFrame
 from studio.media.images import Picture
 from studio.ui.runs import Kept, Run
 
+LARGE = 1 << 20
+"""Pixels of a picture that takes long to be put together."""
 KEPT_JOBS = 12
 KEPT_BYTES = 256 << 20
 """What the pictures of earlier runs may take."""

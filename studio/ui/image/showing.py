@@ -7,14 +7,11 @@ from PySide6.QtCore import QObject
 from studio.generation import picture_tokenizer
 from studio.media.frames import WorkingFrame
 from studio.ui.image.canvas import Canvas
-from studio.ui.image.jobs import Job
+from studio.ui.image.jobs import LARGE, Job
 from studio.ui.image.making import Making
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept
 from studio.ui.tasks import spawn
-
-LARGE = 1 << 20
-"""Pixels from which on a result is drawn beside the window; until then the last frame stands."""
 
 
 class Showing(QObject):

@@ -14,9 +14,9 @@ from studio.generation import picture_tokenizer
 from studio.generation.request import inside
 from studio.media.frames import WorkingFrame, stitch
 from studio.ui.image.compare import CompareView
-from studio.ui.image.jobs import Job
+from studio.ui.image.jobs import LARGE, Job
 from studio.ui.image.making import Making
-from studio.ui.image.variations import Compared, ComparisonStrip, Variations
+from studio.ui.image.variations import SIDE, Compared, ComparisonStrip, Variations
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Kept
 from studio.ui.widgets.focus import leave_focus
@@ -26,12 +26,10 @@ if TYPE_CHECKING:
 
 REFRESH_MS = 120
 """The small pictures are drawn at most this often while they are made."""
-HEIGHT = 214
+HEIGHT = 222
+"""With results at their full size."""
 ENOUGH = 256
 """Pixels a side that a small picture is drawn from."""
-
-LARGE = 1 << 20
-"""Pixels of a picture that takes long to be put together."""
 
 Pictures = Callable[[], tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 Reduced = tuple[NDArray[np.uint8], NDArray[np.bool_], WorkingFrame]
@@ -51,9 +49,9 @@ class SideBySide(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for results in (self.variations, self.comparison):
-            results.setFixedHeight(HEIGHT)
             results.hide()
             column.addWidget(results)
+        self.set_low(False)
         self._given: WeakKeyDictionary[Job, Reduced] = WeakKeyDictionary()
         self._seeds: tuple[str, tuple[int, ...]] | None = None
         self._timer = QTimer(self)
@@ -70,6 +68,12 @@ class SideBySide(QWidget):
         self.comparison.shown.connect(self._show_run)
         self.comparison.picked.connect(self._use_run)
         self.comparison.compared.connect(self._wipe_runs)
+
+    def set_low(self, low: bool) -> None:
+        """Whether there is room for half as large results only."""
+        for results in (self.variations, self.comparison):
+            results.setFixedHeight(HEIGHT - low * SIDE // 2)
+            results.view.set_side(SIDE // 2 if low else SIDE)
 
     def close_down(self) -> None:
         self._timer.stop()

@@ -78,7 +78,7 @@ class TileDelegate(QStyledItemDelegate):
         lines = QFontMetrics(option.font).height()
         detailed = any(tile.detail for tile in self._view.tiles.tiles)
         side = self._view.side
-        return QSize(side + 2 * PADDING, side + 3 * PADDING + lines * (2 if detailed else 1))
+        return QSize(self._view.wide + 2 * PADDING, side + 3 * PADDING + lines * (2 if detailed else 1))
 
     def paint(self, painter: QPainter, option, index: Index) -> None:
         tile = self._view.tiles.tiles[index.row()]
@@ -130,7 +130,7 @@ class TileView(QListView):
         self, name: str, layout: Literal["grid", "row"] = "grid", side: int = 96, parent: QWidget | None = None
     ):
         super().__init__(parent)
-        self.side = side
+        self.side = self.wide = side
         self._row = layout == "row"
         self.tiles = TileModel(self)
         self.setModel(self.tiles)
@@ -157,9 +157,19 @@ class TileView(QListView):
 
     def set_tiles(self, tiles: Sequence[Tile]) -> None:
         self.tiles.set_tiles(tiles)
+        self._fit()
+
+    def set_side(self, side: int) -> None:
+        """Show the pictures as high as that, in pixels; their captions keep their width."""
+        if side != self.side:
+            self.side = side
+            self.scheduleDelayedItemsLayout()
+            self._fit()
+
+    def _fit(self) -> None:
         if self._row:
             bar = self.horizontalScrollBar().sizeHint().height()
-            self.setFixedHeight(self.sizeHintForRow(0) + bar + 10 if tiles else 0)
+            self.setFixedHeight(self.sizeHintForRow(0) + bar + 2 * self.spacing() + 10 if self.tiles.tiles else 0)
 
     def set_image(self, row: int, pixels: NDArray[np.uint8]) -> None:
         """Show pixels, uint8 (H, W, 3), on a tile."""

@@ -89,7 +89,6 @@ class ToolStrip(QFrame):
         self._size.setRange(0, STEPS)
         self._size.setAccessibleName("Brush size")
         self._size.setToolTip("Brush size: [ and ], or Ctrl and the wheel")
-        self._size.setMinimumSize(24, 60)
         self._size.valueChanged.connect(self._slid)
         self._number = QLabel()
         self._number.setProperty("role", "mono")
@@ -104,9 +103,12 @@ class ToolStrip(QFrame):
         self._arrange()
 
     def _arrange(self) -> None:
-        """One column of tools, or two or three where there is no room for fewer; the slider needs room of its own."""
+        """One column of tools, or two or three where there is no room for fewer; the slider lies, then goes."""
+        upright = self.height() >= LOW + 90
+        self._size.setOrientation(Qt.Orientation.Vertical if upright else Qt.Orientation.Horizontal)
+        self._size.setMinimumSize(*(24, 60) if upright else (60, 24))
         for widget in (self._size, self._number):
-            widget.setVisible(self.height() >= LOW + 90)
+            widget.setVisible(self.height() >= LOW + 52)
         columns = 1 if self.height() >= TALL else 2 if self.height() >= LOW else 3
         if columns == self._columns:
             return

@@ -13,6 +13,9 @@ from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QLabel, QPushButto
 from studio.ui.icons import icon
 from studio.ui.image.tiles import Tile, TileView
 
+SIDE = 88
+"""Pixels a side of a result, where there is room."""
+
 
 class Results(QWidget):
     """Tiles of results. Enter, a double click or "Use" picks one; "Compare" takes two chosen ones, or the
@@ -105,7 +108,7 @@ class Variations(Results):
     """The samples of one run in a grid, each with its seed."""
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Variations", "row", 88, parent)
+        super().__init__("Variations", "row", SIDE, parent)
 
     def set_seeds(self, seeds: Sequence[int]) -> None:
         """A run with a sample for each of these seeds."""
@@ -135,7 +138,7 @@ class ComparisonStrip(Results):
     """The same hole and seed at each granularity, in a row, with network calls and seconds."""
 
     def __init__(self, parent: QWidget | None = None):
-        super().__init__("Compare ℓ", "row", 88, parent)
+        super().__init__("Compare ℓ", "row", SIDE, parent)
 
     def set_runs(self, runs: Sequence[Compared]) -> None:
         self.set_results([Tile(f"ℓ = {run.granularity}", run.detail) for run in runs])

@@ -45,6 +45,8 @@ WIDE = 760
 """Above that there is room for words between the buttons."""
 NARROW = 580
 """Below that there is none at all."""
+LOW = 430
+"""Height below which results are shown half as large."""
 UNTOUCHED = "Generate", "Fill what is masked"
 TOUCHED = "Go on from here", "Make again what you marked in this frame, and what is open in it"
 NOTHING = "Nothing is masked yet: paint over what is to be filled."
@@ -143,16 +145,18 @@ class ImageWorkspace(Workspace):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(ToolStrip(self.studio.actions, self.tools))
-        stage = QGridLayout()
-        row.addLayout(stage, 1)
+        # Under the canvas alone: in a low window the tools need their height.
+        stage, seen = QGridLayout(), QVBoxLayout()
+        seen.addLayout(stage, 1)
+        seen.addWidget(self.side_by_side)
+        seen.addWidget(self.strip)
+        row.addLayout(seen, 1)
         for view in (self.canvas, self.wipes.view):
             stage.addWidget(view, 0, 0)
         # Over the canvas, not above it: what is told must not move what is worked on.
         stage.addWidget(NoticeBar(self.studio.notices, self.name), 0, 0, Qt.AlignmentFlag.AlignTop)
         self.setFocusProxy(self.canvas)
         column.addWidget(middle, 1)
-        column.addWidget(self.side_by_side)
-        column.addWidget(self.strip)
 
     def _connect(self) -> None:
         document, playhead, making = self.document, self.playhead, self.making
@@ -340,6 +344,7 @@ class ImageWorkspace(Workspace):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit_words()
+        self.side_by_side.set_low(self.height() < LOW)
 
     def _show_zoom(self) -> None:
         self._zoom.setText(f"{100 * self.view.zoom:.0f} %")
