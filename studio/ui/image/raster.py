@@ -9,6 +9,8 @@ from PySide6.QtGui import QImage, QPainter
 
 from studio.media.images import Picture
 
+TIE = 0.01
+"""Of a pixel of the screen."""
 SMALLEST = 512
 """Halving stops here, in pixels of the longer side."""
 
@@ -108,5 +110,10 @@ class Raster:
     def draw(self, painter: QPainter, target: QRectF, zoom: float) -> None:
         """Draw it onto a rectangle, at `zoom` pixels of the screen a pixel of it: sharp from 2 on."""
         level = min(max(math.floor(math.log2(1 / zoom)), 0), len(self.levels) - 1) if zoom < 1 else 0
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, zoom < 2 and zoom != 1)
+        smooth = zoom < 2 and zoom != 1
+        if not smooth:
+            # Where the screen is scaled to 125 %, the border of two pixels may lie in the middle of one of the screen:
+            # Qt would take the one or the other as it draws a part or all.
+            target = target.translated(-TIE / zoom, -TIE / zoom)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, smooth)
         painter.drawImage(target, self.levels[level])

@@ -354,3 +354,11 @@ def test_sharp_at_every_scale(ratio: str, tmp_path: Path) -> None:
     environment = os.environ | {"QT_SCALE_FACTOR": ratio}
     result = subprocess.run([sys.executable, str(script), ratio], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("ratio", ["1.25", "1.5"])
+def test_dirty_rectangles_miss_nothing_between_the_scales(ratio: str) -> None:
+    test = f"{__file__}::{test_what_a_stroke_draws_is_what_a_whole_repaint_draws.__name__}"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test]
+    result = subprocess.run(command, env=os.environ | {"QT_SCALE_FACTOR": ratio}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
