@@ -198,6 +198,15 @@ class TestInpaint:
         assert code == 0 and "16 bits" in err and err.count("\n") == 1
         assert json.loads(out)["files"] == ["out.png"]
 
+    @pytest.mark.parametrize("driver, told", [(None, True), ("no NVIDIA driver is installed", False)])
+    def test_a_card_that_is_not_used_is_worth_a_warning(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch, driver: str | None, told: bool
+    ) -> None:
+        monkeypatch.setattr(denoiser, "cuda_problem", lambda: "CUDA does not start")
+        monkeypatch.setattr(devices, "driver_problem", lambda: driver)
+        code, _, err = run(*FILL, "-o", "out.png", "-q")
+        assert (code, err) == (0, "emoji-32 on CPU: CUDA does not start\n" if told else "")
+
     @pytest.mark.parametrize("output", ["in.png", "mask.png", "link.png"])
     def test_what_it_is_made_from_stays(self, run: Run, output: str) -> None:
         Path("link.png").symlink_to("in.png")
