@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
-from studio.media.pieces import Edit, Fill, Gap, Pieces, between, forwards, joined, size, taken
+from studio.media.pieces import LONGEST_GAP, Edit, Fill, Gap, Pieces, between, forwards, joined, size, taken
 from studio.media.texts import TextTokenizer, unix_lines
 
 
@@ -31,8 +31,11 @@ class GappedText:
 
     @classmethod
     def of(cls, parts: Iterable[str | int]) -> "GappedText":
-        """From given text and the lengths of gaps, in order, as `parse_gaps` finds them."""
-        return cls(Gap(number, part) if isinstance(part, int) else part for number, part in enumerate(parts, 1))
+        """From given text and the lengths of gaps, in order, as `parse_gaps` finds them; one of more than `LONGEST_GAP`
+        tokens becomes text."""
+        return cls(
+            bounded(Gap(number, part)) if isinstance(part, int) else part for number, part in enumerate(parts, 1)
+        )
 
     def __len__(self) -> int:
         return size(self._pieces)
@@ -199,7 +202,8 @@ class GappedText:
 
     @classmethod
     def load(cls, stored: Any) -> "GappedText":
-        """Read what `dump` gave. ValueError for anything else."""
+        """Read what `dump` gave; a gap that is too long, such as an early version made, becomes text. ValueError for
+        anything else."""
         try:
             pieces = [valid(piece) if isinstance(piece, str) else _loaded(piece) for piece in stored]
         except (TypeError, KeyError, AttributeError, OverflowError) as error:
@@ -207,12 +211,17 @@ class GappedText:
         gaps = [piece.id for piece in pieces if isinstance(piece, Gap)]
         if len(set(gaps)) != len(gaps):
             raise ValueError("two gaps have the same id")
-        return cls(pieces)
+        return cls(bounded(piece) if isinstance(piece, Gap) else piece for piece in pieces)
 
 
 def reading(piece: str | Gap) -> str:
     """A piece as it reads: a gap that is filled as what is in it, another as what it was made from."""
     return piece if isinstance(piece, str) else piece.fill.text if piece.fill and piece.fill.whole else piece.was
+
+
+def bounded(gap: Gap) -> str | Gap:
+    """A gap that can be shown; of one that is too long, as what it was read from."""
+    return gap if gap.length <= LONGEST_GAP else reading(gap) or f"[[{gap.length}]]"
 
 
 def _settled(fill: Fill, fresh: int) -> list[str | Gap]:
@@ -234,8 +243,9 @@ def _settled(fill: Fill, fresh: int) -> list[str | Gap]:
 def _check_length(length: int, longest: int) -> None:
     if length < 1:
         raise StudioError(f"A gap of {length} tokens cannot be filled: let it have at least one.")
-    if length > longest:
-        raise StudioError(f"A gap of {length:,} tokens is too long: the model takes at most {longest}.")
+    if length > min(longest, LONGEST_GAP):
+        most = min(longest, LONGEST_GAP)
+        raise StudioError(f"A gap of {length:,} tokens is too long: the model takes at most {most}.")
 
 
 def _dumped(gap: Gap) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+LONGEST_GAP = 2048
+"""Tokens that a gap has at most, whatever the model: each is laid out and painted."""
+
 
 @dataclass(frozen=True)
 class Fill:

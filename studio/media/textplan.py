@@ -12,7 +12,8 @@ from studio.media.texts import TextTokenizer, places_in, unix_lines
 from studio.prime.subtokens import Subtokens
 
 _UNKNOWN = -1
-_GAP = re.compile(r"\[\[\s*(-?[0-9]+)\s*\]\]")
+_GAP = re.compile(r"\[\[(0|-?[1-9][0-9]*)\]\]")
+"""A number as `join_gaps` writes it: [[007]] and [[ 7 ]] are text, for a text that is saved must be what was opened."""
 
 _HALF = re.compile("[\ud800-\udfff]")
 """Half of a surrogate pair, which is no character."""
@@ -21,34 +22,50 @@ Parts = Sequence[str | int]
 """Given text and the lengths of gaps in tokens, in order."""
 
 
-def parse_gaps(text: str) -> list[str | int]:
+def parse_gaps(text: str, longest: int | None = None) -> list[str | int]:
     """Split "a [[6]] b" into ["a ", 6, " b"]: given text and the lengths of gaps in tokens, in order.
 
-    Raises StudioError for an empty text, no gap, or a gap of no tokens.
+    longest: a mark of more tokens stays text. Raises StudioError for an empty text, no gap, or a gap of no tokens.
     """
     if not text:
         raise StudioError("The text is empty: write one with a gap such as [[6]] in it.")
     parts: list[str | int] = []
-    # Splitting by an expression with one group gives text and the group's matches by turns.
-    for index, piece in enumerate(_GAP.split(text)):
-        if index % 2 == 0:
-            parts += [piece] if piece else []
-        elif piece.startswith("-") or not piece.strip("0"):
-            raise StudioError(f"A gap of {piece} tokens cannot be filled: write a number from 1, such as [[6]].")
-        else:
-            parts.append(int(piece[:9]) if len(piece) < 10 else 10**9)
+    end = 0
+    for mark in _GAP.finditer(text):
+        length = _length(mark[1])
+        if length < 1:
+            raise StudioError(f"A gap of {length} tokens cannot be filled: write a number from 1, such as [[6]].")
+        if longest is None or length <= longest:
+            parts += [text[end : mark.start()], length]
+            end = mark.end()
+    parts = [part for part in (*parts, text[end:]) if part != ""]
     _check(parts)
     return parts
+
+
+def _length(number: str) -> int:
+    """A length as it was written, however many digits it has."""
+    return int(number) if len(number) < 10 else -(10**9) if number.startswith("-") else 10**9
+
+
+def open_gaps(text: str, longest: int) -> tuple[list[str | int], str]:
+    """As `parse_gaps`, of any text: marks that cannot be gaps stay text; with why they cannot, "" where all can."""
+    marks = _GAP.findall(text)
+    try:
+        parts = parse_gaps(text, longest)
+    except StudioError as error:
+        parts, problem = list[str | int]([text] if text else []), str(error)
+    else:
+        problem = ""
+    top = max(marks, key=_length, default="0")
+    if _length(top) > longest and min(map(_length, marks)) > 0:
+        problem = f"A gap of {top:.20} tokens is too long: the model takes at most {longest}."
+    return parts, problem if marks else ""
 
 
 def between_gaps(text: str) -> list[str]:
     """What stands before, between and after the marks of gaps in a text: one piece more than there are gaps."""
     return _GAP.split(text)[::2]
-
-
-def has_marks(text: str) -> bool:
-    """Whether a text has marks such as [[6]], be they of gaps that can be or not."""
-    return _GAP.search(text) is not None
 
 
 def join_gaps(parts: Parts) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -105,6 +105,39 @@ class TextTokenizer:
     def _begun(self) -> list[int]:
         # A character has one byte that is not 10xxxxxx.
         return [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self.pieces]
+
+    def spell(self, data: bytes, count: int, known: Mapping[int, int]) -> list[int] | None:
+        """Exactly `count` tokens that stand for these bytes, some of them `known` by their places; None where no
+        tokens do. Long pieces are taken first."""
+        longest = self._spellings[1][0]
+        reached: list[dict[int, int]] = [{0: -1}]  # for each count of tokens: where they can end, and the last of them
+        for index in range(count):
+            left, ends = count - index - 1, {}
+            for start in reached[-1]:
+                for token in [known[index]] if index in known else self._beginnings(data, start):
+                    end = start + len(self.pieces[token])
+                    fits = left <= len(data) - end <= left * longest
+                    if fits and data.startswith(self.pieces[token], start):
+                        ends.setdefault(end, token)
+            reached.append(ends)
+        end, tokens = len(data), []
+        if end not in reached[-1]:
+            return None
+        for ends in reached[:0:-1]:
+            tokens.append(ends[end])
+            end -= len(self.pieces[ends[end]])
+        return tokens[::-1]
+
+    def _beginnings(self, data: bytes, start: int) -> list[int]:
+        """The pieces that stand at a place, the longest first."""
+        of, sizes = self._spellings
+        found = (of.get(data[start : start + size]) for size in sizes if start + size <= len(data))
+        return [token for token in found if token is not None]
+
+    @cached_property
+    def _spellings(self) -> tuple[dict[bytes, int], list[int]]:
+        of = {piece: token for token, piece in enumerate(self.pieces) if piece}
+        return of, sorted({len(piece) for piece in of}, reverse=True)
 
     @cached_property
     def starts_word(self) -> NDArray[np.bool_]:

@@ -161,6 +161,16 @@ def test_it_is_stored(tokenizer):
     assert again.pieces == text.pieces and again.insert_gap(0, 1, LONGEST).added == (Gap(8, 1),)
 
 
+def test_a_gap_that_is_too_long_comes_back_as_text():
+    stored = [{"id": 1, "length": 10**9, "was": ""}, "-", {"id": 2, "length": 10**9, "was": "was"}, "!"]
+    assert GappedText.load(stored).pieces == ("[[1000000000]]-was!",)
+    text = GappedText.of(["a ", 10**9, 3])
+    assert text.pieces == ("a [[1000000000]]", Gap(3, 3))
+    for grown in (lambda: text.resize(3, 5000, 10**6), lambda: text.insert_gap(0, 5000, 10**6)):
+        with pytest.raises(StudioError, match="at most 2048"):
+            grown()
+
+
 @pytest.mark.parametrize(
     "stored",
     [

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio.errors import StudioError
-from studio.media.textplan import join_gaps, marks_suffice, parse_gaps, plan_text
+from studio.media.textplan import join_gaps, marks_suffice, open_gaps, parse_gaps, plan_text
 from studio.media.texts import TextTokenizer
 from studio.media.words import gap_words, rough_text
 from studio.prime.subtokens import Subtokens
@@ -35,7 +35,24 @@ def assembled(plan, fills: list[np.ndarray]) -> str:
 def test_gaps_are_parsed():
     assert parse_gaps("a [[6]] b") == ["a ", 6, " b"]
     assert parse_gaps("[[1]][[2]]") == [1, 2]
-    assert parse_gaps("[[x]] [ [3] ] [[ 4 ]]") == ["[[x]] [ [3] ] ", 4]
+    assert parse_gaps("[[x]] [ [3] ] [[4]]") == ["[[x]] [ [3] ] ", 4]
+
+
+@pytest.mark.parametrize("mark", ["[[007]]", "[[+7]]", "[[ 7 ]]", "[[7 ]]", "[[-0]]", "[[00]]", "[[٧]]"])
+def test_a_mark_that_would_be_written_otherwise_is_text(mark):
+    assert parse_gaps(f"a {mark} [[7]]") == [f"a {mark} ", 7]
+    assert open_gaps(f"a {mark}", 14) == ([f"a {mark}"], "")
+
+
+def test_a_mark_that_is_too_long_stays_text_where_that_is_asked_for():
+    link = "[[202406121530]]"
+    parts, problem = open_gaps(f"{link} and [[6]], [[15]].", 14)
+    assert parts == [f"{link} and ", 6, ", [[15]]."] and join_gaps(parts) == f"{link} and [[6]], [[15]]."
+    assert problem == "A gap of 202406121530 tokens is too long: the model takes at most 14."
+    assert open_gaps(link, 14)[0] == [link] and "202406121530" in open_gaps(link, 14)[1]
+    assert open_gaps(f"{link} [[0]]", 14)[0] == [f"{link} [[0]]"] and "from 1" in open_gaps(f"{link} [[0]]", 14)[1]
+    assert open_gaps("a [[6]]", 14) == (["a ", 6], "") and open_gaps("", 14) == ([], "")
+    assert len(open_gaps("[[" + "9" * 5000 + "]]", 14)[1]) < 200
 
 
 @pytest.mark.parametrize(
@@ -44,7 +61,7 @@ def test_gaps_are_parsed():
         ("", "is empty"),
         ("no gap [[here]]", "no gap"),
         ("a [[0]]", "from 1"),
-        ("a [[000]]", "from 1"),
+        ("a [[000]]", "no gap"),
         ("a [[-3]]", "from 1"),
         ("a \ud83d [[3]]", "not valid Unicode"),
         ("a [[15]]", "at most 14"),

@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand
 
 from studio.errors import StudioError
-from studio.media.gapped import Edit, Fill, Gap, GappedText, size
+from studio.media.gapped import LONGEST_GAP, Edit, Fill, Gap, GappedText, size
 from studio.media.texts import TextTokenizer
 from studio.ui.undo import UndoStack
 
@@ -126,7 +126,7 @@ class TextDocument(QObject):
         self.reset.emit()
 
     def set_model(self, tokenizer: TextTokenizer | None, num_tokens: int) -> None:
-        self.tokenizer, self.longest = tokenizer, max(num_tokens - 2, 1)
+        self.tokenizer, self.longest = tokenizer, min(max(num_tokens - 2, 1), LONGEST_GAP)
 
     # ---- editing
 

@@ -323,11 +323,11 @@ class Filling(QObject):
             if not self.playhead.following:
                 self._index[job.run.id] = self.playhead.index
 
-    def take_up(self, job: Job, draft: int) -> None:
-        """Look at a job of an earlier session, whose fills are in the text."""
+    def take_up(self, job: Job, draft: int, filled: bool = False) -> None:
+        """Look at a job of an earlier session; filled: what it made is in the text, as of one that is done."""
         for other in (job, *job.beside):
             self._over.add(other.run.id)
-            if other.run.state == "done":
+            if filled or other.run.state == "done":
                 self._filled.add(other.run.id)
             self._keep(other)
         draft = min(max(draft, 0), len(job.run.request.seeds) - 1)

@@ -1,7 +1,8 @@
 """A run for the open text: which gaps it fills, and what its frames know of them. Without Qt."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import NDArray
 
 from studio.generation import GenerationRequest, plan_of, words_of
 from studio.media.gapped import Fill, Gap
-from studio.media.words import Word
+from studio.media.texts import TextTokenizer
+from studio.media.words import Word, gap_words
 from studio.ui.runs import Kept, Run
 
 if TYPE_CHECKING:
@@ -80,6 +82,57 @@ def given_fills(request: GenerationRequest, bundle: "Bundle") -> dict[int, Fill]
         if known:
             fills[number] = fill_of(words, known)
     return fills
+
+
+def made_fills(request: GenerationRequest, bundle: "Bundle", text: str) -> dict[int, Fill]:
+    """What stands in the gaps of a text that a request made, by their numbers; nothing where it made no such text. Of a
+    draft only the text is kept: the tokens are some that read so. What was given is pinned."""
+    plan, given = plan_of(request, bundle), words_of(request, bundle, request.given.unpack())
+    runs = [list(run) for _, run in groupby(plan.parts, lambda part: isinstance(part, int))]
+    fills: dict[int, Fill] = {}
+    at = 0
+    for index, run in enumerate(runs):
+        if isinstance(run[0], str):
+            at += len("".join(map(str, run)))
+            continue
+        # Gaps with no text between them are one stretch.
+        numbers = range(len(fills), len(fills) + len(run))
+        words = [word for number in numbers for word in given[number]]
+        after = "".join(map(str, runs[index + 1])) if index + 1 < len(runs) else ""
+        stops = (at + stop for stop in _places(after, text[at:], index + 2 >= len(runs)))
+        spaced, tokens = plan.spaced[numbers.start], None
+        for stop in stops:
+            tokens = _spelled(text[at:stop], words, spaced, plan.tokenizer)
+            if tokens is not None:
+                at = stop
+                break
+        if tokens is None:
+            return {}
+        for number in numbers:
+            own, tokens = tokens[: len(given[number])], tokens[len(given[number]) :]
+            y = bundle.subtokens.encode(np.array(own, dtype=np.int64))
+            pins = frozenset(place for place, word in enumerate(given[number]) if word.settled)
+            fills[number] = fill_of(gap_words(y, bundle.subtokens, plan.tokenizer, spaced=plan.spaced[number]), pins)
+    return fills if plan.join([fill.text for fill in fills.values()]) == text else {}
+
+
+def _places(words: str, text: str, last: bool) -> Iterator[int]:
+    """Where words stand in a text, a few of the places; the last ones at its end alone."""
+    at = len(text) - len(words) if last else text.find(words)
+    for _ in range(20):
+        if at < 0 or not text.startswith(words, at):
+            return
+        yield at
+        at = -1 if last else text.find(words, at + 1)
+
+
+def _spelled(text: str, words: Sequence[Word], spaced: bool, tokenizer: TextTokenizer) -> list[int] | None:
+    """Tokens of a stretch of text, as many as there are words, of which some are known; None where there are none."""
+    known = {index: word.token for index, word in enumerate(words) if word.token is not None}
+    data = text.encode("utf-8", "replace")
+    if spaced and (tokens := tokenizer.spell(b" " + data, len(words), known)) is not None:
+        return tokens
+    return tokenizer.spell(data, len(words), known)
 
 
 def begun(request: GenerationRequest, bundle: "Bundle") -> bool:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 from studio.errors import StudioError
 from studio.files import is_utf8
 from studio.generation import GenerationRequest, TextSource
-from studio.media.gapped import GappedText
-from studio.media.textplan import parse_gaps
+from studio.media.gapped import LONGEST_GAP, GappedText
+from studio.media.textplan import open_gaps
 from studio.ui.runs import Run
-from studio.ui.text.jobs import Job, begun, given_fills
+from studio.ui.tasks import report
+from studio.ui.text.jobs import Job, begun, given_fills, made_fills
 
 if TYPE_CHECKING:
     from studio.ui.text.workspace import TextWorkspace
@@ -100,15 +101,20 @@ def _job(workspace: "TextWorkspace", stored: dict[str, Any], beside: list[Job]) 
     return job
 
 
-def bring_request(
-    workspace: "TextWorkspace", request: GenerationRequest, content: str | tuple[str | int, ...], title: str
-) -> None:
-    """Show the text of a request with what it was given in gaps, and its settings: to generate makes it again."""
+def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source: dict[str, Any]) -> None:
+    """Show the text of a request with what was given, and what was made, in its gaps, and its settings: to generate
+    makes it again. source: as for `Workspace.open_request`; `variation` of its drafts, whose text is `text`."""
+    assert isinstance(request.source, TextSource)
+    content, title = request.source.content, str(source.get("title") or "text")
+    variation = min(max(int(source.get("variation", 0)), 0), len(request.seeds) - 1)
     bundle, notices = workspace.studio.models.get(request.model), workspace.studio.notices
+    notices.clear(workspace.name)  # of the text before
     if bundle is not None and bundle.manifest.modality == "text":
         workspace.settings.set_bundle(bundle)
     lost = workspace.settings.take(request)
-    text = GappedText.of(parse_gaps(content) if isinstance(content, str) else content)
+    if lost and not workspace.settings.take(alone := request.model_copy(update={"seeds": (request.seeds[variation],)})):
+        lost, request, variation = "", alone, 0  # seeds that do not follow one another cannot all be here
+    text = GappedText.of(open_gaps(content, LONGEST_GAP)[0] if isinstance(content, str) else content)
     if bundle is None or bundle.digest != request.digest:
         notices.show(
             f"This was made with a version of the model {request.model} that is not installed: the present one "
@@ -121,14 +127,23 @@ def bring_request(
     if lost:
         notices.show(lost, kind="warning", place=workspace.name)
     ids = tuple(gap.id for gap in text.gaps)
-    for edit in text.fill({ids[number]: fill for number, fill in given_fills(request, bundle).items()}):
+    try:
+        made = made_fills(request, bundle, str(source.get("text") or ""))
+        fills = made or given_fills(request, bundle)
+    except StudioError as error:  # a stranger's request, of which the model can make nothing
+        workspace.document.open(text, title)
+        report(error, workspace.name)
+        return
+    for edit in text.fill({ids[number]: fill for number, fill in fills.items()}):
         text.apply(edit)
     workspace.document.open(text, title)
     workspace.editor.select_gap(next((gap.id for gap in text.gaps if not gap.filled), ids[0]))
+    workspace.filling.draft = variation
     if begun(request, bundle):
-        made = frozenset(gap.id for gap in text.gaps if not gap.filled)
-        workspace.filling.take_up(Job(Run.at_start(request, bundle), ids, made), 0)
-        notices.show(
-            "This went on from words that were known in part: Branch here makes it again from there.",
-            place=workspace.name,
-        )
+        open_ = frozenset(gap.id for gap in text.gaps if gap.fill is None or len(gap.fill.pinned) < gap.length)
+        workspace.filling.take_up(Job(Run.at_start(request, bundle), ids, open_), variation, filled=bool(made))
+        told = "This went on from words that were known in part: Branch here makes it again from there."
+    else:
+        told = "Text and settings are as they were: Generate makes the same again." if made and not lost else ""
+    if told:
+        notices.show(told, place=workspace.name)

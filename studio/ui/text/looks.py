@@ -44,19 +44,20 @@ Looks = Callable[[Gap], GapLook]
 def document_look(gap: Gap) -> GapLook:
     """A gap as it is in the document: blocks, and what was filled in."""
     fill = gap.fill or Fill.nothing(gap.length)
-    view, tokens, at = "", [], 0
+    views, tokens, at = [], [], 0
     for index, (token, word, chance) in enumerate(zip(fill.tokens, fill.words, fill.confidence, strict=True)):
         text = BLOCK if token is None else filled_view(word)
         stop = at + len16(text)
         state: State = "unknown" if token is None else "settled"
         tokens.append(TokenLook(at + _blank(text), stop, state, 1, chance, index in fill.pinned))
-        view, at = view + text, stop
-    return GapLook(view, tuple(tokens))
+        views.append(text)
+        at = stop
+    return GapLook("".join(views), tuple(tokens))
 
 
 def live_look(words: Sequence[Word], pinned: Sequence[bool] = (), differs: Sequence[bool] = ()) -> GapLook:
     """A gap in the middle of a run."""
-    view, tokens, at = "", [], 0
+    views, tokens, at = [], [], 0
     for index, word in enumerate(words):
         state: State = "settled" if word.settled else "partial" if word.known else "unknown"
         if state == "settled":
@@ -78,8 +79,9 @@ def live_look(words: Sequence[Word], pinned: Sequence[bool] = (), differs: Seque
                 bool(differs) and bool(differs[index]),
             )
         )
-        view, at = view + text, stop
-    return GapLook(view, tuple(tokens), live=True)
+        views.append(text)
+        at = stop
+    return GapLook("".join(views), tuple(tokens), live=True)
 
 
 def _blank(word: str) -> int:

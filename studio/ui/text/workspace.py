@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, TextSource, text_plan, text_tokenizer
-from studio.media.gapped import GappedText, valid
-from studio.media.textplan import has_marks, parse_gaps
+from studio.media.gapped import LONGEST_GAP, GappedText, valid
+from studio.media.textplan import open_gaps, parse_gaps
 from studio.media.texts import load_text
 from studio.shipped import shipped
 from studio.ui import history
@@ -215,12 +215,10 @@ class TextWorkspace(Workspace):
         """Open a text as it is, one of so many; marks such as [[6]] in it become gaps. StudioError where it is none."""
         text = await asyncio.to_thread(load_text, path)
         self.studio.notices.clear(self.name)  # of the text before, or of a file that was none
-        try:
-            parts: list[str | int] = parse_gaps(text)
-        except StudioError as error:
-            parts = [text]
-            if has_marks(text):
-                self.studio.notices.show(f"The marks in {path.name} were left as text. {error}", "warning", self.name)
+        parts, problem = open_gaps(text, self.document.longest)
+        if problem:
+            told = f"Marks in {path.name} were left as text. {problem}"
+            self.studio.notices.show(told, "warning", self.name)
         self.document.open(GappedText.of(parts), valid(path.stem))
         self.file = path
         if among > 1:
@@ -231,7 +229,7 @@ class TextWorkspace(Workspace):
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
         if not isinstance(request.source, TextSource):
             return False
-        bring_request(self, request, request.source.content, str(source.get("title") or "text"))
+        bring_request(self, request, source)
         return True
 
     def use_model(self, bundle: "Bundle") -> bool:
@@ -332,7 +330,7 @@ class TextWorkspace(Workspace):
         if bundle is not None:
             self.document.set_model(text_tokenizer(bundle), bundle.num_tokens)
         else:
-            self.document.set_model(None, 256)
+            self.document.set_model(None, LONGEST_GAP)
 
     def _settled(self) -> None:
         spawn(self._lay_windows(), place=self.name)
