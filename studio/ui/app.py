@@ -166,6 +166,7 @@ async def _live(application: "QApplication", lane: "Lane", options: StartOptions
         with suppress(NotImplementedError):
             loop.add_signal_handler(number, window.leave)
     instance.opened.connect(window.open_from_outside)
+    window.asking.connect(instance.hold)
     window.show()
     await window.bring_back(fresh=options.safe)
     if crash.last:

@@ -35,6 +35,9 @@ class Instance(QObject):
         self._lock.setStaleLockTime(0)
         self._server: QLocalServer | None = None
         self._pending: dict[QLocalSocket, bytes] = {}
+        self._holding = False
+        self._held: list[tuple[QLocalSocket, list[Path]]] = []
+        """What others want opened, which are not answered yet."""
 
     def claim(self, paths: Sequence[Path] = ()) -> bool:
         """Whether this is the only one; then others wait for its `answer`, else the one that is there opens `paths`.
@@ -105,8 +108,18 @@ class Instance(QObject):
         socket.abort()
         return answered
 
+    def hold(self, on: bool) -> None:
+        """Answer nobody, or again those who wait: what they want opened is opened then, and if `hang_up` comes first
+        they do it themselves."""
+        self._holding = on
+        while self._held and not self._holding:
+            self._open(*self._held.pop(0))
+
     def hang_up(self) -> None:
         """Take no more files, but keep the claim: another start waits until it is given up."""
+        self._held.clear()
+        for socket in list(self._pending):
+            socket.abort()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -158,6 +171,15 @@ class Instance(QObject):
             except (ValueError, KeyError, TypeError):
                 socket.abort()
                 return
+            paths = [Path(file) for file in files]
+            if self._holding:
+                self._held.append((socket, paths))
+                self.opened.emit([])  # whoever waits for a window sees what it waits for
+            else:
+                self._open(socket, paths)
+
+    def _open(self, socket: QLocalSocket, paths: list[Path]) -> None:
+        if socket in self._pending:  # else its start has given up waiting, but it was not told that nothing is opened
             socket.write(b"ok\n")
             socket.flush()
-            self.opened.emit([Path(file) for file in files])
+        self.opened.emit(paths)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QMenu, QSplitter, QStackedWidget, QWidget
 
@@ -30,6 +30,9 @@ TITLE = 30
 
 class Window(QMainWindow):
     """The one window. `left` is set once it may be closed for good."""
+
+    asking = Signal(bool)
+    """Whether it is being asked if the window may close: nothing is to be opened behind that question."""
 
     def __init__(self, studio: Studio):
         super().__init__()
@@ -66,6 +69,7 @@ class Window(QMainWindow):
         for workspace in self.workspaces:
             workspace.dirty.connect(self.session.touch)
             workspace.request_opened.connect(self._bring_request)
+            workspace.paths_opened.connect(self.open_paths)
             workspace.model_used.connect(self._use_model)
         self._restore_geometry()
         self.bring_to_front("image")
@@ -220,6 +224,7 @@ class Window(QMainWindow):
         event.ignore()
         if not self._closing:
             self._closing = True
+            self.asking.emit(True)
             spawn(self._ask_and_leave(), place=PLACE)
 
     async def _ask_and_leave(self) -> None:
@@ -235,6 +240,8 @@ class Window(QMainWindow):
             self.leave()
         finally:
             self._closing = self.left.is_set()
+            if not self._closing:
+                self.asking.emit(False)
 
     async def _may_lose_the_session(self) -> bool:
         refused = await self.session.save_all()

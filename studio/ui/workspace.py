@@ -28,6 +28,8 @@ class Workspace(QWidget):
 
     request_opened = Signal(object, object)
     """An exact request and a dict of what belongs to it, for `open_request` of the workspace that made it."""
+    paths_opened = Signal(list)
+    """Files (list[Path]) that were pasted, for the first workspace that knows them, this one before others."""
     model_used = Signal(object)
     """A model (Bundle), for `use_model` of the workspace that makes with it."""
 

@@ -129,6 +129,28 @@ def test_one_that_is_closing_takes_no_files(qapp: object, tmp_path: Path) -> Non
     assert second.communicate(timeout=10)[0] == "True\n"
 
 
+def test_one_that_asks_whether_it_may_close_opens_files_when_it_stays(
+    qapp: object, qtbot: object, tmp_path: Path
+) -> None:
+    first, got = Instance(tmp_path), []
+    assert first.claim()
+    first.answer()
+    first.opened.connect(got.append)
+    first.hold(True)
+    second = run(SECOND, tmp_path, "a.png")
+    qtbot.waitUntil(lambda: got == [[]], timeout=10_000)  # pyright: ignore
+    time.sleep(0.3)
+    assert second.poll() is None, "it waits"
+    first.hold(False)
+    assert got == [[], [ROOT / "a.png"]] and second.communicate(timeout=10)[0] == "False\n"
+    first.hold(True)
+    second = run(SECOND, tmp_path, "b.png")
+    qtbot.waitUntil(lambda: len(got) == 3, timeout=10_000)  # pyright: ignore
+    first.hang_up()
+    first.release()
+    assert second.communicate(timeout=10)[0] == "True\n" and got[2:] == [[]]
+
+
 def test_one_that_hangs_is_said(qapp: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     impatient(monkeypatch)
     process = run(HOLDER, tmp_path)  # sleeps instead of answering

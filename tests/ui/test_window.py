@@ -718,6 +718,30 @@ def test_a_question_before_leaving_that_fails_does_not_keep_the_window_open(
     with_window(test)
 
 
+def test_it_is_told_when_a_question_before_leaving_is_asked_and_answered(
+    with_window: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that nothing is opened behind it."""
+
+    async def test(window: Window) -> None:
+        told: list[bool] = []
+        window.asking.connect(told.append)
+
+        async def may_leave() -> bool:
+            assert told == [True]
+            return False
+
+        monkeypatch.setattr(window.workspaces[0], "may_leave", may_leave)
+        window.close()
+        await until(lambda: told == [True, False])
+        monkeypatch.undo()
+        window.close()
+        await until(window.left.is_set)
+        assert told == [True, False, True]
+
+    with_window(test)
+
+
 def test_a_session_that_cannot_be_saved_is_asked_about_before_leaving(with_window: Any, logged: Any) -> None:
     async def asked(window: Window) -> QDialog:
         window.close()

@@ -7,6 +7,7 @@ from PySide6.QtGui import (
     QContextMenuEvent,
     QDropEvent,
     QFontMetricsF,
+    QGuiApplication,
     QInputMethodEvent,
     QKeyEvent,
     QKeySequence,
@@ -21,20 +22,24 @@ from studio.ui.text.keys import deletion, moves, types
 from studio.ui.text.looks import BLOCK
 from studio.ui.text.page import LINE_PERCENT, TextPage
 from studio.ui.text.tips import tip
+from studio.ui.workspace import files_of
 
 
 class TextEditor(TextPage):
     """A page to write on.
 
     token_pressed: a token of a gap was clicked: gap id, index, its rectangle in the viewport. menu_asked: a menu is
-    asked for at a point of the screen, over a gap or None.
+    asked for at a point of the screen, over a gap or None. files_pasted: files (list[Path]) were, that had been copied
+    in a file manager. picture_pasted: a picture was, which is nothing for a text.
     """
 
     token_pressed = Signal(int, int, QRectF)
+    files_pasted = Signal(list)
+    picture_pasted = Signal()
     menu_asked = Signal(object, QPoint)
 
     def __init__(self, document: TextDocument, parent: QWidget | None = None):
-        self._drag: tuple[int, int, QPointF] | None = None
+        self._drag: tuple[int, int, QPointF, int] | None = None
         super().__init__(document, parent)
         self.setAccessibleName("Text with gaps")
         self.setPlaceholderText(
@@ -152,11 +157,18 @@ class TextEditor(TextPage):
         event.accept()
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:
-        return source.hasText() and not source.hasUrls()
+        return source.hasText() and not files_of(source)
 
     def insertFromMimeData(self, source: QMimeData) -> None:
-        if source.hasText():
+        if files := files_of(source):
+            self.files_pasted.emit(files)
+        elif source.hasText():
             self.insert(valid(source.text()))
+        elif source.hasImage():
+            self.picture_pasted.emit()
+
+    def can_paste(self) -> bool:
+        return self.canPaste() or bool(files_of(QGuiApplication.clipboard().mimeData()))
 
     def createMimeDataFromSelection(self) -> QMimeData:
         """The very characters of the document, not Qt's."""
@@ -197,7 +209,7 @@ class TextEditor(TextPage):
         point = event.position()
         handle = self.marks().handle_at(point)
         if event.button() == Qt.MouseButton.LeftButton and handle is not None:
-            self._drag = (handle.gap.id, handle.gap.length, point)
+            self._drag = (handle.gap.id, handle.gap.length, point, handle.grows)
             return
         if event.button() == Qt.MouseButton.LeftButton and self.textCursor().hasSelection():
             # No dragging of text: it would be Qt's edit, and a slip of the hand moves a sentence.
@@ -224,12 +236,12 @@ class TextEditor(TextPage):
 
     def _drag_to(self, point: QPointF) -> None:
         assert self._drag is not None
-        gap_id, length, start = self._drag
+        gap_id, length, start, grows = self._drag
         block = max(QFontMetricsF(self.font()).horizontalAdvance(BLOCK), 1.0)
         line = QFontMetricsF(self.font()).height() * LINE_PERCENT / 100
         wide = self.viewport().width() - 2 * self._margin()
         rows = round((point.y() - start.y()) / line)
-        wanted = length + round((point.x() - start.x() + rows * wide) / block)
+        wanted = length + round((grows * (point.x() - start.x()) + rows * wide) / block)
         try:
             gap = self.document_.text.find(gap_id)[1]
             self.document_.resize_gap(gap_id, min(max(wanted, 1), self.document_.longest), gap.length != length)

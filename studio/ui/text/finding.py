@@ -1,15 +1,48 @@
 """Find words in the text: a line below the tools, as browsers have it."""
 
+from bisect import bisect_right
+from itertools import accumulate, chain
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QHideEvent, QKeyEvent, QTextCursor, QTextDocument
+from PySide6.QtGui import QHideEvent, QKeyEvent, QTextCursor
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit
 
+from studio.ui.text.viewmap import index16, len16
 from studio.ui.widgets.icon_button import IconButton
 
 if TYPE_CHECKING:
     from studio.ui.text.page import TextPage
+
+
+def folded(text: str) -> str:
+    """As long as it was, the same for capitals and small letters, and for spaces of either kind."""
+    return text.replace("\u0130", "i").lower().replace("ς", "σ").replace("\xa0", " ")
+
+
+class Flat:
+    """All that a page shows, folded, as one text: Qt's own search does not go from one part of a long paragraph to the
+    next."""
+
+    def __init__(self, page: "TextPage"):
+        view = page.view
+        self._views, self._document = view.views, page.document()
+        last = len(self._views) - 1
+        ends = ["" if line == last or view.goes_on(line) else "\n" for line in range(last + 1)]
+        self._starts = [0, *accumulate(len(shown) + len(end) for shown, end in zip(self._views, ends, strict=True))]
+        self.flat = folded("".join(chain.from_iterable(zip(self._views, ends, strict=True))))
+
+    def index(self, position: int) -> int:
+        """The character at a position of Qt's document."""
+        block = self._document.findBlock(position)
+        line = block.blockNumber()
+        return self._starts[line] + index16(self._views[line], position - block.position())
+
+    def position(self, index: int, behind: bool = False) -> int:
+        """Where a character stands in Qt's document, or the position behind it."""
+        line = bisect_right(self._starts, index) - 1
+        before = self._views[line][: index - self._starts[line] + behind]
+        return self._document.findBlockByNumber(line).position() + len16(before)
 
 
 class FindBar(QFrame):
@@ -63,17 +96,21 @@ class FindBar(QFrame):
         self.told.setText("")
         if not words:
             return False
-        flags = QTextDocument.FindFlag(0) if forward else QTextDocument.FindFlag.FindBackward
-        document, start = self._page.document(), QTextCursor(cursor)
-        start.setPosition(cursor.selectionEnd() if forward and again else cursor.selectionStart())
-        found = document.find(words, start, flags)
-        if found.isNull():
-            start.movePosition(QTextCursor.MoveOperation.Start if forward else QTextCursor.MoveOperation.End)
-            found = document.find(words, start, flags)
-            self.told.setText("Not found" if found.isNull() else "Round the end" if forward else "Round the start")
-        if found.isNull():
+        words, text = folded(words), Flat(self._page)
+        if forward:
+            found = text.flat.find(words, text.index(cursor.selectionEnd() if again else cursor.selectionStart()))
+            round_ = text.flat.find(words) if found < 0 else -1
+        else:
+            found = text.flat.rfind(words, 0, text.index(cursor.selectionStart()))
+            round_ = text.flat.rfind(words) if found < 0 else -1
+        if found < 0:
+            self.told.setText("Not found" if round_ < 0 else "Round the end" if forward else "Round the start")
+            found = round_
+        if found < 0:
             return False
-        self._page.setTextCursor(found)
+        cursor.setPosition(text.position(found))
+        cursor.setPosition(text.position(found + len(words) - 1, behind=True), QTextCursor.MoveMode.KeepAnchor)
+        self._page.setTextCursor(cursor)
         return True
 
     def _typed(self) -> None:

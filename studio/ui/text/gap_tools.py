@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu
 from studio.errors import StudioError
 from studio.generation import Alternative, alternatives, text_request
 from studio.media.gapped import Gap
-from studio.ui.tasks import spawn
+from studio.ui.tasks import report, spawn
 from studio.ui.text.popover import Popover
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ class GapTools(QObject):
         self.popover = Popover(workspace.editor)
         self.editor.token_pressed.connect(self._ask)
         self.editor.menu_asked.connect(self._menu)
+        self.editor.files_pasted.connect(workspace.paths_opened)
+        self.editor.picture_pasted.connect(self._refuse_picture)
         self.popover.chosen.connect(self._choose)
         self.popover.pinned.connect(self.filling.pin)
         self.popover.redo.connect(self._redo)
@@ -186,11 +188,14 @@ class GapTools(QObject):
         for title, slot, can in (
             ("Cut", self.editor.cut, self.editor.textCursor().hasSelection()),
             ("Copy", self.editor.copy, self.editor.textCursor().hasSelection()),
-            ("Paste", self.editor.paste, self.editor.canPaste()),
+            ("Paste", self.editor.paste, self.editor.can_paste()),
             ("Select all", self.editor.selectAll, True),
         ):
             menu.addAction(title, slot).setEnabled(can)
         menu.popup(at)
+
+    def _refuse_picture(self) -> None:
+        report(StudioError("There is no text on the clipboard but a picture: paste it in Image."), PLACE)
 
     def _redo(self) -> None:
         spawn(self._of.redo_rest(), place=PLACE)

@@ -1,6 +1,6 @@
 """A run for the open text: which gaps it fills, and what its frames know of them. Without Qt."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from studio.generation import GenerationRequest, plan_of, words_of
 from studio.media.gapped import Fill, Gap
-from studio.media.texts import TextTokenizer
+from studio.media.textplan import TextPlan
 from studio.media.words import Word, gap_words
 from studio.ui.runs import Kept, Run
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
+
+TRIES = 2000
+"""To find the words of a draft again among what was given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,51 +91,71 @@ def made_fills(request: GenerationRequest, bundle: "Bundle", text: str) -> dict[
     """What stands in the gaps of a text that a request made, by their numbers; nothing where it made no such text. Of a
     draft only the text is kept: the tokens are some that read so. What was given is pinned."""
     plan, given = plan_of(request, bundle), words_of(request, bundle, request.given.unpack())
-    runs = [list(run) for _, run in groupby(plan.parts, lambda part: isinstance(part, int))]
+    found = _Spelling(plan, given, text).tokens()
+    if found is None:
+        return {}
     fills: dict[int, Fill] = {}
-    at = 0
-    for index, run in enumerate(runs):
-        if isinstance(run[0], str):
-            at += len("".join(map(str, run)))
-            continue
-        # Gaps with no text between them are one stretch.
-        numbers = range(len(fills), len(fills) + len(run))
-        words = [word for number in numbers for word in given[number]]
-        after = "".join(map(str, runs[index + 1])) if index + 1 < len(runs) else ""
-        stops = (at + stop for stop in _places(after, text[at:], index + 2 >= len(runs)))
-        spaced, tokens = plan.spaced[numbers.start], None
-        for stop in stops:
-            tokens = _spelled(text[at:stop], words, spaced, plan.tokenizer)
-            if tokens is not None:
-                at = stop
-                break
-        if tokens is None:
-            return {}
-        for number in numbers:
-            own, tokens = tokens[: len(given[number])], tokens[len(given[number]) :]
-            y = bundle.subtokens.encode(np.array(own, dtype=np.int64))
-            pins = frozenset(place for place, word in enumerate(given[number]) if word.settled)
-            fills[number] = fill_of(gap_words(y, bundle.subtokens, plan.tokenizer, spaced=plan.spaced[number]), pins)
+    for number, (words, spaced) in enumerate(zip(given, plan.spaced, strict=True)):
+        y = bundle.subtokens.encode(np.array(found[: len(words)], dtype=np.int64))
+        pins = frozenset(place for place, word in enumerate(words) if word.settled)
+        fills[number] = fill_of(gap_words(y, bundle.subtokens, plan.tokenizer, spaced=spaced), pins)
+        found = found[len(words) :]
     return fills if plan.join([fill.text for fill in fills.values()]) == text else {}
 
 
-def _places(words: str, text: str, last: bool) -> Iterator[int]:
-    """Where words stand in a text, a few of the places; the last ones at its end alone."""
-    at = len(text) - len(words) if last else text.find(words)
-    for _ in range(20):
-        if at < 0 or not text.startswith(words, at):
-            return
-        yield at
-        at = -1 if last else text.find(words, at + 1)
+class _Spelling:
+    """Looks for tokens of the gaps with which a text reads as it does; given: the words of each gap."""
 
+    def __init__(self, plan: TextPlan, given: list[list[Word]], text: str):
+        self._text, self._tokenizer = text, plan.tokenizer
+        # Gaps with no text between them are one stretch.
+        self._runs = [list(run) for _, run in groupby(plan.parts, lambda part: isinstance(part, int))]
+        self._spaced, self._words = [], []
+        numbers = iter(range(len(given)))
+        for run in self._runs:
+            own = [next(numbers) for part in run if isinstance(part, int)]
+            self._spaced.append(bool(own) and plan.spaced[own[0]])
+            self._words.append([word for number in own for word in given[number]])
+        self._left = TRIES
 
-def _spelled(text: str, words: Sequence[Word], spaced: bool, tokenizer: TextTokenizer) -> list[int] | None:
-    """Tokens of a stretch of text, as many as there are words, of which some are known; None where there are none."""
-    known = {index: word.token for index, word in enumerate(words) if word.token is not None}
-    data = text.encode("utf-8", "replace")
-    if spaced and (tokens := tokenizer.spell(b" " + data, len(words), known)) is not None:
-        return tokens
-    return tokenizer.spell(data, len(words), known)
+    def tokens(self, index: int = 0, at: int = 0) -> list[int] | None:
+        """Of the runs from `index` on, which begin at a character; None where there are none, or where looking for them
+        would take too long."""
+        if index == len(self._runs):
+            return [] if at == len(self._text) else None
+        if not self._words[index]:
+            given = self._given(index)
+            return self.tokens(index + 1, at + len(given)) if self._text.startswith(given, at) else None
+        for stop in self._stops(index, at):
+            self._left -= 1
+            if self._left < 0:
+                return None
+            tokens = self._spelled(self._text[at:stop], self._words[index], self._spaced[index])
+            if tokens is not None and (others := self.tokens(index + 1, stop)) is not None:
+                return [*tokens, *others]
+        return None
+
+    def _given(self, index: int) -> str:
+        return "".join(map(str, self._runs[index])) if index < len(self._runs) else ""
+
+    def _stops(self, index: int, at: int) -> list[int]:
+        """Where a stretch can end: before what follows it; where it has as many tokens as by rule, that first."""
+        after, count = self._given(index + 1), len(self._words[index])
+        if index + 2 >= len(self._runs):
+            return [len(self._text) - len(after)] if len(self._text) - len(after) >= at else []
+        stops, stop = [], self._text.find(after, at)
+        while stop >= 0 and len(stops) < 50:
+            stops.append(stop)
+            stop = self._text.find(after, stop + 1)
+        space = " " * self._spaced[index]
+        return sorted(stops, key=lambda stop: abs(len(self._tokenizer.encode(space + self._text[at:stop])) - count))
+
+    def _spelled(self, text: str, words: Sequence[Word], spaced: bool) -> list[int] | None:
+        known = {index: word.token for index, word in enumerate(words) if word.token is not None}
+        data = text.encode("utf-8", "replace")
+        if spaced and (tokens := self._tokenizer.spell(b" " + data, len(words), known)) is not None:
+            return tokens
+        return self._tokenizer.spell(data, len(words), known)
 
 
 def begun(request: GenerationRequest, bundle: "Bundle") -> bool:

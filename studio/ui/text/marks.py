@@ -1,11 +1,12 @@
 """Where the page draws what: rectangles of tokens, gaps, judged words and windows that are in sight."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPointF, QRectF
-from PySide6.QtGui import QTextBlock
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QTextBlock, QTextLayout, QTextLine
 
 from studio.media.gapped import Gap
 from studio.ui.text.looks import GapLook, TokenLook
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 HANDLE = 7.0
 """Width of the edge of a gap that can be dragged."""
+# Letters, and marks of direction, because of which not all of a paragraph runs from left to right.
+_TURNED = re.compile(
+    r"[\u0590-\u08ff\u200f\u202b\u202e\u2067\ufb1d-\ufdff\ufe70-\ufefe\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 SEAM = 26.0
 """Width of the sign at the end of a part of a paragraph."""
 
@@ -36,6 +41,8 @@ class GapMark:
     """One a line that it stands on."""
     tokens: list[TokenMark]
     handle: QRectF
+    grows: int = 1
+    """Where it grows to when it is dragged: 1 to the right, -1 to the left."""
     judged: bool = False
     """What is tinted in it is surprise, not how sure the model was when it drew."""
 
@@ -82,17 +89,21 @@ def collect(page: "TextPage") -> Marks:
         marks.lines.append((line, origin.y(), origin.y() + height, starts[line], stop))
         if view.goes_on(line) and block.layout().lineCount():
             end = block.layout().lineAt(block.layout().lineCount() - 1)
-            marks.seams.append(QRectF(origin.x() + end.naturalTextWidth(), origin.y() + end.y(), SEAM, end.height()))
+            text = end.naturalTextRect().translated(origin)
+            leftwards = block.textDirection() == Qt.LayoutDirection.RightToLeft
+            x = text.left() - SEAM if leftwards else origin.x() + end.naturalTextWidth()
+            marks.seams.append(QRectF(x, origin.y() + end.y(), SEAM, end.height()))
+        rects_of = Turned(block, origin) if _TURNED.search(view.views[line]) else Straight(block, origin)
         for offset, length, gap in view.gaps_in(line):
-            mark = _gap_mark(block, origin, offset, length, gap, page.look(gap))
+            mark = _gap_mark(rects_of, offset, length, gap, page.look(gap))
             judged = page.judged_inside(gap)
             marks.gaps.append(mark if judged is None else replace(mark, judged=True))
             for first, last, bits in judged or ():
                 low, high = offset + len16(mark.look.view[:first]), offset + len16(mark.look.view[:last])
-                marks.judged.append((bits, text_rects(block, origin, low, high)))
+                marks.judged.append((bits, rects_of(low, high)))
         for first, last, bits in page.judged_between(starts[line], stop):
             (_, low), (_, high) = view.position(first), view.position(last)
-            marks.judged.append((bits, text_rects(block, origin, low, high)))
+            marks.judged.append((bits, rects_of(low, high)))
     return marks
 
 
@@ -110,38 +121,88 @@ def blocks_in_sight(page: "TextPage") -> Iterator[tuple[int, QTextBlock, QPointF
         block = block.next()
 
 
-def text_rects(block: QTextBlock, origin: QPointF, start: int, stop: int) -> list[QRectF]:
-    """The rectangles of characters of a block, one for each line that they stand on."""
-    layout, rects = block.layout(), []
+class Straight:
+    """Where characters of a block stand that all run from left to right."""
+
+    def __init__(self, block: QTextBlock, origin: QPointF):
+        self._layout, self._origin = block.layout(), origin
+
+    def __call__(self, start: int, stop: int) -> list[QRectF]:
+        """Their rectangles, one for each line that they stand on."""
+        rects, origin = [], self._origin
+        for line, low, high in _lines(self._layout, start, stop):
+            left, right = _x(line, low), _x(line, high)
+            rects.append(QRectF(origin.x() + min(left, right), origin.y() + line.y(), abs(right - left), line.height()))
+        return rects
+
+    def end(self, start: int, stop: int) -> tuple[QPointF, float, int]:
+        """The upper corner where they end, the height of the line there, and to which side it goes on: 1 or -1."""
+        last = rects[-1] if (rects := self(start, stop)) else QRectF()
+        return last.topRight(), last.height(), 1
+
+
+class Turned(Straight):
+    """Where characters of a block stand of which some run from right to left: each is asked for, for what follows in
+    the text may stand anywhere in the line."""
+
+    def __init__(self, block: QTextBlock, origin: QPointF):
+        super().__init__(block, origin)
+        self._boxes: dict[int, tuple[float, float, bool] | None] = {}
+
+    def __call__(self, start: int, stop: int) -> list[QRectF]:
+        rects, origin = [], self._origin
+        for line, low, high in _lines(self._layout, start, stop):
+            spans: list[list[float]] = []
+            for left, right, _ in sorted(box for at in range(low, high) if (box := self._box(line, at))):
+                if spans and left <= spans[-1][1] + 0.5:
+                    spans[-1][1] = max(spans[-1][1], right)
+                else:
+                    spans.append([left, right])
+            top, high_ = origin.y() + line.y(), line.height()
+            rects += [QRectF(origin.x() + left, top, right - left, high_) for left, right in spans]
+        return rects
+
+    def end(self, start: int, stop: int) -> tuple[QPointF, float, int]:
+        for line, low, high in reversed(list(_lines(self._layout, start, stop))):
+            for at in range(high - 1, low - 1, -1):
+                if box := self._box(line, at):
+                    left, right, leftwards = box
+                    corner = self._origin + QPointF(left if leftwards else right, line.y())
+                    return corner, line.height(), -1 if leftwards else 1
+        return QPointF(), 0.0, 1
+
+    def _box(self, line: QTextLine, at: int) -> tuple[float, float, bool] | None:
+        """Left, right and whether it runs to the left, of a character; None of one that takes no room."""
+        if at not in self._boxes:
+            runs = line.glyphRuns(at, 1)
+            box = runs[0].boundingRect() if runs else QRectF()
+            self._boxes[at] = (box.left(), box.right(), runs[0].isRightToLeft()) if box.width() > 0 else None
+        return self._boxes[at]
+
+
+def _lines(layout: QTextLayout, start: int, stop: int) -> Iterator[tuple[QTextLine, int, int]]:
+    """Each line with the first and the last, exclusive, of some characters on it."""
     line = layout.lineForTextPosition(start)
     for number in range(line.lineNumber() if line.isValid() else 0, layout.lineCount()):
         line = layout.lineAt(number)
         first = line.textStart()
         if first >= stop:
-            break
+            return
         low, high = max(start, first), min(stop, first + line.textLength())
         if low < high:
-            left, right = _x(line, low), _x(line, high)
-            rects.append(QRectF(origin.x() + min(left, right), origin.y() + line.y(), abs(right - left), line.height()))
-    return rects
+            yield line, low, high
 
 
-def _x(line, position: int) -> float:
-    answer = line.cursorToX(position)
+def _x(line: QTextLine, position: int) -> float:
+    answer: Any = line.cursorToX(position)
     return float(answer[0] if isinstance(answer, tuple) else answer)
 
 
-def _gap_mark(block: QTextBlock, origin: QPointF, offset: int, length: int, gap: Gap, look: GapLook) -> GapMark:
-    rects = text_rects(block, origin, offset, offset + length)
+def _gap_mark(rects_of: Straight, offset: int, length: int, gap: Gap, look: GapLook) -> GapMark:
     tokens = [
-        TokenMark(gap, index, token, text_rects(block, origin, offset + token.start, offset + token.stop))
+        TokenMark(gap, index, token, rects_of(offset + token.start, offset + token.stop))
         for index, token in enumerate(look.tokens)
     ]
-    last = rects[-1] if rects else QRectF()
-    return GapMark(
-        gap,
-        look,
-        rects,
-        tokens,
-        QRectF(last.right() - HANDLE / 2, last.top(), HANDLE, last.height()) if rects else last,
-    )
+    corner, height, grows = rects_of.end(offset, offset + length)
+    handle = QRectF(corner.x() - HANDLE / 2, corner.y(), HANDLE, height) if height else QRectF()
+    return GapMark(gap, look, rects_of(offset, offset + length), tokens, handle, grows)

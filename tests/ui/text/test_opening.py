@@ -148,6 +148,21 @@ def test_a_branch_from_words_known_in_part_comes_back_with_its_words(with_window
     with_window(test)
 
 
+def test_a_draft_comes_back_that_has_what_was_given_in_it(with_window: Any) -> None:
+    """Where its gaps end is told by how many tokens they have."""
+
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 6), " and ", Gap(2, 4), Gap(3, 2), ".")
+        await generated(text)
+        run, words = text.playhead.run, "The king had her daughters and her sons here and had the king, brothers."
+        assert run is not None and text.open_request(run.request, text=words)
+        assert text.document.text.text == words
+        assert text.open_request(run.request, text="The king had " + " and " * 300 + ".")
+        assert not any(gap.fill for gap in text.document.text.gaps)
+
+    with_window(test)
+
+
 def test_tokens_are_found_that_read_as_a_text(with_window: Any) -> None:
     async def test(window: Window) -> None:
         bundle = text_of(window).settings.bundle

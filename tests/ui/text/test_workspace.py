@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PySide6.QtCore import QRect, QRectF, Qt
+from PySide6.QtCore import QMimeData, QRect, QRectF, Qt, QUrl
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
@@ -892,10 +893,8 @@ def test_pins_within_a_gap_come_back(
             await until(lambda: window.workspace is text)
         await until(lambda: len(text.document.text.gaps) == 2)
         first, second = text.document.text.gaps
-        assert first.fill is not None and second.fill is None and not first.filled
-        assert first.fill.known == {2: fill.tokens[2], 3: fill.tokens[3]} and first.fill.pinned == {2, 3}
-        states = [token.state for token in text.editor.look(first).tokens]
-        assert states == ["unknown"] * 2 + ["settled"] * 2 + ["unknown"] * 2
+        assert first.fill is not None and first.fill.pinned == {2, 3} and text.document.text.text == before
+        assert first.fill.tokens[2:4] == fill.tokens[2:4] and second.fill is not None and not second.fill.pinned
         await generated(text)
         assert text.document.text.text == before and text.playhead.run.request == run.request  # pyright: ignore
 
@@ -1031,6 +1030,78 @@ def test_undo_brings_back_a_text_with_what_was_made_for_it(with_window: Any, tmp
         text.document.undo_stack.undo()
         await until(lambda: text.playhead.state in ("stopped", "done"))
         assert text.playhead.run is run and text.playhead.last > 0
+
+    with_window(test)
+
+
+def test_words_are_found_in_a_very_long_paragraph(with_window: Any) -> None:
+    """It is shown in parts, and a word may stand in two of them."""
+
+    async def test(window: Window) -> None:
+        words = [f"word{number}" for number in range(3000)]
+        text = opened(window, "👑 " + " ".join(words), Gap(1, 2, "was"), " ΟΔΟΣ İs a street\xa0name.\nEnd")
+        editor, bar = text.editor, text.finding
+        assert editor.view.goes_on(0)
+        seam = words.index(editor.view.views[1].split()[0])
+        for sought in (f"WORD{seam - 1} word{seam}", "word2999", "οδος is", "a street name"):
+            bar.words.setText(sought)
+            assert bar.seek(True), sought
+            start, stop = editor.selection()
+            assert editor.selected_text().lower().replace("i̇", "i").replace("\xa0", " ") == sought.lower()
+            assert stop - start == len(sought) and bar.told.text() == ""
+        bar.words.setText(f"word{seam - 1} word{seam}")
+        assert bar.seek(False) and bar.told.text() == ""
+        bar.words.setText("name.end")
+        assert not bar.seek(True) and bar.told.text() == "Not found"
+
+    with_window(test)
+
+
+def test_words_are_found_at_once_in_a_large_text(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "It was so long ago that no one knows. é\n" * 75_000 + "Here.")
+        text.finding.words.setText("here.")
+        start = time.perf_counter()
+        assert text.finding.seek(True) and text.finding.seek(False)
+        assert time.perf_counter() - start < 2
+        assert text.editor.textCursor().selectedText() == "Here."
+
+    with_window(test)
+
+
+def test_copied_files_are_opened_and_a_picture_is_refused(with_window: Any, tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("The [[5]] king", encoding="utf-8")
+
+    async def test(window: Window) -> None:
+        text = opened(window, "text")
+        window.activateWindow()
+        text.editor.setFocus()
+        clipboard, data = QGuiApplication.clipboard(), QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(tmp_path / "b.txt"))])
+        clipboard.setMimeData(data)
+        assert text.editor.can_paste()
+        QTest.keyClick(text.editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        await until(lambda: text.document.text.parts == ("The ", 5, " king"))
+        picture = QImage(8, 8, QImage.Format.Format_RGB32)
+        picture.fill(0)
+        clipboard.setImage(picture)
+        QTest.keyClick(text.editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        assert "paste it in Image" in notices(window)[-1] and text.document.text.parts == ("The ", 5, " king")
+        data = QMimeData()
+        data.setText("https://example.org/a")
+        data.setUrls([QUrl("https://example.org/a")])
+        clipboard.setMimeData(data)
+        text.editor.place_caret(0, 0)
+        QTest.keyClick(text.editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        assert text.document.text.text.startswith("https://example.org/aThe ")
+        picture.save(str(tmp_path / "a.png"))
+        data = QMimeData()
+        data.setUrls([QUrl.fromLocalFile(str(tmp_path / "a.png"))])
+        clipboard.setMimeData(data)
+        QTest.keyClick(text.editor, Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+        assert window.workspace.name == "image"
+        await until(lambda: window.workspace.document.size == (8, 8))  # pyright: ignore[reportAttributeAccessIssue]
+        clipboard.clear()
 
     with_window(test)
 
