@@ -1,13 +1,15 @@
 """Judges the text: how surprising each token is given all others, a few at a time so that runs get their turn."""
 
 import asyncio
+import time
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
 from studio.errors import StudioError
-from studio.evaluation import JudgedToken, text_surprises
+from studio.evaluation import BATCH, JudgedToken, text_surprises
 from studio.media.gapped import Gap, GappedText, reading
 from studio.ui.text.document import TextDocument
 from studio.ui.text.judged import Judged
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class Judging(QObject):
-    """One judgement at a time. progress: (calls made, calls in all), 0 of 0 when there is none."""
+    """One judgement at a time. told: what the button to stop it says, at length and in short; "" when there is none."""
 
-    progress = Signal(int, int)
+    told = Signal(str, str)
     grown = Signal()
 
     def __init__(self, studio: "Studio", document: TextDocument, judged: Judged, parent: QObject | None = None):
@@ -31,37 +33,53 @@ class Judging(QObject):
 
     async def judge(self, bundle: "Bundle", start: int, stop: int) -> None:
         """Judge what stands between two places, by all of the text. An edit ends it; what was judged stays."""
-        text = self._document.text
-        if not len(text):
+        if not len(self._document.text):
             raise StudioError("The text is empty: there is nothing to judge.")
         self._turn += 1
         turn, revision, lane = self._turn, self._document.revision, self._studio.lane
-        whole, places = readings(text)
-        filled = {-place - 1: gap for place, gap in text.placed() if isinstance(gap, Gap) and gap.filled}
-        low, high = _index(places, start), _index(places, stop)
-        self.busy = True
-        try:
-            calls, stream = await asyncio.to_thread(
-                lambda: text_surprises(bundle, lambda y, rows: lane.network(bundle)(y, rows), whole, low, high)
+        pieces = self._document.text.pieces
+
+        def prepare() -> tuple[list[int], dict[int, Gap], int, Iterator[list[JudgedToken]]]:
+            """Of a long text that takes seconds."""
+            text = GappedText(pieces)
+            whole, places = readings(text)
+            filled = {-place - 1: gap for place, gap in text.placed() if isinstance(gap, Gap) and gap.filled}
+            low, high = _index(places, start), _index(places, stop)
+            return (
+                places,
+                filled,
+                *text_surprises(bundle, lambda y, rows: lane.network(bundle)(y, rows), whole, low, high),
             )
-            for done in range(1, calls + 1):
-                self.progress.emit(done - 1, calls)
+
+        self.busy = True
+        self.told.emit("Preparing …", "…")
+        try:
+            places, filled, calls, stream = await asyncio.to_thread(prepare)
+            begun = time.monotonic()
+            for done in range(calls):
+                if turn != self._turn or revision != self._document.revision:
+                    break
+                call = (time.monotonic() - begun) / done if done else lane.call_seconds(bundle, BATCH)
+                self.told.emit(progress(done, calls, call), f"{100 * done // calls} %")
                 some = await asyncio.wrap_future(lane.submit(lambda: next(stream, None)))
                 if some is None or turn != self._turn or revision != self._document.revision:
                     break
                 self._judged.add(_by_place(some, places))
                 for token in some:
                     for marked in {place for place in places[token.start : token.stop] if place in filled}:
-                        first = bisect_left(places, -marked - 1, key=_place)
-                        within = filled[marked].fill
-                        assert within is not None
-                        start, stop = max(token.start - first, 0), min(token.stop - first, len(within.text))
-                        self._judged.add_inside(filled[marked].id, within.text, start, stop, token.bits)
+                        self._add_inside(token, filled[marked], bisect_left(places, -marked - 1, key=_place))
                 self.grown.emit()
         finally:
             if turn == self._turn:
                 self.busy = False
-                self.progress.emit(0, 0)
+                self.told.emit("", "")
+
+    def _add_inside(self, token: JudgedToken, gap: Gap, first: int) -> None:
+        """A token that stands, at least in part, in what a gap is filled with; first: the first character of that."""
+        assert gap.fill is not None
+        text = gap.fill.text
+        start, stop = max(token.start - first, 0), min(token.stop - first, len(text))
+        self._judged.add_inside(gap.id, text, start, stop, token.bits)
 
     async def judge_gaps(self, bundle: "Bundle") -> None:
         """Judge what was filled in since the text was judged, gap by gap."""
@@ -78,7 +96,21 @@ class Judging(QObject):
     def stop(self) -> None:
         self._turn += 1
         self.busy = False
-        self.progress.emit(0, 0)
+        self.told.emit("", "")
+
+
+def progress(done: int, calls: int, call: float | None) -> str:
+    """How far it is, and for how long it goes on; call: seconds that one takes, None where that is not known."""
+    left = "" if call is None else f", about {_rough(call * (calls - done))} left"
+    return f"Stop judging ({100 * done // calls} %{left})"
+
+
+def _rough(seconds: float) -> str:
+    """As exact as such a forecast is."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 1.5 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
 
 
 def readings(text: GappedText) -> tuple[str, list[int]]:

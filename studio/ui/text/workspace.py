@@ -48,6 +48,8 @@ SETTLE_MS = 150
 """After the last edit, before windows and forecast are made anew."""
 WIDE = 640
 """Above that there is room for words beside the tools."""
+WIDEST = 890
+"""Above that there is room for whole sentences as well."""
 SIGNS, TURNING = 460, 72
 """What the tools take without words, and those that turn from draft to draft."""
 
@@ -158,7 +160,7 @@ class TextWorkspace(Workspace):
         self.cards.chosen.connect(filling.look_at)
         editor.caret_changed.connect(self.commands.refresh)
         self.judging.grown.connect(editor.forget_marks)
-        self.judging.progress.connect(self._show_judging)
+        self.judging.told.connect(self._show_judging)
 
     @property
     def file(self) -> Path | None:
@@ -312,9 +314,11 @@ class TextWorkspace(Workspace):
             raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
         spawn(self.judging.judge(self.settings.bundle, *((start, stop) if stop > start else whole)), place=self.name)
 
-    def _show_judging(self, done: int, calls: int) -> None:
-        self._stop_judging.setVisible(calls > 0)
-        self._stop_judging.setText(f"Stop judging ({100 * done // max(calls, 1)} %)")
+    def _show_judging(self, told: str, short: str) -> None:
+        self._stop_judging.setVisible(bool(told))
+        self._stop_judging.setText(told if self.width() > WIDEST else short)
+        self._stop_judging.setToolTip(told)
+        self._stop_judging.setAccessibleName(told)
 
     def _show_frame(self) -> None:
         job = self.filling.job

@@ -23,7 +23,7 @@ from studio.media.story import save_story
 from studio.ui import dialogs
 from studio.ui.gallery.reading import source_of
 from studio.ui.session_files import SessionFiles, frozen
-from studio.ui.text import filling
+from studio.ui.text import filling, judging
 from studio.ui.text import workspace as workspace_module
 from studio.ui.text.tips import tip
 from studio.ui.text.workspace import TextWorkspace
@@ -560,6 +560,43 @@ def test_the_text_is_judged(with_window: Any) -> None:
         assert text.editor.judged_between(0, 99) == []
 
     with_window(test)
+
+
+def test_what_judging_takes_is_told_from_the_first_moment(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(window: Window) -> None:
+        text = opened(
+            window, "The king had three daughters. " * 40, Gap(1, 2, fill=Fill((1, 2), ("a", "b"), (0.1, 0.1)))
+        )
+        told, where, readings = [], [], judging.readings
+        text.judging.told.connect(lambda words, short: told.append(words))
+        monkeypatch.setattr(judging, "readings", lambda of: where.append(threading.current_thread()) or readings(of))
+        text.commands["surprise"].trigger()
+        await until(lambda: len(told) > 3)
+        assert told[0] == "Preparing …" and where and where[0] is not threading.main_thread()
+        assert told[2].startswith("Stop judging (") and "left)" in told[2] and text._stop_judging.isVisible()
+        assert text._stop_judging.text().endswith("%") and "left)" in text._stop_judging.accessibleName()
+        window.resize(1440, 700)
+        count = len(told)
+        await until(lambda: len(told) > count)
+        assert "left)" in text._stop_judging.text()
+        text._stop_judging.click()
+        assert told[-1] == "" and not text._stop_judging.isVisible()
+        # Who stops it while it is prepared hears no more of it.
+        text.commands["surprise"].trigger()
+        text.commands["surprise"].trigger()
+        await until(lambda: told[-1] == "Preparing …")
+        text.judging.stop()
+        await asyncio.sleep(0.5)
+        assert told[-1] == "" and not text._stop_judging.isVisible()
+
+    with_window(test)
+
+
+def test_hours_are_told_as_hours() -> None:
+    assert judging.progress(3000, 100_000, 0.0742) == "Stop judging (3 %, about 2 h left)"
+    assert judging.progress(0, 1000, 0.1) == "Stop judging (0 %, about 2 min left)"
+    assert judging.progress(9, 10, 0.01) == "Stop judging (90 %, about 1 s left)"
+    assert judging.progress(0, 10, None) == "Stop judging (0 %)"
 
 
 def test_what_was_filled_in_is_judged_like_the_rest(with_window: Any) -> None:
