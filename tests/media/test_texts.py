@@ -74,3 +74,23 @@ def test_the_ends_of_a_text_are_encoded_as_in_the_whole(tokenizer, text, count):
     assert tokenizer.decode(last) == text[len(text) - characters :]
     starts = tokenizer.character_starts(tokens)
     assert starts == sorted(starts) and (not starts or starts[0] == 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(text=st.text(st.sampled_from("ab \n\té👩.'"), max_size=120))
+def test_a_long_text_is_encoded_piece_by_piece_as_if_at_once(tokenizer, text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("studio.media.texts.PIECE", 7)
+        assert tokenizer.encode(text) == tokenizer._tokenizer.encode(text, add_special_tokens=False).ids
+
+
+def test_no_piece_of_a_long_text_keeps_others_waiting(tokenizer, monkeypatch):
+    class Watched:
+        def encode(self, text, add_special_tokens):
+            sizes.append(len(text))
+            return encode(text, add_special_tokens=add_special_tokens)
+
+    sizes, encode = [], tokenizer._tokenizer.encode
+    monkeypatch.setattr(tokenizer, "_tokenizer", Watched())
+    tokenizer.encode("It was so long ago. " * 5_000)
+    assert len(sizes) > 5 and max(sizes) < 17_000
