@@ -1,8 +1,9 @@
 """A run for the open text: which gaps it fills, and what its frames know of them. Without Qt."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,8 +18,8 @@ from studio.ui.runs import Kept, Run
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
-TRIES = 2000
-"""To find the words of a draft again among what was given."""
+PATIENCE = 1.0
+"""Seconds to find the words of a draft again among what was given."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,24 +117,36 @@ class _Spelling:
             own = [next(numbers) for part in run if isinstance(part, int)]
             self._spaced.append(bool(own) and plan.spaced[own[0]])
             self._words.append([word for number in own for word in given[number]])
-        self._left = TRIES
+        self._until = time.monotonic() + PATIENCE
 
-    def tokens(self, index: int = 0, at: int = 0) -> list[int] | None:
-        """Of the runs from `index` on, which begin at a character; None where there are none, or where looking for them
-        would take too long."""
-        if index == len(self._runs):
-            return [] if at == len(self._text) else None
-        if not self._words[index]:
-            given = self._given(index)
-            return self.tokens(index + 1, at + len(given)) if self._text.startswith(given, at) else None
-        for stop in self._stops(index, at):
-            self._left -= 1
-            if self._left < 0:
-                return None
-            tokens = self._spelled(self._text[at:stop], self._words[index], self._spaced[index])
-            if tokens is not None and (others := self.tokens(index + 1, stop)) is not None:
-                return [*tokens, *others]
+    def tokens(self) -> list[int] | None:
+        """Those of all gaps, one after the other; None where there are none, or none were found in time."""
+        ways, found = [self._ways(0, 0)], list[list[int]]()
+        while ways:
+            del found[len(ways) - 1 :]  # the last way was none
+            way = next(ways[-1], None)
+            if way is None:
+                ways.pop()
+                continue
+            found.append(way[0])
+            if len(found) < len(self._runs):
+                ways.append(self._ways(len(found), way[1]))
+            elif way[1] == len(self._text):
+                return list(chain(*found))
         return None
+
+    def _ways(self, index: int, at: int) -> Iterator[tuple[list[int], int]]:
+        """How a run that begins at a character can read: the tokens of its gaps, and where it ends."""
+        if not self._words[index]:
+            if self._text.startswith(given := self._given(index), at):
+                yield [], at + len(given)
+            return
+        for stop in self._stops(index, at):
+            if time.monotonic() > self._until:
+                return
+            tokens = self._spelled(self._text[at:stop], self._words[index], self._spaced[index])
+            if tokens is not None:
+                yield tokens, stop
 
     def _given(self, index: int) -> str:
         return "".join(map(str, self._runs[index])) if index < len(self._runs) else ""

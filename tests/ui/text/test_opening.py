@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from studio.generation import GenerationRequest, text_tokenizer
+from studio.generation import GenerationRequest, text_request, text_tokenizer
 from studio.generation.keeping import parameters_of
 from studio.media.gapped import Gap, GappedText
 from studio.ui.gallery.reading import source_of
+from studio.ui.text.jobs import PATIENCE, made_fills
 from studio.ui.text.looks import document_look
 from studio.ui.window import Window
 from tests.ui.test_window import until
@@ -159,6 +160,22 @@ def test_a_draft_comes_back_that_has_what_was_given_in_it(with_window: Any) -> N
         assert text.document.text.text == words
         assert text.open_request(run.request, text="The king had " + " and " * 300 + ".")
         assert not any(gap.fill for gap in text.document.text.gaps)
+
+    with_window(test)
+
+
+def test_a_draft_of_very_many_gaps_comes_back_and_a_riddle_is_given_up(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        bundle = text_of(window).settings.bundle
+        assert bundle is not None
+        given = "".join(f"Number {number} was [[1]]. " for number in range(600))
+        request = text_request(bundle, given, seeds=[1])
+        made = made_fills(request, bundle, given.replace("[[1]]", "old"))
+        assert len(made) == 600 and {fill.text for fill in made.values()} == {"old"}
+        begun = time.monotonic()
+        riddle = text_request(bundle, " the ".join(4 * ["[[60]]"]) + "end", seeds=[1])
+        assert made_fills(riddle, bundle, "was the " * 200 + "qqq end") == {}
+        assert time.monotonic() - begun < 20 * PATIENCE
 
     with_window(test)
 
