@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon, QImage, QPainter, QPaintEvent, QPixmap, QTextCharFormat, QTextCursor
+from PySide6.QtGui import (
+    QAction,
+    QIcon,
+    QImage,
+    QPainter,
+    QPaintEvent,
+    QPixmap,
+    QResizeEvent,
+    QTextCharFormat,
+    QTextCursor,
+)
 from PySide6.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
@@ -50,6 +60,7 @@ class Preview(QWidget):
     def __init__(self, parent: QWidget | None = None):
         super().__init__(parent)
         self._image: QImage | None = None
+        self._room = 0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Picture")
 
@@ -59,13 +70,16 @@ class Preview(QWidget):
         self._fit()
         self.update()
 
+    def set_room(self, width: int) -> None:
+        """Be as high as the picture is at this width, within limits. Its own would not do: with a scroll bar beside it
+        it would be narrower, so lower, and with that the bar would go, without end until Qt has no stack left."""
+        self._room = width
+        self._fit()
+
     def _fit(self) -> None:
         if self._image is not None and self._image.width():
-            height = self.width() * self._image.height() / self._image.width()
+            height = self._room * self._image.height() / self._image.width()
             self.setFixedHeight(round(min(max(height, 96), 480)))
-
-    def resizeEvent(self, event: object) -> None:
-        self._fit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -140,6 +154,12 @@ class Details(QScrollArea):
         self.setWidget(inside)
         current().changed.connect(self._mark_text)
         self.show_nothing()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        margins = self._column.contentsMargins()
+        bar = self.verticalScrollBar().sizeHint().width()
+        self.preview.set_room(self.width() - bar - margins.left() - margins.right())
 
     def _build_head(self, actions: dict[str, QAction]) -> None:
         self.title = QLineEdit()

@@ -118,6 +118,29 @@ class TestShowing:
 
         qrun(main())
 
+    def test_a_scroll_bar_leaves_the_picture_as_high_as_it_was(
+        self, gallery: GalleryWorkspace, items: list[Item], qrun: Any
+    ) -> None:
+        """Else the bar comes and goes without end where it is just needed, and Qt crashes."""
+
+        async def main() -> None:
+            gallery.activated()
+            await until(lambda: gallery.model.rowCount() == 4)
+            await choose(gallery, 3)
+            gallery.details.show()
+            heights, bars = set(), set()
+            for height in range(900, 300, -20):
+                gallery.details.resize(320, height)
+                await asyncio.sleep(0.01)
+                heights.add(gallery.details.preview.height())
+                bars.add(gallery.details.verticalScrollBar().isVisible())
+            assert len(heights) == 1 and bars == {True, False}
+            gallery.details.resize(420, 600)
+            await until(lambda: gallery.details.preview.height() > max(heights) + 80)
+            await settled()
+
+        qrun(main())
+
     def test_pixels_of_a_cell(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
         """The picture is drawn with whole screen pixels: squares of one colour, 13 pixels wide."""
 
