@@ -40,7 +40,7 @@ from PySide6.QtWidgets import (
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
 from studio.library import Item, Library
-from studio.media.export import PARAMETERS_KEY, save_png
+from studio.media.export import PARAMETERS_KEY, read_parameters, save_png
 from studio.media.frames import WorkingFrame, crop
 from studio.media.images import Picture, load_picture
 from studio.runtime.catalog import data_folder, user_models
@@ -1588,10 +1588,44 @@ def test_a_picture_saved_on_the_way_says_that_it_brings_no_settings(
         await image.generate()
         await finished(image)
         image.playhead.show(2)
-        for told, index in (("finished pictures only", 2), ("Saved as a.png.", 3)):
+        for told, index in (("as it is at step 2 of 3: what it was made with", 2), ("Saved as a.png.", 3)):
             image.playhead.show(index)
             image.commands["save"].trigger()
             await until(lambda told=told: any(told in notice.text for notice in window.studio.notices.at("image")))
+
+    with_window(test)
+
+
+def test_a_run_that_ends_behind_the_dialog_is_saved_as_it_is_seen(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+
+        async def chosen(*_: Any) -> Path:
+            await finished(image)
+            return tmp_path / "a.png"
+
+        monkeypatch.setattr(dialogs, "ask_save", chosen)
+        image.settings.set(steps=12)
+        await image.generate()
+        image.commands["save"].trigger()
+        await until(lambda: (tmp_path / "a.png").exists())
+        assert (load_picture(tmp_path / "a.png").stored == image.shown_picture().stored).all()
+        assert read_parameters(tmp_path / "a.png") is not None
+
+    with_window(test)
+
+
+def test_who_masks_and_generates_at_once_is_not_passed_over(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=2)
+        image.commands["clear"].trigger()
+        await until(lambda: not image.commands["generate"].isEnabled())
+        image.commands["select-all"].trigger()
+        image.commands["generate"].trigger()
+        await finished(image)
 
     with_window(test)
 

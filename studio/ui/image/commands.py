@@ -231,15 +231,24 @@ class Commands:
 
     async def _save(self) -> None:
         of = self._of
-        picture, parameters = of.shown_picture(), of.parameters()
+        job, following = of.making.job, of.playhead.following
+        picture, parameters, lacking = of.shown_picture(), of.parameters(), self._lacking()
         path = await self._ask_save("Save picture", of.opening.name_to_save, ["PNG (*.png)"])
         if path is not None:
+            if job is not None and of.making.job is job and following:  # it has gone on behind the dialog, to be seen
+                picture, parameters, lacking = of.shown_picture(), of.parameters(), self._lacking()
             await asyncio.to_thread(save_png, path, picture.stored, parameters, picture.alpha)
             of.opening.saved = path
             of.studio.settings.add_recent(of.name, path)
-            alone = of.making.job is not None and parameters is None
-            how = " as it is now: what it was made with goes into finished pictures only" if alone else ""
-            of.studio.notices.show(f"Saved as {path.name}{how}.", kind="success", place=of.name)
+            of.studio.notices.show(f"Saved as {path.name}{lacking}.", kind="success", place=of.name)
+
+    def _lacking(self) -> str:
+        """Why a picture that is saved now will not have in it what it was made with, "" where it will."""
+        of, kept = self._of, self._of.playhead.frame
+        if kept is None or of.parameters() is not None:
+            return ""
+        at = "" if of.playhead.index == of.playhead.last else f" as it is at step {kept.step} of {kept.steps}"
+        return f"{at}: what it was made with goes into finished pictures only, without paint"
 
     async def _export(self, kind: str = "") -> None:
         of = self._of

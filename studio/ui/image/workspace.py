@@ -160,7 +160,7 @@ class ImageWorkspace(Workspace):
 
     def _connect(self) -> None:
         document, playhead, making = self.document, self.playhead, self.making
-        document.edited.connect(self._settle.start)
+        document.edited.connect(self._edited)
         document.frame_changed.connect(self._settle.start)
         document.replaced.connect(self._settle.start)
         for signal in (document.edited, document.planes_changed, self.settings.changed):
@@ -308,6 +308,12 @@ class ImageWorkspace(Workspace):
         """Tell the settings whether anything of the picture is given, for that has other defaults."""
         if not self.making.pending:
             self.settings.set_nothing_given(self.making.all_is_open())
+
+    def _edited(self) -> None:
+        """What follows from a stroke is found out when it rests; but who masks and presses the keys to generate at once
+        is not to be passed over."""
+        self.commands["generate"].setEnabled(self.settings.bundle is not None)
+        self._settle.start()
 
     def _settled(self) -> None:
         self.note_given()
