@@ -50,6 +50,7 @@ from studio.ui import window as window_module
 from studio.ui.context import Studio
 from studio.ui.gallery.reading import source_of
 from studio.ui.image import commands, jobs, making, masking, opening, showing
+from studio.ui.image import workspace as workspace_module
 from studio.ui.image.edits import slices
 from studio.ui.image.toolbar import PlanesButton
 from studio.ui.image.workspace import NO_DIGITS, ImageWorkspace
@@ -1626,6 +1627,28 @@ def test_who_masks_and_generates_at_once_is_not_passed_over(with_window: Any) ->
         image.commands["select-all"].trigger()
         image.commands["generate"].trigger()
         await finished(image)
+
+    with_window(test)
+
+
+def test_memory_is_given_back_after_large_pictures(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workspace_module, "REST_MS", 10)
+    monkeypatch.setattr(workspace_module, "LARGE", 5000)
+    given: list[threading.Thread] = []
+    monkeypatch.setattr(workspace_module, "give_back", lambda: given.append(threading.current_thread()))
+
+    async def test(window: Window) -> None:
+        document = image_of(window).document
+        await asyncio.sleep(0.1)
+        given.clear()
+        masking.fill_rect(document, QRect(0, 0, 4, 4))
+        await asyncio.sleep(0.1)
+        assert not given, "strokes on small pictures leave nothing"
+        image_of(window).opening.picture(Picture(np.zeros((80, 70, 3), dtype=np.uint8)), "large")
+        await until(lambda: len(given) == 1)
+        masking.fill_rect(document, QRect(0, 0, 4, 4))
+        await until(lambda: len(given) == 2)
+        assert threading.main_thread() not in given
 
     with_window(test)
 

@@ -1,5 +1,6 @@
 """The image workspace: the document, its canvas and what is made in it, put together."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from studio.ui import history
 from studio.ui.image.canvas import Canvas
 from studio.ui.image.commands import OVERLAYS, Commands
 from studio.ui.image.document import ImageDocument
-from studio.ui.image.jobs import Job
+from studio.ui.image.jobs import LARGE, Job
 from studio.ui.image.keeping import Copies, restore_session, session_of
 from studio.ui.image.making import Making
 from studio.ui.image.opening import Opening
@@ -27,6 +28,7 @@ from studio.ui.image.toolbar import PlanesButton, ToolStrip, bar
 from studio.ui.image.tools import ToolSettings
 from studio.ui.image.view import PictureView
 from studio.ui.inspector.panel import InspectorPanel
+from studio.ui.memory import give_back
 from studio.ui.notices import NoticeBar
 from studio.ui.playhead import Playhead
 from studio.ui.sampling_settings import SamplingSettings
@@ -53,6 +55,8 @@ NOTHING = "Nothing is masked yet: paint over what is to be filled."
 NO_DIGITS = "This model has none of the digits that are masked: choose Edit, Give the mask these digits, or mask anew."
 SETTLE_MS = 60
 """After the last stroke, before the forecast is made anew."""
+REST_MS = 3000
+"""After the last change of a large picture, before memory is given back."""
 
 
 class PictureTransport(Transport):
@@ -99,10 +103,10 @@ class ImageWorkspace(Workspace):
         self.side_by_side, self.wipes, self.strip = SideBySide(self), Wipe(self), FilmStrip()
         self.opening, self.surprise = Opening(self), Surprise(self)
         self._lay_out()
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle.timeout.connect(self._settled)
+        self._rest = QTimer(self, singleShot=True, interval=REST_MS)
+        self._rest.timeout.connect(lambda: spawn(asyncio.to_thread(give_back), place=self.name))
         self._connect()
         self.settings.set_bundle(studio.models.default("image"))
         self.opening.sample()
@@ -163,6 +167,7 @@ class ImageWorkspace(Workspace):
         document.edited.connect(self._edited)
         document.frame_changed.connect(self._settle.start)
         document.replaced.connect(self._settle.start)
+        document.replaced.connect(self._rest.start)
         for signal in (document.edited, document.planes_changed, self.settings.changed):
             signal.connect(self.dirty)
         for signal in (playhead.state_changed, playhead.lasting):
@@ -297,6 +302,7 @@ class ImageWorkspace(Workspace):
         return json.dumps(parameters_of(job.run.request, self.making.variation, job.run.provider))
 
     def _ended(self, job: Job) -> None:
+        self._rest_if_large()
         if job.run.error is not None:
             report(job.run.error, self.name)
         spawn(history.keep(self.studio.library, job.run, job.picture, self.opening.title), place=self.name)
@@ -314,6 +320,12 @@ class ImageWorkspace(Workspace):
         is not to be passed over."""
         self.commands["generate"].setEnabled(self.settings.bundle is not None)
         self._settle.start()
+        self._rest_if_large()
+
+    def _rest_if_large(self) -> None:
+        width, height = self.document.size
+        if width * height > LARGE:
+            self._rest.start()
 
     def _settled(self) -> None:
         self.note_given()
@@ -379,6 +391,7 @@ class ImageWorkspace(Workspace):
 
     def close_down(self) -> None:
         self._settle.stop()
+        self._rest.stop()
         self.surprise.clear()
         self.side_by_side.close_down()
         self.wipes.close_down()
