@@ -106,7 +106,7 @@ class TestKeeping:
     def test_what_counts_as_a_gap_is_what_is_filled(self) -> None:
         request = text_result("A king.", "a [[ 6 ]] b [[٦]] c [[2]]").request
         assert isinstance(request.source, TextSource)
-        assert given_pieces(request.source) == ["a ", " b [[٦]] c ", ""]
+        assert given_pieces(request.source) == ["a [[ 6 ]] b [[٦]] c ", ""]
 
     def test_an_index_made_anew_is_the_one_that_was_lost(self, tmp_path: Path) -> None:
         library = Library(tmp_path / "library")

@@ -91,7 +91,7 @@ class Actions(QObject):
 
         def run(checked: bool) -> None:
             place = workspace or "window"
-            take_back(self._refusals.pop(place, None))  # whoever does something else has read it
+            self.forget_refusal(place)  # whoever does something else has read it
             try:
                 result = handler(checked) if checkable else handler()
             except StudioError as error:
@@ -106,6 +106,10 @@ class Actions(QObject):
         if self._window is not None:
             self._window.addAction(action)
         return action
+
+    def forget_refusal(self, place: str) -> None:
+        """Take back why the last action could not be done there: what was in its way is over."""
+        take_back(self._refusals.pop(place, None))
 
     def __getitem__(self, id: str) -> QAction:
         return self._entries[id].action

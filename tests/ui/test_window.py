@@ -1631,6 +1631,20 @@ def test_who_masks_and_generates_at_once_is_not_passed_over(with_window: Any) ->
     with_window(test)
 
 
+def test_what_was_too_early_is_taken_back_at_the_end_of_the_run(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=30)
+        await image.generate()
+        await until(lambda: image.playhead.index > 1)
+        image.commands["use"].trigger()
+        assert "not finished" in window.studio.notices.at("image")[0].text
+        await finished(image)
+        await until(lambda: not window.studio.notices.at("image"))
+
+    with_window(test)
+
+
 def test_memory_is_given_back_after_large_pictures(with_window: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workspace_module, "REST_MS", 10)
     monkeypatch.setattr(workspace_module, "LARGE", 5000)

@@ -156,7 +156,9 @@ class GalleryWorkspace(Workspace):
             self.empty.say("search", "Nothing fits.", "Other words or fewer conditions may.", "Show everything")
         elif not keys:
             self.empty.say(
-                "gallery", "Nothing is made yet.", "Whatever you generate under Image or Text is kept here on its own."
+                "gallery",
+                "Nothing is here.",
+                "What you generate under Image or Text is kept on its own; what you delete is in the bin for 30 days.",
             )
         if self._goal is not None:
             spawn(self._go_to(self._goal), PLACE)

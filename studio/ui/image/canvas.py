@@ -172,7 +172,7 @@ class Canvas(PictureView):
             self._begin(event, self.settings.tool)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._at = self.to_picture(event.position())
+        self._at = self.under(event.position())
         if self._tool is not None and self._button != Qt.MouseButton.NoButton:
             self._send(self._pointer("move", event))
         if self._tool is None or self._button != Qt.MouseButton.NoButton:
@@ -206,7 +206,7 @@ class Canvas(PictureView):
         event.accept()
 
     def _pointer(self, kind, event: QMouseEvent) -> Pointer:
-        at, screen = self.to_picture(event.position()), event.position()
+        at, screen = self.under(event.position()), event.position()
         return Pointer(kind, at.x(), at.y(), self._erasing, event.modifiers(), (screen.x(), screen.y()))
 
     def _begin(self, event: QMouseEvent, tool: str) -> None:

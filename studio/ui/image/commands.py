@@ -138,6 +138,7 @@ class Commands:
         self["picture"].setChecked(True)
         add("surprise", "Surprise", of.show_surprise, "5", "surprise", "Where the model finds it odd.", checkable=True)
         canvas.overlay_changed.connect(lambda name: self[name].setChecked(True))
+        of.making.ended.connect(lambda: of.studio.actions.forget_refusal(of.name))
 
     def __getitem__(self, name: str) -> QAction:
         return self._actions[name]

@@ -192,11 +192,11 @@ class PictureItem(QGraphicsItem):
             self.made.draw(painter, screen)
             if self._painted is not None:
                 self._painted.draw(painter, whole, screen.zoom)
-        if self.overlay is not None and self.made is not None:
+        if self.overlay is not None and self.made is not None and self.map is None:
             frame = self.made.frame
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
             painter.drawImage(QRectF(frame.x, frame.y, frame.size, frame.size), self.overlay)
-        if self.digits is not None:
+        if self.digits is not None and self.map is None:
             self.digits.draw(painter, screen)
         if self.map is not None:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)

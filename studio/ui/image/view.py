@@ -120,6 +120,12 @@ class PictureView(QGraphicsView):
         """From a place of the view to the picture."""
         return self.viewportTransform().inverted()[0].map(at)
 
+    def under(self, pointer: QPointF) -> QPointF:
+        """What of the picture is shown where a pointer is. Where the screen is scaled to 125 %, a pixel of the picture
+        may begin in the middle of one of the screen, and is shown there or not as that middle says."""
+        half = 0.5 / self.ratio() if self.ratio() % 1 else 0.0
+        return self.to_picture(pointer + QPointF(half, half))
+
     def _apply_zoom(self, zoom: float) -> None:
         self._zoom = zoom
         scale = zoom / self.ratio()

@@ -42,10 +42,7 @@ class TextEditor(TextPage):
         self._drag: tuple[int, int, QPointF, int] | None = None
         super().__init__(document, parent)
         self.setAccessibleName("Text with gaps")
-        self.setPlaceholderText(
-            "Type or paste a text. Select words and press Ctrl+M to make a gap of them; without any words a gap is "
-            "filled from nothing."
-        )
+        self.setPlaceholderText("Type or paste a text. Select words and press Ctrl+M to make a gap of them.")
         self.viewport().setMouseTracking(True)
 
     # ---- editing

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 from studio.datasets.store import Dataset
 from studio.errors import StudioError
 from studio.ui import theme
+from studio.ui.widgets.focus import FocusRing
 
 CELL = 76
 LINE = 30
@@ -28,6 +29,7 @@ class Browser(QAbstractScrollArea):
         self._pixmaps: dict[int, QPixmap] = {}
         self.setAccessibleName("Training data")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        FocusRing(self)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.verticalScrollBar().setAccessibleName("Scroll the training data")
 

@@ -205,7 +205,7 @@ class TestShowing:
             await settled()
 
         qrun(main())
-        assert gallery.empty.heading.text() == "Nothing is made yet." and not gallery.empty.button.isVisible()
+        assert gallery.empty.heading.text() == "Nothing is here." and not gallery.empty.button.isVisible()
 
     def test_without_a_library(self, qapp: object, qtbot: Any, tmp_path: Path) -> None:
         studio: Any = FakeStudio(tmp_path)

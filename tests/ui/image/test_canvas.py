@@ -283,7 +283,7 @@ SCRIPT = """
 import sys
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from studio.media.images import Picture
@@ -344,10 +344,22 @@ corner = canvas.viewportTransform().map(QPointF(0, 0)) * ratio
 corners = [(int(corner.x()) + dx, int(corner.y()) + dy) for dx in (0, 1) for dy in (0, 1)]
 found = [np.array_equal(pixels[y + 10 : y + 21, x : x + 33], stored[10:]) for x, y in corners]
 assert any(found), "one pixel of it on one of the screen"
+canvas.settings.set(size=1)
+for k in range(4):
+    document.undo_stack.undo()
+    before = document.mask
+    px, py = int(corner.x()) + 16 + k, int(corner.y()) + 16 - k
+    color = shown()[py, px]
+    place = QPointF(px / ratio, py / ratio)
+    left, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    for kind in (QEvent.Type.MouseButtonPress, QEvent.Type.MouseButtonRelease):
+        app.sendEvent(view, QMouseEvent(kind, place, view.mapToGlobal(place), left, left, none))
+    ((x, y),) = [(int(x), int(y)) for y, x in np.argwhere(document.mask & ~before)]
+    assert (stored[y, x] == color).all(), "a click is on the pixel that is seen there"
 """
 
 
-@pytest.mark.parametrize("ratio", ["1", "1.5", "2"])
+@pytest.mark.parametrize("ratio", ["1", "1.25", "1.5", "2"])
 def test_sharp_at_every_scale(ratio: str, tmp_path: Path) -> None:
     script = tmp_path / "scale.py"
     script.write_text(SCRIPT)

@@ -79,6 +79,14 @@ def test_the_colours_are_explained_while_there_are_any(run: Canvas) -> None:
     assert legend.accessibleName() == "Colours: digit 0 to 1"
     run.live.show_map(FRAME, QImage(1, 1, QImage.Format.Format_RGB32), overlays.Scale(((0, 0, 0),), "0", "8 bits"))
     assert legend.accessibleName() == "Colours: 0 to 8 bits"
+    run.show_original(False)
+    digits = rendered(run)
+    run.live.show_map(None, None, None)
+    assert (rendered(run) != digits).any(), "the digits do not shine through the map"
+    run.live.show_map(FRAME, QImage(1, 1, QImage.Format.Format_ARGB32), None)
+    run.live.item.map[1].fill(0)  # pyright: ignore[reportOptionalSubscript]
+    run.live.item.update()
+    assert color(run, 13, 9) == [90] * 3
     run.live.show_map(None, None, None)
     run.set_overlay("picture")
     assert legend.isHidden()
