@@ -5,7 +5,7 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -249,12 +249,17 @@ class Library:
 
     def set_tags(self, key: int, tags: Iterable[str]) -> None:
         """The tags of an item, in place of those it has."""
-        tags = clean_tags(tags)
+        self.set_all_tags({key: tags})
+
+    def set_all_tags(self, tags: Mapping[int, Iterable[str]]) -> None:
+        """The tags of items, by their keys, in place of those they have."""
         with self._db.write() as db:
-            db.execute("DELETE FROM tags WHERE item = ?", (key,))
-            db.executemany("INSERT INTO tags VALUES (?, ?)", [(key, tag) for tag in tags])
-            db.execute("UPDATE words SET tags = ? WHERE rowid = ?", (" ".join(tags), key))
-        self._tell("changed", [key])
+            for key, given in tags.items():
+                cleaned = clean_tags(given)
+                db.execute("DELETE FROM tags WHERE item = ?", (key,))
+                db.executemany("INSERT INTO tags VALUES (?, ?)", [(key, tag) for tag in cleaned])
+                db.execute("UPDATE words SET tags = ? WHERE rowid = ?", (" ".join(cleaned), key))
+        self._tell("changed", list(tags))
 
     def delete(self, keys: Iterable[int]) -> None:
         """Put items among the deleted ones, from where `restore` brings them back until they are purged."""

@@ -46,15 +46,17 @@ class Changes:
 
         await self._take("rename", there, lambda library: library.rename(key, "".join(before)))
 
-    async def retag(self, key: int, added: Sequence[str], gone: Sequence[str]) -> None:
-        """Add tags and take some away. What it has is asked of the library: who shows it may be a change behind."""
-        before: list[str] = []
+    async def retag(self, keys: Sequence[int], added: Sequence[str], gone: Sequence[str]) -> None:
+        """Add tags and take some away. What they have is asked of the library: who shows it may be a change behind."""
+        before: dict[int, tuple[str, ...]] = {}
 
         def there(library: Library) -> None:
-            before[:] = [tag for item in library.items([key]) for tag in item.tags]
-            library.set_tags(key, [*(tag for tag in before if tag not in gone), *added])
+            before.update((item.key, item.tags) for item in library.items(keys))
+            library.set_all_tags(
+                {key: [*(tag for tag in tags if tag not in gone), *added] for key, tags in before.items()}
+            )
 
-        await self._take("tags", there, lambda library: library.set_tags(key, before))
+        await self._take("tags", there, lambda library: library.set_all_tags(before))
 
     async def purge(self, keys: Sequence[int]) -> None:
         """Delete items for good. What was done before has no way back then: it may be of what is gone."""

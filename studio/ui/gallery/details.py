@@ -207,15 +207,21 @@ class Details(QScrollArea):
             button.clicked.connect(actions[name].trigger)
             column.addWidget(button)
             self.many_buttons[name] = button
+        self.many_field = self._tag_field("Add a tag to all")
+        column.addWidget(self.many_field)
 
     def _build_tags(self) -> None:
         self.tags = QVBoxLayout()
         self.tags.setSpacing(4)
-        self.tag_field = QLineEdit()
-        self.tag_field.setPlaceholderText("Add a tag…")
-        self.tag_field.setAccessibleName("Add a tag")
-        self.tag_field.setMaxLength(60)
-        self.tag_field.returnPressed.connect(self._add_tag)
+        self.tag_field = self._tag_field("Add a tag")
+
+    def _tag_field(self, words: str) -> QLineEdit:
+        field = QLineEdit()
+        field.setPlaceholderText(f"{words}…")
+        field.setAccessibleName(words)
+        field.setMaxLength(60)
+        field.returnPressed.connect(lambda: self._add_tag(field))
+        return field
 
     # -- showing
 
@@ -232,6 +238,7 @@ class Details(QScrollArea):
         self._shown = None
         self.many_title.setText(f"{count:,} selected")
         self.many_buttons["star"].setVisible(not deleted)
+        self.many_field.setVisible(not deleted)
         self.many_buttons["restore"].setVisible(deleted)
         self.many_buttons["delete"].setText("Delete for good…" if deleted else "Delete")
         self._show_only(self.many)
@@ -343,10 +350,10 @@ class Details(QScrollArea):
             self.title.setModified(False)
             self.renamed.emit(self.title.text())
 
-    def _add_tag(self) -> None:
-        if self._shown is not None and self.tag_field.text().strip():
-            self.tagged.emit(self.tag_field.text().split(","), [])
-            self.tag_field.clear()
+    def _add_tag(self, field: QLineEdit) -> None:
+        if field.text().strip():
+            self.tagged.emit(field.text().split(","), [])
+            field.clear()
 
     def _remove_tag(self) -> None:
         if self._shown is not None:

@@ -325,8 +325,9 @@ class GalleryWorkspace(Workspace):
 
     def _retag(self, added: list[str], gone: list[str]) -> None:
         shown = self.details.shown
-        if shown is not None:
-            spawn(self.changes.retag(shown.item.key, added, gone), PLACE)
+        keys = [shown.item.key] if shown is not None else self.selected
+        if keys:
+            spawn(self.changes.retag(keys, added, gone), PLACE)
 
     # -- as a workspace
 

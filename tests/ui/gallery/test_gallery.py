@@ -430,6 +430,25 @@ class TestDoing:
 
         self.run(gallery, qrun, steps)
 
+    def test_several_get_a_tag_at_once(self, gallery: GalleryWorkspace, library: Library, qrun: Any) -> None:
+        async def steps() -> None:
+            stack, field = gallery.undo_stack, gallery.details.many_field
+            assert stack is not None
+            await until(lambda: gallery.model.rowCount() == 4)
+            gallery.grid.selectAll()
+            await until(lambda: gallery.details.many.isVisibleTo(gallery.details) and len(gallery.selected) == 4)
+            before = {item.key: item.tags for item in library.items(gallery.selected)}
+            field.setText("new, tale")
+            QTest.keyClick(field, Qt.Key.Key_Return)
+            await until(lambda: stack.count() == 1)
+            assert all({"new", "tale"} <= set(item.tags) for item in library.items(list(before))) and not field.text()
+            assert len(gallery.selected) == 4
+            stack.undo()
+            await until(lambda: {item.key: item.tags for item in library.items(list(before))} == before)
+            await settled()
+
+        self.run(gallery, qrun, steps)
+
     def test_open_gives_the_exact_request(
         self, gallery: GalleryWorkspace, library: Library, items: list[Item], qrun: Any
     ) -> None:
