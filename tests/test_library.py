@@ -205,6 +205,7 @@ class TestFinding:
         assert library.ids(Filter(text="Fish")) == [items["fish"].key]  # the text still says fisherman
         library.delete([items["king"].key])
         assert library.models() == [("emoji-32", 1), ("storybook", 1)]
+        assert library.models(deleted=True) == [("prose", 1)] and ("Royal", 1) in library.tags(deleted=True)
 
     def test_relatives(self, library: Library, items: dict[str, Item]) -> None:
         by_run = library.add(picture_result(), 0, run="r2", parent=Parent(run="r1", frame=3))

@@ -216,15 +216,16 @@ class Library:
             below = db.execute(f"{live} (parent = ? OR parent_run = ?) ORDER BY key", (item.id, item.run)).fetchall()
         return self.items([key for (key,) in above]), self.items([key for (key,) in below])
 
-    def models(self) -> list[tuple[str, int]]:
-        """Every model that made something, with how much."""
-        return self._counts("SELECT model, count(*) FROM items WHERE deleted IS NULL GROUP BY model ORDER BY model")
+    def models(self, deleted: bool = False) -> list[tuple[str, int]]:
+        """Every model that made something, with how much; or that made what is deleted."""
+        where, values = Filter(deleted=deleted).where()
+        return self._counts(f"SELECT model, count(*) FROM items WHERE {where} GROUP BY model ORDER BY model", values)
 
-    def tags(self) -> list[tuple[str, int]]:
-        """Every tag in use, with how many items have it."""
-        return self._counts(
-            "SELECT tag, count(*) FROM tags JOIN items ON item = key WHERE deleted IS NULL GROUP BY tag ORDER BY tag"
-        )
+    def tags(self, deleted: bool = False) -> list[tuple[str, int]]:
+        """Every tag in use, with how many items have it; or that those have which are deleted."""
+        where, values = Filter(deleted=deleted).where()
+        tagged = f"SELECT tag, count(*) FROM tags JOIN items ON item = key WHERE {where}"
+        return self._counts(f"{tagged} GROUP BY tag ORDER BY tag", values)
 
     def count(self, chosen: Filter = Filter()) -> int:  # noqa: B008
         """How many items the filter lets through."""
@@ -320,9 +321,9 @@ class Library:
                 db.execute(statement.format(_marks(some)), [value, *some])
         self._tell(what, keys)
 
-    def _counts(self, statement: str) -> list[tuple[str, int]]:
+    def _counts(self, statement: str, values: dict[str, Any]) -> list[tuple[str, int]]:
         with self._db.read() as db:
-            return db.execute(statement).fetchall()
+            return db.execute(statement, values).fetchall()
 
     def _tell(self, what: Any, keys: Sequence[int]) -> None:
         if keys:

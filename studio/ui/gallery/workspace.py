@@ -63,7 +63,7 @@ class GalleryWorkspace(Workspace):
         self.stack.addWidget(self.empty)
         self._wanted: Filter | None = None
         self._querying = self._tidied = False
-        self._facets_wanted = True
+        self._offered: bool | None = None  # whether of the deleted; None where it is to be asked anew
         self._goal: str | None = None
         self._deletion: Notice | None = None
         self._newest = self._asked = 0
@@ -122,9 +122,9 @@ class GalleryWorkspace(Workspace):
             while self._wanted is not None:
                 chosen, self._wanted = self._wanted, None
                 keys = await asyncio.to_thread(library.ids, chosen)
-                if self._facets_wanted:
-                    self._facets_wanted = False
-                    models, tags = await asyncio.to_thread(lambda: (library.models(), library.tags()))
+                if self._offered != (bin := chosen.deleted):
+                    self._offered = bin
+                    models, tags = await asyncio.to_thread(lambda bin=bin: (library.models(bin), library.tags(bin)))
                     self.bar.offer(models, tags)
                 if self._wanted is None:
                     self._show(keys)
@@ -185,7 +185,7 @@ class GalleryWorkspace(Workspace):
     def _on_change(self, change: Change) -> None:
         if self.library is None or self.library.closed:
             return
-        self._facets_wanted = True
+        self._offered = None
         self.model.refresh(change.keys)
         if change.what == "changed":
             self._on_selection()

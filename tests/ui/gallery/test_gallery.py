@@ -430,6 +430,29 @@ class TestDoing:
 
         self.run(gallery, qrun, steps)
 
+    def test_what_is_deleted_is_filtered_by_what_it_has(
+        self, gallery: GalleryWorkspace, library: Library, qrun: Any
+    ) -> None:
+        def tags() -> list[str]:
+            return [gallery.bar.tag.itemData(row) for row in range(1, gallery.bar.tag.count())]
+
+        async def steps() -> None:
+            await until(lambda: tags() == ["tale"])
+            gallery.grid.selectAll()
+            await until(lambda: len(gallery.selected) == 4)
+            gallery._actions["delete"].trigger()
+            await until(lambda: gallery.model.rowCount() == 0 and not tags())
+            gallery.bar.deleted.click()
+            await until(lambda: gallery.model.rowCount() == 4 and tags() == ["tale"])
+            gallery.bar.tag.setCurrentIndex(1)
+            gallery.bar.tag.activated.emit(1)
+            await until(lambda: gallery.model.rowCount() == 1)
+            gallery.bar.deleted.click()
+            await until(lambda: not tags())
+            await settled()
+
+        self.run(gallery, qrun, steps)
+
     def test_several_get_a_tag_at_once(self, gallery: GalleryWorkspace, library: Library, qrun: Any) -> None:
         async def steps() -> None:
             stack, field = gallery.undo_stack, gallery.details.many_field
