@@ -158,7 +158,7 @@ class GalleryWorkspace(Workspace):
             self.empty.say(
                 "gallery",
                 "Nothing is here.",
-                "What you generate under Image or Text is kept on its own; what you delete is in the bin for 30 days.",
+                "What you make is kept here; what you delete stays in the bin.",
             )
         if self._goal is not None:
             spawn(self._go_to(self._goal), PLACE)
