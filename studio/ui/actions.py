@@ -1,7 +1,7 @@
 """Everything the user can do, in one registry: menus, buttons, the command palette and the shortcuts all read it."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from studio.ui.icons import icon as themed_icon
 from studio.ui.notices import Notice
 from studio.ui.settings import Settings
 from studio.ui.tasks import report, spawn, take_back
+
+Row = tuple[str, str, Callable[..., Any], str, str, str]
+"""An action of a workspace: the last part of its id, title, handler, shortcut, icon, help."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +109,15 @@ class Actions(QObject):
         if self._window is not None:
             self._window.addAction(action)
         return action
+
+    def add_all(self, workspace: str, rows: Iterable[Row]) -> dict[str, QAction]:
+        """Register what can be done in a workspace; the actions by the last parts of their ids."""
+        return {
+            name: self.add(
+                f"{workspace}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=workspace, help=help
+            )
+            for name, title, handler, shortcut, icon, help in rows
+        }
 
     def forget_refusal(self, place: str) -> None:
         """Take back why the last action could not be done there: what was in its way is over."""

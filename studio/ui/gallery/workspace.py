@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QImage
+from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout
 
 from studio.errors import StudioError
 from studio.generation import read_text_request
 from studio.library import Change, Filter, Item, Library, export_item, export_items, pictures_for_grid
 from studio.ui import dialogs
+from studio.ui.actions import Row
 from studio.ui.gallery import reading
 from studio.ui.gallery.cell import CELL, CellDelegate
 from studio.ui.gallery.changes import Changes
@@ -374,22 +375,19 @@ def _spans(model: GalleryModel, rows: Sequence[int]) -> QItemSelection:
     return spans
 
 
-def _actions(workspace: GalleryWorkspace) -> dict[str, Any]:
+def _actions(workspace: GalleryWorkspace) -> dict[str, QAction]:
     """What can be done, by the last part of its id."""
-    add = workspace.studio.actions.add
-    made = {}
-    for name, title, handler, shortcut, icon in (
-        ("open", "Open where it was made", workspace.open_selected, "", "open"),
-        ("copy", "Copy", workspace.copy_selected, "Ctrl+C", "copy"),
-        ("star", "Star", workspace.star_selected, "S", "star"),
-        ("delete", "Delete", workspace.delete_selected, "Del", "trash"),
-        ("restore", "Restore", workspace.restore_selected, "", "undo"),
-        ("export", "Export with parameters…", lambda: workspace.export_selected("metadata"), "Ctrl+E", "export"),
-        ("export-plain", "Export without parameters…", lambda: workspace.export_selected("plain"), "", "export"),
-        ("export-grid", "Export as a grid…", lambda: workspace.export_selected("grid"), "", "grid"),
-        ("export-table", "Export with a table…", lambda: workspace.export_selected("table"), "", "folder"),
-        ("select-all", "Select all", lambda: workspace.grid.selectAll(), "Ctrl+A", ""),
-        ("find", "Search", lambda: workspace.bar.search.setFocus(), "Ctrl+F", "search"),
-    ):
-        made[name] = add(f"{PLACE}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=PLACE)
-    return made
+    rows: tuple[Row, ...] = (
+        ("open", "Open where it was made", workspace.open_selected, "", "open", ""),
+        ("copy", "Copy", workspace.copy_selected, "Ctrl+C", "copy", ""),
+        ("star", "Star", workspace.star_selected, "S", "star", ""),
+        ("delete", "Delete", workspace.delete_selected, "Del", "trash", ""),
+        ("restore", "Restore", workspace.restore_selected, "", "undo", ""),
+        ("export", "Export with parameters…", lambda: workspace.export_selected("metadata"), "Ctrl+E", "export", ""),
+        ("export-plain", "Export without parameters…", lambda: workspace.export_selected("plain"), "", "export", ""),
+        ("export-grid", "Export as a grid…", lambda: workspace.export_selected("grid"), "", "grid", ""),
+        ("export-table", "Export with a table…", lambda: workspace.export_selected("table"), "", "folder", ""),
+        ("select-all", "Select all", lambda: workspace.grid.selectAll(), "Ctrl+A", "", ""),
+        ("find", "Search", lambda: workspace.bar.search.setFocus(), "Ctrl+F", "search", ""),
+    )
+    return workspace.studio.actions.add_all(PLACE, rows)

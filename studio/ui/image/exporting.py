@@ -1,16 +1,14 @@
 """A run as a time-lapse or a strip. No Qt: it is done off the main thread."""
 
-import ctypes
-import sys
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, save_strip, save_timelapse, viewing_scale
-from studio.ui.image.jobs import Job
+from studio.ui.image.jobs import LARGE, Job
+from studio.ui.memory import give_back
 
-LARGE_PIXELS = 1 << 20
 STRIP_FRAMES = 12
 
 
@@ -18,9 +16,7 @@ def export_run(path: Path, job: Job, variation: int) -> None:
     """Write every frame in which something changed: .webp, .gif and .mp4 move, .png is a strip of some of them."""
     check_suffix(path, (*TIMELAPSE_SUFFIXES, ".png"))
     _write(path, shots_of(job, variation))
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)  # glibc keeps what the frames took for this thread, and the next export may run in another of ten
+    give_back()  # what the frames took is kept for this thread, and the next export may run in another of ten
 
 
 def _write(path: Path, shots: list[NDArray[np.uint8]]) -> None:
@@ -34,5 +30,5 @@ def _write(path: Path, shots: list[NDArray[np.uint8]]) -> None:
 def shots_of(job: Job, variation: int) -> list[NDArray[np.uint8]]:
     """The pictures of the run, uint8 (H, W, 3): whole, or of a large one the working frame alone."""
     kept = [frame for frame in job.run.frames if frame.step == 0 or frame.packed.any()]
-    take = job.part if job.rgb.shape[0] * job.rgb.shape[1] > LARGE_PIXELS else job.whole
+    take = job.part if job.rgb.shape[0] * job.rgb.shape[1] > LARGE else job.whole
     return [take(frame, variation) for frame in kept]

@@ -1,9 +1,10 @@
 """What can be done in the Models workspace, as actions of the window."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction
+
+from studio.ui.actions import Row
 
 if TYPE_CHECKING:
     from studio.ui.models.workspace import ModelsWorkspace
@@ -13,8 +14,7 @@ PLACE = "models"
 
 def add_actions(workspace: "ModelsWorkspace") -> dict[str, QAction]:
     """What can be done, by the last part of its id."""
-    made: dict[str, QAction] = {}
-    handlers: tuple[tuple[str, str, Callable[[], Any], str, str, str], ...] = (
+    rows: tuple[Row, ...] = (
         ("use", "Use this model", workspace.use, "", "play", ""),
         (
             "import",
@@ -32,8 +32,4 @@ def add_actions(workspace: "ModelsWorkspace") -> dict[str, QAction]:
         ("rename", "Rename…", workspace.rename, "F2", "rename", ""),
         ("remove", "Remove…", workspace.remove, "Del", "trash", "What came with the program stays"),
     )
-    for name, title, handler, shortcut, icon, help_ in handlers:
-        made[name] = workspace.studio.actions.add(
-            f"{PLACE}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=PLACE, help=help_
-        )
-    return made
+    return workspace.studio.actions.add_all(PLACE, rows)

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction
 
+from studio.ui.actions import Row
+
 if TYPE_CHECKING:
     from studio.ui.train.workspace import TrainWorkspace
 
@@ -12,8 +14,7 @@ PLACE = "train"
 
 def add_actions(workspace: "TrainWorkspace") -> dict[str, QAction]:
     """What can be done, by the last part of its id."""
-    made: dict[str, QAction] = {}
-    for id, title, handler, shortcut, look, help in (
+    rows: tuple[Row, ...] = (
         ("open", "Open data…", workspace.ask_open, "Ctrl+O", "open", "An archive, a table or a text."),
         ("open-folder", "Open a folder…", workspace.ask_folder, "Ctrl+Shift+O", "folder", "Of pictures or texts."),
         ("start", "Start training", workspace.start, "Ctrl+Return", "play", "A new run, in the background."),
@@ -33,8 +34,5 @@ def add_actions(workspace: "TrainWorkspace") -> dict[str, QAction]:
             "trash",
             "Copies of data that no run needs; it asks first.",
         ),
-    ):
-        made[id] = workspace.studio.actions.add(
-            f"{PLACE}.{id}", title, handler, shortcut=shortcut, icon=look, workspace=PLACE, help=help
-        )
-    return made
+    )
+    return workspace.studio.actions.add_all(PLACE, rows)

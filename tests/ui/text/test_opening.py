@@ -53,9 +53,7 @@ def test_a_session_with_such_a_gap_comes_back(with_window: Any) -> None:
 def test_a_request_with_such_a_gap_is_told(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "See ", Gap(1, 6), ".")
-        await generated(text)
-        run = text.playhead.run
-        assert run is not None
+        run = await generated(text)
         for source in ({"text": "See [[1000000000]].", "parts": None}, {"text": "", "parts": ["See ", 10**9, "."]}):
             stored = run.request.model_dump(mode="json")
             stored["source"] |= source
@@ -116,9 +114,7 @@ def test_a_draft_comes_back_with_its_words(with_window: Any, way: str, tmp_path:
 def test_a_draft_whose_seeds_do_not_follow_one_another_is_made_alone(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "The king had ", Gap(1, 6), ".")
-        await generated(text)
-        run = text.playhead.run
-        assert run is not None
+        run = await generated(text)
         words = text.document.text.text
         request = run.request.model_copy(update={"seeds": (run.request.seeds[0] + 9, *run.request.seeds)})
         assert text.open_request(request, variation=1, text=words)

@@ -22,6 +22,7 @@ from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.story import save_story
 from studio.ui import dialogs
 from studio.ui.gallery.reading import source_of
+from studio.ui.runs import Run
 from studio.ui.session_files import SessionFiles, frozen
 from studio.ui.text import filling, judging
 from studio.ui.text import workspace as workspace_module
@@ -46,11 +47,14 @@ async def press(text: TextWorkspace, name: str) -> None:
     text.commands[name].trigger()
 
 
-async def generated(text: TextWorkspace) -> None:
+async def generated(text: TextWorkspace) -> Run:
     before = text.playhead.run
     await press(text, "generate")
     await until(lambda: text.playhead.run is not before)
     await finished(text)
+    run = text.playhead.run
+    assert run is not None
+    return run
 
 
 def opened(window: Window, *pieces: str | Gap) -> TextWorkspace:
@@ -867,9 +871,7 @@ def test_a_damaged_session_is_said(with_window: Any, damage: dict[str, Any]) -> 
 def test_a_request_comes_back_from_the_gallery(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "Marks like [[3]] stay: ", Gap(1, 4), ".")
-        await generated(text)
-        run = text.playhead.run
-        assert run is not None
+        run = await generated(text)
         before = text.document.text.text
         text.document.load(GappedText(["other"]), "other")
         assert text.open_request(run.request)
