@@ -1,5 +1,6 @@
 """Results as files, whole or not at all: PNG with its parameters inside, sheets, time-lapses, text, JSON."""
 
+import codecs
 import json
 import warnings
 from collections.abc import Sequence
@@ -145,11 +146,19 @@ def save_strip(path: str | Path, frames: Sequence[NDArray[np.uint8]], gap: int =
 
 
 def save_text(path: str | Path, text: str) -> None:
-    """Write UTF-8 text exactly as it is."""
-    check_writable(path)
-    write_atomic(path, text.encode("utf-8"))
+    """Write UTF-8 text exactly as it is; a file that begins with a byte order mark keeps it."""
+    check_writable(path)  # a pipe, which would be waited for, is refused
+    write_atomic(path, text.encode("utf-8-sig" if _has_byte_order_mark(path) else "utf-8"))
+
+
+def _has_byte_order_mark(path: str | Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+    except OSError:
+        return False
 
 
 def save_json(path: str | Path, value: object) -> None:
     """Write a value as readable JSON."""
-    save_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+    write_atomic(path, (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())

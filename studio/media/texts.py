@@ -187,7 +187,7 @@ def places_in(text: str, places: Sequence[int]) -> list[int]:
 
 
 def load_text(path: str | Path) -> str:
-    """Read a UTF-8 text file as it is, but for a byte order mark, which is no text.
+    """Read a UTF-8 text file as it is, but for a byte order mark, which is no text (save_text keeps it).
 
     Raises StudioError for anything else and beyond 16 MB.
     """

@@ -7,6 +7,7 @@ from PIL import Image
 
 from studio.errors import StudioError
 from studio.media import export
+from studio.media.texts import load_text
 
 
 def animation(count: int = 5, side: int = 12) -> list[np.ndarray]:
@@ -124,6 +125,16 @@ def test_sheets_and_strips(tmp_path):
     assert export.contact_grid(images * 3).shape == (3 * 4 - 2, 3 * 5 - 2, 3)
     export.save_strip(tmp_path / "s.png", images)
     assert read_png(tmp_path / "s.png").shape == (2, 13, 3)
+
+
+def test_a_byte_order_mark_stays_in_the_file_that_has_one(tmp_path):
+    with_mark = tmp_path / "notepad.txt"
+    with_mark.write_bytes(b"\xef\xbb\xbfOld \xc3\xbc")
+    assert load_text(with_mark) == "Old ü"
+    export.save_text(with_mark, "New ü")
+    assert with_mark.read_bytes() == b"\xef\xbb\xbfNew \xc3\xbc" and load_text(with_mark) == "New ü"
+    export.save_json(with_mark, [1])
+    assert json.loads(with_mark.read_text(encoding="utf-8")) == [1]
 
 
 def test_text_and_json_come_back(tmp_path):
