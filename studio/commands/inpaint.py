@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from studio.commands import common
 from studio.errors import StudioError
-from studio.media.export import TIMELAPSE_SUFFIXES, check_suffix, check_timelapse, contact_grid, save_timelapse
+from studio.media.export import TIMELAPSE_SUFFIXES, Drawn, check_suffix, check_timelapse, contact_grid, save_timelapse
 from studio.media.frames import frame_around, parse_frame, parse_planes
 from studio.media.images import Picture, alpha_mask, load_mask, load_picture
 
@@ -121,8 +122,8 @@ def _make(
 
 def camera(
     request: "GenerationRequest", bundle: "Bundle", rgb: NDArray[np.uint8]
-) -> "tuple[list[NDArray[np.uint8]], Callable[[Frame], None]]":
-    """A list of shots, the empty hole first, and what takes one of every frame in which something was revealed."""
+) -> "tuple[Drawn, Callable[[Frame], None]]":
+    """The shots, the empty hole first, and what takes one of every frame in which something was revealed."""
     from studio.generation import PictureSource, pictures_of
 
     part = np.s_[:, :]
@@ -134,13 +135,13 @@ def camera(
         pictures = [picture[part] for picture in pictures_of(request, bundle, y, rgb)]
         return pictures[0] if len(pictures) == 1 else contact_grid(pictures)
 
-    shots = [shot(np.repeat(request.given.unpack()[None], len(request.seeds), axis=0))]
+    shots = [partial(shot, np.repeat(request.given.unpack()[None], len(request.seeds), axis=0))]
 
     def on_frame(frame: "Frame") -> None:
         if frame.revealed.any():
-            shots.append(shot(frame.y))
+            shots.append(partial(shot, frame.y))
 
-    return shots, on_frame
+    return Drawn(shots), on_frame
 
 
 def _tell(result: "Result", files: list[Path], args: argparse.Namespace) -> None:

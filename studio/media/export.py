@@ -3,7 +3,7 @@
 import codecs
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +78,19 @@ def viewing_scale(image: NDArray[np.uint8], least: int = 256) -> int:
     return max(1, -(-least // max(image.shape[:2])))
 
 
+class Drawn(Sequence[NDArray[np.uint8]]):
+    """Pictures, each drawn when it is asked for: all those of a long run would fill the memory."""
+
+    def __init__(self, draw: Sequence[Callable[[], NDArray[np.uint8]]]):
+        self._draw = draw
+
+    def __len__(self) -> int:
+        return len(self._draw)
+
+    def __getitem__(self, place: int) -> NDArray[np.uint8]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return self._draw[place]()
+
+
 def save_timelapse(
     path: str | Path,
     frames: Sequence[NDArray[np.uint8]],
@@ -97,16 +110,35 @@ def save_timelapse(
     durations = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * hold)]
     suffix = path.suffix.lower()
     if suffix == ".mp4":
-        write_atomic(path, encode_mp4([_even(enlarge(frame, scale)) for frame in frames], durations))
+        write_atomic(path, encode_mp4((_even(enlarge(frame, scale)) for frame in frames), durations))
         return
-    images = [Image.fromarray(np.ascontiguousarray(frame)) for frame in frames]
-    if suffix == ".gif":
-        images = [image.quantize(256, dither=Image.Dither.NONE) for image in images]
-    size = (images[0].width * scale, images[0].height * scale)
-    images = [image.resize(size, Image.Resampling.NEAREST) for image in images]
+    film = _Film(frames, scale, colours=256 if suffix == ".gif" else None)
     with atomic_path(path) as temporary:
         # `lossless` concerns WebP alone; the GIF writer passes it by.
-        images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, lossless=True)
+        film.save(temporary, save_all=True, duration=durations, loop=0, lossless=True)
+
+
+class _Film(Image.Image):
+    """Frames as Pillow's writers ask a file of several for them: each is made when its turn comes, and forgotten."""
+
+    def __init__(self, frames: Sequence[NDArray[np.uint8]], scale: int, colours: int | None):
+        super().__init__()
+        self.n_frames = len(frames)
+        self._frames, self._scale, self._colours = frames, scale, colours
+        self.seek(0)
+
+    def seek(self, frame: int) -> None:
+        if frame >= self.n_frames:
+            raise EOFError  # how a writer learns that there are no more
+        image = Image.fromarray(np.ascontiguousarray(self._frames[frame]))
+        if self._colours:
+            image = image.quantize(self._colours, dither=Image.Dither.NONE)
+        image = image.resize((image.width * self._scale, image.height * self._scale), Image.Resampling.NEAREST)
+        self.im, self._mode, self._size, self.palette = image.im, image.mode, image.size, image.palette
+        self._place = frame
+
+    def tell(self) -> int:
+        return self._place
 
 
 def check_timelapse(path: str | Path, frame: NDArray[np.uint8], scale: int = 1) -> Path:

@@ -55,14 +55,15 @@ class _Bits:
         return bytes([header]) + re.sub(rb"\x00\x00(?=[\x00-\x03])", b"\x00\x00\x03", bytes(self.done))
 
 
-def encode_mp4(frames: Sequence[NDArray[np.uint8]], durations: Sequence[int]) -> bytes:
+def encode_mp4(frames: Iterable[NDArray[np.uint8]], durations: Sequence[int]) -> bytes:
     """RGB frames, uint8 (H, W, 3) of one even size, shown for so many milliseconds each, as an MP4 file."""
-    height, width = frames[0].shape[:2]
-    if height % 2 or width % 2:
-        raise ValueError("height and width must be even")
     samples = []
     before = None
+    height = width = 0
     for number, frame in enumerate(frames):
+        height, width = frame.shape[:2]
+        if height % 2 or width % 2:
+            raise ValueError("height and width must be even")
         blocks = _blocks(frame)
         samples.append(_slice(blocks, before, number))
         before = blocks

@@ -1,5 +1,7 @@
 import json
+import weakref
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +10,12 @@ from PIL import Image
 from studio.errors import StudioError
 from studio.media import export
 from studio.media.texts import load_text
+
+
+class Frame(np.ndarray):
+    """An array that can be watched."""
+
+    __hash__ = object.__hash__  # pyright: ignore[reportAssignmentType]
 
 
 def animation(count: int = 5, side: int = 12) -> list[np.ndarray]:
@@ -125,6 +133,20 @@ def test_sheets_and_strips(tmp_path):
     assert export.contact_grid(images * 3).shape == (3 * 4 - 2, 3 * 5 - 2, 3)
     export.save_strip(tmp_path / "s.png", images)
     assert read_png(tmp_path / "s.png").shape == (2, 13, 3)
+
+
+@pytest.mark.parametrize("suffix", export.TIMELAPSE_SUFFIXES)
+def test_a_time_lapse_is_written_a_frame_at_a_time(tmp_path, suffix):
+    alive, most = weakref.WeakSet(), []
+
+    def drawn(place: int) -> np.ndarray:
+        frame = np.full((64, 64, 3), 9 * place, dtype=np.uint8).view(Frame)
+        alive.add(frame)
+        most.append(len(alive))
+        return frame
+
+    export.save_timelapse(tmp_path / f"t{suffix}", export.Drawn([partial(drawn, place) for place in range(20)]))
+    assert len(most) >= 20 and max(most) <= 2
 
 
 def test_a_byte_order_mark_stays_in_the_file_that_has_one(tmp_path):
