@@ -16,6 +16,7 @@ BASE = {
     "libdbus-1.so.3": "libdbus-1-3",
     "libfontconfig.so.1": "libfontconfig1",
     "libxkbcommon.so.0": "libxkbcommon0",
+    "libgssapi_krb5.so.2": "libgssapi-krb5-2",
 }
 X11 = {
     "libxcb-cursor.so.0": "libxcb-cursor0",

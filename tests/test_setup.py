@@ -214,6 +214,9 @@ def test_questions_about_the_program_install_nothing(project: Path, run: Run, fl
     assert run(flag).stdout == f"-m studio {flag}\n"
     assert calls(project) == [f"-m studio {flag}"]
     assert run(flag, STUDIO_PYTHON="./no-such-python").returncode == 1
+    without = run(flag, STUDIO_PYTHON="")
+    assert without.returncode == 0 and without.stdout.startswith("./run ") and "STUDIO_VENV" in without.stdout
+    assert not (project / ".venv").exists()
 
 
 def test_missing_libraries_stop_the_window_and_the_tests_only(project: Path, run: Run) -> None:
