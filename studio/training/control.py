@@ -21,7 +21,7 @@ class Control:
     """Commands that wait to be taken. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal asks from within whatever its thread is doing, `take` as well
         self._asked: set[str] = set()
         self._paused = False
         self.closed = threading.Event()

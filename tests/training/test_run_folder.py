@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,26 @@ def test_commands_are_kept_until_they_are_taken():
     control.ask("resume")
     control.ask("stop")
     assert control.take() == {"stop"}
+    assert control.take() == {"stop"}
+
+
+def test_a_signal_asks_while_its_thread_takes():
+    control = Control()
+    taken: list[set[str]] = []
+
+    def at_every_line(*_: object):  # where a handler of signals can come in
+        control.ask("stop")
+        return at_every_line
+
+    def take() -> None:
+        sys.settrace(at_every_line)
+        taken.append(control.take())
+        sys.settrace(None)
+
+    thread = threading.Thread(target=take, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert taken == [{"stop"}]
     assert control.take() == {"stop"}
 
 
