@@ -165,7 +165,8 @@ def train(
         # A hair's breadth is no progress, or patience would never end.
         progress.held_out, better = bound.bits_per_token, bound.bits_per_token < progress.best * (1 - 1e-4)
         progress.worse = 0 if better else progress.worse + 1
-        progress.best = min(progress.best, progress.held_out)
+        if better:  # else many gains of a hair's breadth, much together, would never count
+            progress.best = progress.held_out
         event = {
             "event": "evaluation",
             "step": progress.step,

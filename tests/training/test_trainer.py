@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from studio.errors import StudioError
+from studio.prime.likelihood import Bound
 from studio.training import objective, optim, trainer
 from studio.training.control import Control
 from studio.training.export import export
@@ -140,6 +141,19 @@ def test_the_averaged_weights_are_evaluated(picture_recipe: Recipe, tmp_path: Pa
     for name, average in state["ema"]["shadow"].items():
         assert all(torch.equal(weights[name], average) for weights in seen), name
         assert not torch.equal(state["model"][name], average), name
+
+
+def test_small_gains_add_up_to_a_better_one(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each is less than what counts, two of them are more: the run is neither stopped nor is its best lost."""
+    figures = iter(3 * (1 - 0.9e-4) ** count for count in range(6))
+    monkeypatch.setattr(
+        trainer, "held_out_bound", lambda *_: Bound("scripted", 1, next(figures) * math.log(2), 0.0, 1, 1)
+    )
+    settings = dataclasses.replace(picture_recipe.training, evaluate_every=1, patience=2)
+    events: list[dict] = []
+    train(dataclasses.replace(picture_recipe, training=settings), tmp_path / "run", report=events.append)
+    assert [event["best"] for event in events if event["event"] == "evaluation"] == [True, False] * 3
+    assert events[-1]["finished"]
 
 
 def test_a_stopwatch_counts_what_is_inside(monkeypatch: pytest.MonkeyPatch):
