@@ -86,7 +86,8 @@ class TextData:
         windows = torch.from_numpy(rows).to(device, non_blocking=True)
         kind = int(torch.randint(8, (), generator=generator, device=device))
         pieces = {0: 2, 1: 4}.get(kind, 1)
-        return windows.view(-1, self.context // pieces)
+        length = max(1, self.context // pieces)  # what is left over of a context that is no multiple is left out
+        return windows[:, : length * pieces].reshape(-1, length)
 
 
 @lru_cache(maxsize=1)  # of ten million samples it takes longer than a step

@@ -76,6 +76,14 @@ def test_text_windows_come_from_the_text():
     assert lengths == {16, 8, 4}
 
 
+@pytest.mark.parametrize(("context", "lengths"), [(250, {250, 125, 62}), (3, {3, 1})])
+def test_a_context_of_any_length_is_cut_into_shorter_texts(context: int, lengths: set[int]):
+    data = TextData(np.arange(1000, dtype=np.uint16), context)
+    batches = [data.batch(torch.arange(2), Generator().manual_seed(seed)) for seed in range(30)]
+    assert all((batch.diff(dim=1) == 1).all() for batch in batches)
+    assert {batch.shape[1] for batch in batches} == lengths
+
+
 def test_a_text_is_as_many_samples_as_windows_fit():
     """Each with room to start anywhere in its part; three of four batches are of whole windows."""
     assert [len(TextData(np.arange(count), 16)) for count in (8, 17, 32, 33, 1000)] == [1, 1, 1, 2, 62]
