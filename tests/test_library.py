@@ -103,6 +103,11 @@ class TestKeeping:
         assert len(item.title) <= 60 and library.thumbnails([item.key]) == {}
         assert json.loads(item.file.read_bytes())["request"]["source"]["text"].endswith("[[3]] went.")
 
+    @pytest.mark.parametrize("given", ["你好世界" * 60, "https://example.com/" + "a1b2" * 60])
+    def test_a_text_without_spaces_is_shown_around_what_was_made(self, library: Library, given: str) -> None:
+        item = library.add(text_result(f"{given}made here.", f"{given}[[3]]"), run="r")
+        assert item.snippet == f"…{given[-80:]}made here."
+
     def test_what_counts_as_a_gap_is_what_is_filled(self) -> None:
         request = text_result("A king.", "a [[ 6 ]] b [[٦]] c [[2]]").request
         assert isinstance(request.source, TextSource)

@@ -137,7 +137,9 @@ def snippet_of(text: str, source: object) -> str:
     start = len(given_pieces(source)[0]) if isinstance(source, TextSource) else 0
     if start <= 80:
         return _cut(text, SNIPPET)
-    return "…" + _cut(text[start - 80 :].partition(" ")[2], SNIPPET)
+    before = text[start - 80 : start]
+    before = before.partition(" ")[2] or before  # not from the middle of a word, where there are spaces
+    return "…" + _cut(before + text[start:], SNIPPET)
 
 
 def given_pieces(source: TextSource) -> list[str]:
