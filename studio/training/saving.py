@@ -40,8 +40,8 @@ def save_checkpoint(folder: Path, state: dict[str, Any], held_out: float | None,
     torch.save(state, buffer)
     step = state["step"]
     entries = {entry.file: entry for entry in checkpoints(folder) if entry.file != CHECKPOINT}
-    with buffer.getbuffer() as data:  # left to the garbage collector after an error, it ends Python 3.12.1
-        write_atomic(folder / CHECKPOINT, data)
+    # Not getbuffer(): left to the garbage collector by an error, it ends Python 3.12.1. This copies nothing either.
+    write_atomic(folder / CHECKPOINT, buffer.getvalue())
     newest = Checkpoint(CHECKPOINT, step, held_out, time.time())
     if best:
         copy(folder, CHECKPOINT, BEST)
