@@ -618,7 +618,7 @@ class TestTrouble:
             monkeypatch.setitem(sys.modules, name, None)
         recipe = Path(__file__).resolve().parent.parent / "models" / "recipes" / "emoji-32.toml"
         for argv in (("train", recipe), ("export", "run")):
-            assert_refused(run(*argv), "Training needs the training extra: run ./run train")
+            assert_refused(run(*argv), "Training needs the training extra: type ./run train")
 
     def test_disk_full(self, run: Run, monkeypatch: pytest.MonkeyPatch, here: Path) -> None:
         def full(*args: object, **options: object) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio import __version__
 from studio.commands import common
-from studio.errors import StudioError
+from studio.errors import TO_TRAIN, StudioError
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -30,7 +30,9 @@ def run(args: argparse.Namespace) -> int:
     packages = {name: _version(name) for name in (*NEEDED, *WINDOW, *TRAINING)}
     missing = [name for name in NEEDED if packages[name] is None]
     if missing:
-        problems.append(f"Missing: {', '.join(missing)}; run `pip install --force-reinstall prime-studio`.")
+        problems.append(
+            f"Missing: {', '.join(missing)}; run `pip install --force-reinstall .` in the folder of the program."
+        )
     models, model_problems = _models(facts["onnxruntime"] is not None, facts["providers"])
     problems += model_problems
     notes = _notes(packages)
@@ -80,9 +82,11 @@ def _notes(packages: dict[str, str | None]) -> list[str]:
     """What is missing without being needed for the command line."""
     notes = []
     if any(packages[name] is None for name in WINDOW):
-        notes.append("The window's packages are missing; run `pip install --force-reinstall prime-studio`.")
+        notes.append(
+            "The window's packages are missing; run `pip install --force-reinstall .` in the program's folder."
+        )
     if any(packages[name] is None for name in TRAINING):
-        notes.append("Training is not installed; run ./run train … or `pip install prime-studio[train]`.")
+        notes.append(f"Training is not installed: {TO_TRAIN}.")
     return notes
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 
-from studio.errors import StudioError
+from studio.errors import TO_TRAIN, StudioError
 
 EXTRA = {"torch", "accelerate", "onnx", "onnxscript", "tensorboard"}
 
@@ -18,9 +18,7 @@ def needs_extra() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in EXTRA:  # a module below one of these: the package is there, and too old
             raise
-        raise StudioError(
-            "Training needs the training extra: run ./run train … or pip install prime-studio[train]."
-        ) from error
+        raise StudioError(f"Training needs the training extra: {TO_TRAIN}.") from error
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

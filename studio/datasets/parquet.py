@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioError
+from studio.errors import TO_TRAIN, StudioError
 
 ROWS = 64
 
@@ -43,9 +43,7 @@ def _opened(path: Path, column: str, what: str) -> Iterator[tuple[Any, str]]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ModuleNotFoundError as error:
-        raise StudioError(
-            "Reading Parquet needs the package pyarrow: start with ./run train … or pip install prime-studio[train]."
-        ) from error
+        raise StudioError(f"Reading Parquet needs the package pyarrow: {TO_TRAIN}.") from error
     try:
         with pq.ParquetFile(path, memory_map=True) as file:
             schema = file.schema_arrow

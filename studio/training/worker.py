@@ -15,7 +15,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from studio.errors import StudioError
+from studio.errors import TO_TRAIN, StudioError
 from studio.training.control import Control
 from studio.training.sitting import Teller, sit
 
@@ -43,8 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except Exception as error:  # a bug, or a device that is gone: the window must hear of it, the log keeps it all
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRA:
-            message = "Training needs PyTorch, which is not installed: type ./run train --help once, "
-            teller.tell_failure(f"{message}or pip install 'prime-studio[train]', and start again.", folder)
+            teller.tell_failure(f"Training needs PyTorch, which is not installed: {TO_TRAIN}, and start again.", folder)
             return 2
         traceback.print_exc()
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
