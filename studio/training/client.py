@@ -132,8 +132,7 @@ async def start(recipe: Recipe, folder: Path, *, resume: bool = False, max_minut
     if max_minutes is not None:
         arguments += ["--max-minutes", str(max_minutes)]
     reader = EventReader(folder)
-    while reader.read():  # of earlier parts of the run
-        pass
+    reader.skip()  # earlier parts of the run: hundreds of thousands of lines of a long one
     with log:
         try:
             process = subprocess.Popen(

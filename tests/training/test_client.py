@@ -120,6 +120,16 @@ def test_a_resumed_run_goes_on_in_the_same_file(tmp_path: Path):
     asyncio.run(story())
 
 
+def test_what_a_long_run_told_before_is_not_read_to_resume_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, lines = tmp_path / "short", []
+    folder.mkdir()
+    (folder / run_folder.EVENTS).write_text('{"event": "hello", "old": true}\n' * 3000)
+    real = run_folder.event_of
+    monkeypatch.setattr(run_folder, "event_of", lambda line: lines.append(line) or real(line))
+    asyncio.run(start(RECIPE, folder, resume=True))
+    assert lines and not any(b"old" in line for line in lines)
+
+
 def test_a_run_is_not_begun_in_the_place_of_another(tmp_path: Path):
     async def story() -> None:
         await collect(await start(RECIPE, tmp_path / "short"))

@@ -55,6 +55,17 @@ def test_events_are_read_once_and_whole(tmp_path: Path):
     assert [event["event"] for event in reader.read()] == ["new"]
 
 
+def test_what_was_told_before_can_be_left_out(tmp_path: Path):
+    reader = EventReader(tmp_path)
+    reader.skip()
+    file = tmp_path / run_folder.EVENTS
+    file.write_text('{"event": "a"}\n{"event": "cut sh')
+    reader.skip()
+    with file.open("a") as opened:
+        opened.write('\n{"event": "b"}\n')
+    assert [event["event"] for event in reader.read()] == ["b"]
+
+
 def test_commands_are_kept_until_they_are_taken():
     control = Control()
     assert control.take() == set()
