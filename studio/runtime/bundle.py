@@ -36,6 +36,8 @@ MAX_FILE_BYTES = 1 << 33
 MAX_FILES = 32
 MAX_TABLE = 1 << 28
 """Entries of the table "class c has digit v at place j" that a model may ask for."""
+MAX_PIXEL_DIGITS = 16
+"""Digits a token of a picture: the window paints which of them are masked as uint16."""
 
 # Installers such as uv hard-link the files of a wheel from their cache; what we ship is trusted in that.
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -161,6 +163,7 @@ class Manifest(_Checked):
                 self.length == 1 or (self.base + 1) * self.length * self.vocab_size <= MAX_TABLE,
                 "vocab_size, length and base are too large",
             ),
+            (modality == "text" or self.length <= MAX_PIXEL_DIGITS, "length must be at most 16 for pictures"),
             (all(self.length % g == 0 for g in self.granularities), "granularities must divide length"),
             (self.defaults.granularity in self.granularities, "defaults.granularity is not among granularities"),
             (not (self.defaults.remask and self.defaults.corrector[0]), "defaults has both remask and a corrector"),

@@ -85,7 +85,7 @@ _LISTS: dict[str, tuple[tuple[float, float], ...]] = {
     "defaults.warp": ((1e-9, 100), (1e-9, 100), (-100, 100)),
     "defaults.corrector": ((0, 1000), (0, 1000), (0, 1000)),
 }
-MAX_TABLE = 1 << 28  # as in studio.runtime.bundle
+MAX_TABLE, MAX_PIXEL_DIGITS = 1 << 28, 16  # as in studio.runtime.bundle
 _NAME = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 
 
@@ -202,6 +202,8 @@ def _agreement(recipe: Recipe) -> Iterator[Problem]:
         tokens.length > 1 and (tokens.base + 1) * tokens.length * tokens.vocab_size > MAX_TABLE
     ):
         yield "tokens.base", "is too large for so many digits and classes: choose a smaller one"
+    if recipe.modality == "image" and tokens.length > MAX_PIXEL_DIGITS:
+        yield "tokens.length", f"must be at most {MAX_PIXEL_DIGITS} for pictures, not {tokens.length}"
     if not 1 <= len(tokens.granularities) <= 64:
         yield "tokens.granularities", "must name from 1 to 64 numbers"
     elif bad := [g for g in tokens.granularities if g < 1 or tokens.length % g]:

@@ -200,6 +200,7 @@ def test_absurd_sizes(folder: Any, fields: dict[str, Any], says: str) -> None:
         ({"tokenizer": {"kind": "palette", "file": "colors.json"}}, "files must list tokenizer.file"),
         ({"tokenizer": {"kind": "palette", "file": "../palette.json"}}, "tokenizer.file: must be a plain file name"),
         ({"granularities": [1, 3]}, "granularities must divide length"),
+        ({"length": 17}, "length must be at most 16 for pictures"),
         ({"granularities": []}, "granularities: "),
         ({"schedule": "poly-1"}, "schedule: "),
         ({"schedule": "poly" + "9" * 400}, "schedule: "),
