@@ -106,14 +106,14 @@ class PresetRow(QWidget):
 
     def take(self, preset: Preset, what: str) -> None:
         bundle = self._studio.models.get(preset.model) if preset.model else self._settings.bundle
-        if bundle is None or bundle.manifest.modality != self._modality:
+        if preset.model and (bundle is None or bundle.manifest.modality != self._modality):
             self._studio.notices.show(
                 f"{what} is for the model {preset.model}, which is not installed for this; "
                 "its other settings are used with the present model.",
                 "warning",
                 self._place,
             )
-        elif bundle is not self._settings.bundle:
+        elif bundle is not None and bundle is not self._settings.bundle:
             self._settings.set_bundle(bundle, keep=True)
         values: dict[str, Any] = preset.model_dump(exclude_none=True, exclude={"model"})
         self._settings.load(values)

@@ -149,6 +149,12 @@ def test_a_preset_for_a_model_that_is_not_there(panel: InspectorPanel, row: Pres
     assert "faces-64" in notice.text and notice.kind == "warning"
 
 
+def test_a_preset_without_a_model_asks_for_none(panel: InspectorPanel, row: PresetRow, studio: Any) -> None:
+    panel.settings.set_bundle(None)  # none is installed
+    row.take(Preset(steps=12), "The preset “X”")
+    assert not studio.notices.at("image")
+
+
 def test_presets_of_models_for_texts_stay_with_these(
     panel: InspectorPanel, row: PresetRow, studio: Any, tmp_path: Path
 ) -> None:
