@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
+from studio.ui.models.facts import bytes_text
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class StatusBar(QStatusBar):
 
     def _tell_memory(self) -> None:
         used = memory_bytes()
-        self._memory.setText("" if used is None else f"{used / 2**20:.0f} MB")
+        self._memory.setText("" if used is None else bytes_text(used))
 
     def close_down(self) -> None:
         self._timer.stop()

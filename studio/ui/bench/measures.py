@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from studio.generation import generate
 from studio.media.images import Picture
 from studio.ui.bench.stall import StallProbe
+from studio.ui.models.facts import bytes_text
 from studio.ui.playhead import TICK_MS
 from studio.ui.status import memory_bytes
 
@@ -179,7 +180,7 @@ async def memory(image: "ImageWorkspace") -> Measured:
             await asyncio.sleep(0.5)
             sizes.append(memory_bytes() or 1)
     image.settings.set(steps=32)
-    return "memory", 100 * (sizes[1] / sizes[0] - 1), f"{sizes[0] / 2**20:.0f} MB, then {sizes[1] / 2**20:.0f} MB"
+    return "memory", 100 * (sizes[1] / sizes[0] - 1), f"{bytes_text(sizes[0])}, then {bytes_text(sizes[1])}"
 
 
 async def stroke(image: "ImageWorkspace") -> Measured:

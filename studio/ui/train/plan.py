@@ -10,6 +10,7 @@ from studio.runtime.catalog import models_folders
 from studio.training.presets import SIZES, divisors, fine_tuning, new_model
 from studio.training.recipe import Recipe
 from studio.training.validation import Problem, problems
+from studio.ui.models.facts import bytes_text
 from studio.ui.timeline.words import count
 from studio.ui.train.watching import duration
 
@@ -93,7 +94,7 @@ def estimate_words(told: dict[str, Any]) -> str:
     """What a worker has measured, in two sentences."""
     parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
     return (
-        f"{told['parameters'] / 1e6:.1f} M parameters, up to {told['memory'] / 2**30:.1f} GB. "
+        f"{told['parameters'] / 1e6:.1f} M parameters, up to {bytes_text(told['memory'])}. "
         f"{told['seconds_per_step']:.2f} s a step of {count(told['batch'], 'sample')}{parts} on {told['device']} "
         f"in {told['precision']}: about {duration(told['seconds'])} for {told['steps']:,} steps."
     )

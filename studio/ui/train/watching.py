@@ -16,6 +16,7 @@ from studio.errors import StudioError
 from studio.training import client, run_folder
 from studio.training.client import Run
 from studio.training.recipe import Recipe
+from studio.ui.models.facts import bytes_text
 from studio.ui.tasks import spawn
 
 MOST_POINTS = 1 << 15
@@ -317,7 +318,7 @@ class Watch(QObject):
             if self.state == "running":
                 parts.append(f"{self.last['samples_per_second']:.1f} samples/s")
                 parts.append(f"{duration(self.last['seconds_left'])} left")
-            parts.append(f"{self.last.get('memory', 0) / 2**20:,.0f} MB")
+            parts.append(bytes_text(self.last.get("memory", 0)))
         return " · ".join(parts)
 
 

@@ -293,7 +293,7 @@ def test_memory_and_time_are_told_before_the_start(with_train: Any, pictures: Pa
         await read(train, pictures)
         window.studio.actions["train.estimate"].trigger()
         await until(lambda: "M parameters" in train.form.estimate.text())
-        assert train.form.estimate.text().startswith("2.5 M parameters, up to 3.0 GB. 0.50 s a step")
+        assert train.form.estimate.text().startswith("2.5 M parameters, up to 3.2 GB. 0.50 s a step")
         assert "5 min" in train.form.estimate.text()
         train.form.set_name("other")
         assert not train.form.estimate.text()  # it is of another run
