@@ -13,6 +13,10 @@ class OutOfMemory(StudioError):
     """A device had too little memory for a call; a smaller one may fit."""
 
 
+class NoTokenizer(StudioError):
+    """The tokenizer.json of a published text model is not there, or what was given is not the model's."""
+
+
 TO_TRAIN = "type ./run train --help once, or pip install '.[train]', in the folder of the program"
 """What brings the packages that only training needs. Never a name that somebody else may hold on PyPI."""
 

@@ -1,12 +1,13 @@
 """prime-studio import: turn a published MDM-Prime checkpoint into a model; the work is done under studio.training."""
 
 import argparse
+import json
 from functools import partial
 from pathlib import Path
 
 from studio.commands import common
 from studio.commands.train import needs_extra
-from studio.errors import StudioError
+from studio.errors import NoTokenizer, StudioError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,12 +36,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    """What can be mended by a choice is told to scripts too, such as the window, as {"refused": "name"}."""
+    from studio.runtime.catalog import AlreadyThere
+
+    try:
+        return _import(args)
+    except AlreadyThere:
+        if args.json:
+            print(json.dumps({"refused": "name"}))
+        raise
+    except NoTokenizer:
+        if args.json:
+            print(json.dumps({"refused": "tokenizer"}))
+        raise
+
+
+def _import(args: argparse.Namespace) -> int:
     with needs_extra():
         from studio.training.checkpoints import embedded_tokenizer
         from studio.training.importing import check_name, read_published, write_published
         from studio.training.published_tokenizer import find_tokenizer
     from studio.runtime.bundle import MANIFEST, Bundle
-    from studio.runtime.catalog import models_folders, user_models
+    from studio.runtime.catalog import AlreadyThere, models_folders, user_models
 
     if args.name is not None:
         check_name(args.name)
@@ -51,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     output = Path(args.output) if args.output else user_models() / name
     taken = [output] if args.output else [folder / name for folder in models_folders()]
     if not args.replace and any((folder / MANIFEST).exists() for folder in taken):
-        raise StudioError(f"A model {output.name} is already there; add --replace to take its place, or --name N.")
+        raise AlreadyThere(f"A model {output.name} is already there; add --replace to take its place, or --name N.")
     tokenizer = None
     if published.modality == "text":
         embedded = embedded_tokenizer(published.tokenizer)

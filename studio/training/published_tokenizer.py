@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from studio.errors import StudioError
+from studio.errors import NoTokenizer
 
 MAX_BYTES = 1 << 26
 REPOSITORIES = ("gpt2", "openai-community--gpt2")
@@ -16,7 +16,7 @@ REPOSITORIES = ("gpt2", "openai-community--gpt2")
 def find_tokenizer(vocab_size: int, given: str | Path | None = None, embedded: bytes | None = None) -> bytes:
     """The text of a tokenizer.json of `vocab_size` tokens, never from the network.
 
-    StudioError where `given` is unsuitable, or where nothing is given and neither the checkpoint nor the
+    NoTokenizer where `given` is unsuitable, or where nothing is given and neither the checkpoint nor the
     Hugging Face cache has a byte-level one of that size.
     """
     if given is not None:
@@ -24,9 +24,9 @@ def find_tokenizer(vocab_size: int, given: str | Path | None = None, embedded: b
         data = _read(path)
         count = _size(data)
         if count is None:
-            raise StudioError(f"{path} is not a tokenizer.json: give the one of the model, such as GPT-2's.")
+            raise NoTokenizer(f"{path} is not a tokenizer.json: give the one of the model, such as GPT-2's.")
         if count != vocab_size:
-            raise StudioError(
+            raise NoTokenizer(
                 f"{path} has {count} tokens and the model {vocab_size}: give the tokenizer.json of the model."
             )
         return data
@@ -34,7 +34,7 @@ def find_tokenizer(vocab_size: int, given: str | Path | None = None, embedded: b
         if _byte_level(data) and _size(data) == vocab_size:
             return data
     inside = "" if embedded is None else "; the one inside the checkpoint does not keep every text as it is"
-    raise StudioError(
+    raise NoTokenizer(
         f"The model's tokenizer.json is missing ({vocab_size} tokens; GPT-2's for the published models{inside}) and is "
         f"not in {hub_cache()} either: get it from huggingface.co/openai-community/gpt2 and add --tokenizer FILE."
     )
@@ -63,7 +63,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES)
     except OSError as error:
-        raise StudioError(f"Cannot read the tokenizer {path}: {error.strerror or error}.") from error
+        raise NoTokenizer(f"Cannot read the tokenizer {path}: {error.strerror or error}.") from error
 
 
 def _size(data: bytes) -> int | None:

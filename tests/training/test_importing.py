@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from studio import cli
-from studio.errors import StudioError
+from studio.errors import NoTokenizer, StudioError
 from studio.generation import finish, free_request, generate
 from studio.media.texts import train_tokenizer
 from studio.runtime.bundle import Bundle
@@ -63,8 +63,8 @@ def test_a_picture_fixture_becomes_a_model(tmp_path: Path, capsys: pytest.Captur
     assert (defaults.steps, defaults.policy, defaults.temperature, defaults.temperature_slope) == (
         512, "ancestral", 1.0, (-0.2, 2.0)
     )  # fmt: skip
-    code, _, err = run(capsys, "import", path, "-q")
-    assert code == 2
+    code, out, err = run(capsys, "import", path, "-q", "--json")
+    assert (code, json.loads(out)) == (2, {"refused": "name"})
     assert "--replace" in err
     published = read_published(path)
 
@@ -244,22 +244,22 @@ def test_names():
 
 def test_tokenizers(tokenizer_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert find_tokenizer(1000, tokenizer_file) == tokenizer_file.read_bytes()
-    with pytest.raises(StudioError, match="1000 tokens and the model 50257"):
+    with pytest.raises(NoTokenizer, match="1000 tokens and the model 50257"):
         find_tokenizer(50257, tokenizer_file)
-    with pytest.raises(StudioError, match="is not a tokenizer"):
+    with pytest.raises(NoTokenizer, match="is not a tokenizer"):
         find_tokenizer(1000, Path(__file__))
-    with pytest.raises(StudioError, match="No such file"):
+    with pytest.raises(NoTokenizer, match="No such file"):
         find_tokenizer(1000, tmp_path / "missing.json")
     for variable, hub in (("HF_HOME", tmp_path / "hf" / "hub"), ("HF_HUB_CACHE", tmp_path / "cache")):
         monkeypatch.setenv(variable, str(tmp_path / ("hf" if variable == "HF_HOME" else "cache")))
-        with pytest.raises(StudioError, match="--tokenizer") as refusal:
+        with pytest.raises(NoTokenizer, match="--tokenizer") as refusal:
             find_tokenizer(1000)
         assert str(hub) in str(refusal.value)
         snapshot = hub / "models--gpt2" / "snapshots" / "abc"
         snapshot.mkdir(parents=True)
         (snapshot / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
         assert find_tokenizer(1000) == tokenizer_file.read_bytes()
-        with pytest.raises(StudioError, match="50257"):
+        with pytest.raises(NoTokenizer, match="50257"):
             find_tokenizer(50257)
     assert find_tokenizer(1000, embedded=b"broken") == tokenizer_file.read_bytes()
 
@@ -302,7 +302,7 @@ def test_a_text_without_its_tokenizer_says_what_is_missing(
     path = unpacked("text_l4.ckpt", tmp_path)
     content = read_checkpoint(path)
     assert isinstance(content["hyper_parameters"]["tokenizer"], Inert)
-    code, _, err = run(capsys, "import", path, "-q", "-o", tmp_path / "model")
-    assert code == 2
+    code, out, err = run(capsys, "import", path, "-q", "--json", "-o", tmp_path / "model")
+    assert (code, json.loads(out)) == (2, {"refused": "tokenizer"})
     assert "tokenizer.json is missing" in err
     assert not (tmp_path / "model").exists()

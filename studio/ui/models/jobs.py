@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from studio.errors import StudioError
+from studio.errors import NoTokenizer, StudioError
 from studio.processes import child, environment
+from studio.runtime.catalog import AlreadyThere
 
 CHECKPOINTS = (".pth", ".pt", ".ckpt")
 _STOP_SECONDS = 3.0
 _TAIL = 60
 _FIRST = "prime-studio: "
+_MENDED = {"name": AlreadyThere, "tokenizer": NoTokenizer}
 
 
 async def convert_checkpoint(
@@ -20,7 +22,8 @@ async def convert_checkpoint(
 ) -> str:
     """Turn a published checkpoint into an installed model, in a process of its own, where torch may be; its name.
 
-    progress: told what is being done. StudioError with what the process said. Cancelled, the process is ended too.
+    progress: told what is being done. StudioError with what the process said: AlreadyThere, or NoTokenizer, where a
+    choice mends it. Cancelled, the process is ended too.
     """
     command = [sys.executable, "-m", "studio", "import", str(file), "--json"]
     command += ["--tokenizer", str(tokenizer)] if tokenizer else []
@@ -41,6 +44,7 @@ async def convert_checkpoint(
         return str(json.loads(out)["name"])
     last = said[-1] if said else ""
     if code == 2 and last.startswith(_FIRST):
-        raise StudioError(last.removeprefix(_FIRST))
+        refused: str = json.loads(out)["refused"] if out else ""
+        raise _MENDED.get(refused, StudioError)(last.removeprefix(_FIRST))
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     raise StudioError(f"{file.name} could not be imported: the process {how}. {last}".strip())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
 
-from studio.errors import StudioError
+from studio.errors import NoTokenizer, StudioError
 from studio.runtime.bundle import MANIFEST, Bundle
 from studio.runtime.catalog import (
     SUFFIX,
@@ -180,19 +180,16 @@ class ModelsWorkspace(Workspace):
     async def _convert(self, path: Path, tokenizer: Path | None = None, replace: bool = False) -> None:
         try:
             name = await jobs.convert_checkpoint(path, self._say, tokenizer=tokenizer, replace=replace)
-        except StudioError as error:
-            if "already there" in str(error) and not replace and await self._may_replace(error):
+        except AlreadyThere as error:
+            if await self._may_replace(error):
                 await self._convert(path, tokenizer, replace=True)
-            elif "already there" not in str(error):
-                self._tell_failed(error, path, replace)
+            return
+        except NoTokenizer as error:
+            self._ask_for_tokenizer(error, path, replace)
             return
         await self._installed(name)
 
-    def _tell_failed(self, error: StudioError, path: Path, replace: bool) -> None:
-        """A checkpoint for texts that lacks its tokenizer asks for it; anything else is said."""
-        if "tokenizer" not in str(error):
-            raise error
-
+    def _ask_for_tokenizer(self, error: NoTokenizer, path: Path, replace: bool) -> None:
         async def choose() -> None:
             file = await dialogs.ask_open(self, "The tokenizer of this model", PLACE, ["tokenizer.json (*.json)"])
             if file is not None:

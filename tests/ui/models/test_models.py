@@ -416,6 +416,12 @@ class TestComingAndGoing:
         self.run(qrun, steps)
 
 
+def _refuse(what: str, sentence: str) -> str:
+    """A line of a stand-in for the import, which refuses as it does."""
+    told = f"print('{{\"refused\": \"{what}\"}}'); print('prime-studio: {sentence}', file=sys.stderr)"
+    return f"import sys; {told}; sys.exit(2)"
+
+
 class TestCheckpoints:
     """The conversion is another process; here one that plays its part."""
 
@@ -483,7 +489,7 @@ class TestCheckpoints:
     def test_a_missing_tokenizer_is_asked_for(
         self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
     ) -> None:
-        fake.write_text("import sys\nprint('prime-studio: There is no tokenizer.json.', file=sys.stderr); sys.exit(2)")
+        fake.write_text(_refuse("tokenizer", "There is no tokenizer.json."))
         answer(monkeypatch, "ask_open", tmp_path / "tokenizer.json")
 
         async def steps() -> None:
@@ -496,13 +502,24 @@ class TestCheckpoints:
 
         self.run(models, qrun, tmp_path / "net.ckpt", steps)
 
+    def test_a_failure_that_names_a_tokenizer_asks_for_none(
+        self, models: ModelsWorkspace, studio: FakeStudio, fake: Path, qrun: Any, tmp_path: Path
+    ) -> None:
+        sentence = "Cannot read my-tokenizer.ckpt, which is already there."
+        fake.write_text(f"import sys\nprint('prime-studio: {sentence}', file=sys.stderr); sys.exit(2)")
+
+        async def steps() -> None:
+            await until(lambda: studio.told("models"))
+            assert [(notice.text, notice.action) for notice in studio.notices.at("models")] == [(sentence, "")]
+
+        self.run(models, qrun, tmp_path / "my-tokenizer.ckpt", steps)
+
     def test_replace_is_asked_for(
         self, models: ModelsWorkspace, fake: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
     ) -> None:
         fake.write_text(
             "import sys, json\n"
-            "if '--replace' not in sys.argv:\n"
-            "    print('prime-studio: A model own is already there; add --replace.', file=sys.stderr); sys.exit(2)\n"
+            f"if '--replace' not in sys.argv:\n    {_refuse('name', 'A model own is already there; add --replace.')}\n"
             "print(json.dumps({'name': 'own'}))\n"
         )
         asked = answer(monkeypatch, "confirm", True)
@@ -518,10 +535,8 @@ class TestCheckpoints:
     ) -> None:
         fake.write_text(
             "import sys, json\n"
-            "if '--replace' not in sys.argv:\n"
-            "    print('prime-studio: A model own is already there; add --replace.', file=sys.stderr); sys.exit(2)\n"
-            "if '--tokenizer' not in sys.argv:\n"
-            "    print('prime-studio: There is no tokenizer.json.', file=sys.stderr); sys.exit(2)\n"
+            f"if '--replace' not in sys.argv:\n    {_refuse('name', 'A model own is already there; add --replace.')}\n"
+            f"if '--tokenizer' not in sys.argv:\n    {_refuse('tokenizer', 'There is no tokenizer.json.')}\n"
             "print(json.dumps({'name': 'own'}))\n"
         )
         asked = answer(monkeypatch, "confirm", True)
