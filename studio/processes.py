@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+LONGEST_LINE = 1 << 20
+"""Bytes of a line that a child may tell."""
+
 
 def environment(**more: str) -> dict[str, str]:
     """This process's own, and the same `studio` on the path wherever it was started; `more` on top."""
@@ -25,7 +28,9 @@ async def child(
     """
     # Shielded: one that is half started would be left running.
     starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=stderr, env=env or environment())
+        asyncio.create_subprocess_exec(
+            *command, stdin=DEVNULL, stdout=PIPE, stderr=stderr, env=env or environment(), limit=LONGEST_LINE
+        )
     )
     try:
         process = await asyncio.shield(starting)
@@ -41,11 +46,23 @@ async def child(
 async def _end(process: Process, patience: float) -> None:
     if process.returncode is not None:
         return
+    over = asyncio.ensure_future(_over(process))
     with suppress(ProcessLookupError):
         if patience:
             process.terminate()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(process.wait()), patience)
+            await asyncio.wait([over], timeout=patience)
         if process.returncode is None:
             process.kill()
+    await over
+
+
+async def _over(process: Process) -> None:
+    """Until it has ended. `wait` returns when its pipes are closed, which one that is full and not read never is."""
+    await asyncio.gather(*(_drain(stream) for stream in (process.stdout, process.stderr) if stream))
     await process.wait()
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    with suppress(RuntimeError):  # another task reads it to its end
+        while await stream.read(LONGEST_LINE):
+            pass

@@ -49,6 +49,42 @@ def test_no_child_outlives_its_block():
     assert children[0].returncode == -9
 
 
+@pytest.mark.parametrize("patience", [0, 20])
+def test_a_child_is_ended_whose_pipe_is_full(patience: float):
+    async def story() -> int | None:
+        writes = "import sys\nwhile True: sys.stdout.write('x' * 999 + '\\n')"
+        async with child(sys.executable, "-c", writes, patience=patience) as process:
+            await _here(process)
+            while not process.stdout._paused:  # pyright: ignore[reportOptionalMemberAccess, reportAttributeAccessIssue]
+                await asyncio.sleep(0.01)
+        return process.returncode
+
+    assert asyncio.run(asyncio.wait_for(story(), 10)) == (-15 if patience else -9)
+
+
+def test_a_child_is_ended_while_another_task_reads_it():
+    said: list[asyncio.Task[bytes]] = []
+
+    async def story() -> int | None:
+        async with child(*SLEEPS) as process:
+            assert process.stderr is not None
+            said.append(asyncio.ensure_future(process.stderr.read()))
+            await _here(process)
+        assert await said[0] == b""
+        return process.returncode
+
+    assert asyncio.run(story()) == -9
+
+
+def test_a_child_may_tell_a_long_line():
+    async def story() -> bytes:
+        async with child(sys.executable, "-c", "print('x' * 300_000)") as process:
+            assert process.stdout is not None
+            return await process.stdout.readline()
+
+    assert len(asyncio.run(story())) == 300_001
+
+
 def test_a_child_that_is_cancelled_while_it_starts_is_ended(monkeypatch: pytest.MonkeyPatch):
     children: list[Process] = []
     real = asyncio.create_subprocess_exec
