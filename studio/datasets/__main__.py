@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             dataset = collect_texts(args.source, args.folder, args.column, progress)
     except StudioError as error:
-        tell({"event": "error", "message": str(error)})
+        tell({"event": "error", "message": str(error)[:2000]})  # it may name columns of any length
         return 2
     column = {name: dataset.table[name] for name in ("taken", "columns") if name in dataset.table}
     tell({"event": "done", "folder": str(dataset.folder), "counts": dataset.counts, **column})

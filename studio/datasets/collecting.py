@@ -112,7 +112,8 @@ def collect_texts(
 def _column_facts(source: Path, column: str, what: str) -> dict[str, Any]:
     """The column that was asked for, and of a table the one that is taken and those that there are."""
     found = columns(source, column, what)
-    return {"column": column} | ({"taken": found[0], "columns": found[1][:100]} if found else {})
+    names = [name[:200] for name in found[1][:100]] if found else []  # they are only shown
+    return {"column": column} | ({"taken": found[0][:200], "columns": names} if found else {})
 
 
 def _finished(writer: DatasetWriter, source: Path, what: str) -> Dataset:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from studio.datasets.__main__ import main
 from studio.datasets.collecting import collect_pictures, collect_texts, open_or_collect
 from studio.datasets.store import Dataset, DatasetWriter
 from studio.errors import StudioError
@@ -175,11 +176,22 @@ def test_the_process_tells_of_it_in_json_lines(folder: Path, tmp_path: Path):
     assert "no data" in events[-1]["message"]
 
 
+def test_what_the_process_tells_of_columns_is_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.csv").write_text(",".join(["text", *[letter * 70_000 for letter in "abcdefgh"]]) + "\nhello\n")
+    assert main([str(tmp_path / "a.csv"), str(tmp_path / "set")]) == 0
+    assert main([str(tmp_path / "a.csv"), str(tmp_path / "set"), "--column", "title"]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    assert json.loads(lines[-2])["columns"] == ["text", *[letter * 200 for letter in "abcdefgh"]]
+    assert json.loads(lines[-1])["message"].startswith("a.csv has no column 'title': choose one of text, aaa")
+    assert max(map(len, lines)) < 5000
+
+
 MEASURE = """
 import resource, sys
 from pathlib import Path
 import numpy as np
 from studio.datasets import collecting
+from studio.datasets.__main__ import main
 from studio.datasets.store import DatasetWriter
 
 def peak():
