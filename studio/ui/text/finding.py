@@ -72,6 +72,7 @@ class FindBar(QFrame):
         for button in (before, after, close):
             row.addWidget(button)
         self.words.textEdited.connect(self._typed)
+        page.textChanged.connect(self.told.clear)
         before.clicked.connect(self._before)
         after.clicked.connect(self._after)
         close.clicked.connect(self.close_bar)
@@ -107,6 +108,8 @@ class FindBar(QFrame):
             self.told.setText("Not found" if round_ < 0 else "Round the end" if forward else "Round the start")
             found = round_
         if found < 0:
+            cursor.setPosition(cursor.selectionStart())  # what fitted before is not what is asked for
+            self._page.setTextCursor(cursor)
             return False
         cursor.setPosition(text.position(found))
         cursor.setPosition(text.position(found + len(words) - 1, behind=True), QTextCursor.MoveMode.KeepAnchor)

@@ -46,19 +46,18 @@ class GapTools(QObject):
             self.insert_gap()
         else:
             self.document.make_gap(start, stop)
-            self.editor.setFocus()
+            self._keys_to_text()
 
     def insert_gap(self) -> None:
         self.editor.own_words()
         self.document.insert_gap(self.editor.selection()[1], self._of.gap_length)
-        # From a button as well the keys go on in the text.
-        self.editor.setFocus()
+        self._keys_to_text()
 
     def resize_gap(self, by: int) -> None:
         gap = self._gap()
         self.document.resize_gap(gap.id, gap.length + by)
         self.editor.select_gap(gap.id)
-        self.editor.setFocus()
+        self._keys_to_text()
 
     def remove_gap(self) -> None:
         self.document.remove_gap(self._gap().id)
@@ -68,7 +67,7 @@ class GapTools(QObject):
         if not gap.was:
             raise StudioError("This gap was not made from words: there is nothing to put back.")
         self.document.give_back(gap.id)
-        self.editor.setFocus()
+        self._keys_to_text()
 
     def accept(self) -> None:
         self._accept(self._gap().id)
@@ -80,7 +79,7 @@ class GapTools(QObject):
         """Nothing is selected then: the next key would take away what was just accepted."""
         caret = self.editor.carets()[1]
         self.filling.accept(gap_id, (caret, caret))
-        self.editor.setFocus()
+        self._keys_to_text()
 
     def go_to_gap(self, by: int) -> None:
         """Select the next gap behind the caret, or the one before it, round and round."""
@@ -92,7 +91,12 @@ class GapTools(QObject):
         before = [gap for place, gap in places if place < start]
         chosen = (behind or [places[0][1]])[0] if by > 0 else (before or [places[-1][1]])[-1]
         self.editor.select_gap(chosen)
-        self.editor.setFocus()
+        self._keys_to_text()
+
+    def _keys_to_text(self) -> None:
+        """From a button as well the keys go on in the text; while words are sought, Enter shall find the next."""
+        if not self._of.finding.words.hasFocus():
+            self.editor.setFocus()
 
     def _gap(self) -> Gap:
         gap = self.editor.gap_at_caret()

@@ -1165,7 +1165,31 @@ def test_words_are_found_round_the_end(with_window: Any) -> None:
         before = editor.textCursor().selectionStart()
         bar._after()
         assert bar.told.text() == "Not found" and editor.textCursor().selectionStart() == before
+        assert not editor.textCursor().hasSelection()
+        editor.insert("x")
+        assert bar.told.text() == ""
         bar.close_bar()
         assert not bar.isVisible() and window.focusWidget() is editor
+
+    with_window(test)
+
+
+def test_what_is_found_becomes_a_gap_and_enter_goes_on_finding(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king and the king and the king.")
+        bar = text.finding
+        text.commands["find"].trigger()
+        QTest.keyClicks(bar.words, "king")
+        for _ in range(3):
+            text.commands["gap"].trigger()
+            assert window.focusWidget() is bar.words
+            QTest.keyClick(bar.words, Qt.Key.Key_Return)
+        assert [part for part in text.document.text.parts if isinstance(part, str)] == [
+            "The ",
+            " and the ",
+            " and the ",
+            ".",
+        ]
+        assert bar.told.text() == "Not found"
 
     with_window(test)
