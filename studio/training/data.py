@@ -1,7 +1,8 @@
 """Batches of tokens, from memory or from files that are mapped into it, in an order that a checkpoint can take up."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import permutations
 
 import numpy as np
 import torch
@@ -52,15 +53,25 @@ class PictureData:
 
     def _recolor(self, tokens: Tensor, generator: Generator) -> Tensor:
         """Permute the colour channels of a share of the samples, through the nearest palette colours."""
-        assert self.palette is not None
         device = generator.device
-        palette = self.palette.to(device)
         chosen = torch.rand(len(tokens), generator=generator, device=device) < self.color_jitter
         order = torch.rand((len(tokens), 3), generator=generator, device=device).argsort(-1)
         order = torch.where(chosen[:, None], order, torch.arange(3, device=device))
-        turned = palette[:, order].permute(1, 0, 2)  # (B, C, 3)
-        table = ((palette**2).sum(-1) - 2 * turned @ palette.T).argmin(-1)
-        return table.gather(1, tokens.flatten(1)).view(tokens.shape)
+        which = 2 * order[:, 0] + (order[:, 1] > order[:, 2])  # as itertools counts them
+        return self._turned.to(device)[which].gather(1, tokens.flatten(1)).view(tokens.shape)
+
+    @cached_property
+    def _turned(self) -> Tensor:
+        """int64 (6, C): the palette colour nearest to each, its channels in each order."""
+        assert self.palette is not None
+        palette = self.palette.cpu()
+        lengths = (palette**2).sum(-1)
+        return torch.stack(
+            [
+                torch.cat([(lengths - 2 * part[:, order] @ palette.T).argmin(-1) for part in palette.split(1024)])
+                for order in map(list, permutations(range(3)))
+            ]
+        )
 
 
 @dataclass
