@@ -173,11 +173,13 @@ def load_mask(path: str | Path, size: tuple[int, int]) -> NDArray[np.bool_]:
             f"The mask {path} is {picture.size[0]}×{picture.size[1]} pixels, the picture {size[0]}×{size[1]}: "
             "make them the same size."
         )
-    white = picture.stored @ np.array([0.299, 0.587, 0.114])
-    if picture.alpha is not None:
-        white = white * (picture.alpha / 255)
-    # Half a unit below 128, because the weights of a grey 128 add up to a hair less than 128.
-    return checked_mask(white >= 127.5, f"the mask {path} has no white part")
+    white = np.empty(picture.stored.shape[:2], dtype=np.bool_)
+    for start in range(0, len(white), 256):  # rows at once, or it would take many times the memory of the picture
+        rows = slice(start, start + 256)
+        light = picture.stored[rows] @ np.array([299, 587, 114], dtype=np.int32)  # thousandths of a grey level
+        alpha = 255 if picture.alpha is None else picture.alpha[rows].astype(np.int32)
+        white[rows] = light * alpha >= 127_500 * 255
+    return checked_mask(white, f"the mask {path} has no white part")
 
 
 def alpha_mask(picture: Picture) -> NDArray[np.bool_]:

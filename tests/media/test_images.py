@@ -1,5 +1,6 @@
 import os
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -164,6 +165,20 @@ def test_masks_are_white_where_to_fill(tmp_path):
     Image.fromarray(np.dstack([np.full((2, 3, 3), 255, dtype=np.uint8), grey])).save(tmp_path / "rgba.png")
     for name in ("l.png", "rgb.png", "rgba.png"):
         assert np.array_equal(load_mask(tmp_path / name, (3, 2)), expected), name
+
+
+def test_a_large_mask_takes_little_memory(tmp_path, monkeypatch):
+    image = np.zeros((2000, 1000, 4), dtype=np.uint8)
+    image[700:1500, 1:] = 255
+    Image.fromarray(image).save(tmp_path / "large.png")
+    picture = load_picture(tmp_path / "large.png")
+    monkeypatch.setattr(images, "load_picture", lambda path: picture)
+    tracemalloc.start()
+    mask = load_mask(tmp_path / "large.png", (1000, 2000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(mask, image[..., 3] > 0)
+    assert most < 10 * mask.nbytes  # in floats it was 32 times as much
 
 
 def test_bad_masks(tmp_path):
