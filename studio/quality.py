@@ -54,19 +54,28 @@ def picture_masks(height: int, width: int, seed: int = 0) -> dict[str, NDArray[n
 
 def biharmonic(picture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     """Fill the masked part of a picture, uint8 (H, W, 3), so that the Laplacian of the Laplacian vanishes there."""
-    height, width = mask.shape
-    index = np.arange(height * width).reshape(height, width)
-    laplacian = np.zeros((height * width, height * width))
-    for a, b in ((index[:, :-1], index[:, 1:]), (index[:-1], index[1:])):
-        a, b = a.ravel(), b.ravel()
-        laplacian[a, b] -= 1
-        laplacian[b, a] -= 1
-        np.add.at(laplacian, (a, a), 1)
-        np.add.at(laplacian, (b, b), 1)
-    squared = laplacian @ laplacian
-    hole = mask.ravel()
+    index = np.pad(np.arange(mask.size).reshape(mask.shape), 1, constant_values=-1)
+    around = [index[:-2, 1:-1], index[2:, 1:-1], index[1:-1, :-2], index[1:-1, 2:]]
+    near = np.stack([index[1:-1, 1:-1], *around], axis=-1).reshape(-1, 5)  # a pixel and its neighbours
+    weights = np.where(near < 0, 0, -1)
+    weights[:, 0] = -weights[:, 1:].sum(axis=1)
+
+    def laplacian(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (weights[..., None] * values[near]).sum(axis=1)
+
+    # Of the squared Laplacian only what leads from the hole into it: all of it is a number for each pair of pixels.
+    hole = np.flatnonzero(mask)
+    place = np.full(mask.size, -1)
+    place[hole] = np.arange(len(hole))
+    squared = np.zeros((len(hole), len(hole)))
+    for first, second in np.ndindex(5, 5):
+        middle = near[hole, first]
+        column = place[near[middle, second]]
+        (row,) = np.nonzero(column >= 0)
+        squared[row, column[row]] += (weights[hole, first] * weights[middle, second])[row]
     colors = picture.reshape(-1, 3).astype(np.float64)
-    colors[hole] = np.linalg.solve(squared[np.ix_(hole, hole)], -squared[np.ix_(hole, ~hole)] @ colors[~hole])
+    colors[hole] = 0
+    colors[hole] = np.linalg.solve(squared, -laplacian(laplacian(colors))[hole])
     return np.clip(np.rint(colors), 0, 255).astype(np.uint8).reshape(picture.shape)
 
 

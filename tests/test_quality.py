@@ -1,5 +1,6 @@
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,27 @@ def test_a_gradient_is_continued_exactly():
     mask = picture_masks(32, 32)["middle"]
     holed = np.where(mask[..., None], np.uint8(0), picture)
     assert (biharmonic(holed, mask) == picture).all()
+
+
+def test_inpainting_is_the_squared_laplacian_and_needs_no_matrix_of_all_pixels():
+    rng = np.random.default_rng(0)
+    picture, mask = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8), rng.random((9, 12)) < 0.5
+    index = np.arange(mask.size).reshape(mask.shape)
+    laplacian = np.zeros((mask.size, mask.size))
+    for one, other in ((index[:, :-1], index[:, 1:]), (index[:-1], index[1:])):
+        for a, b in zip(one.ravel(), other.ravel(), strict=True):
+            laplacian[[a, b, a, b], [b, a, a, b]] += (-1, -1, 1, 1)
+    squared, hole, colors = laplacian @ laplacian, mask.ravel(), picture.reshape(-1, 3).astype(float)
+    filled = np.linalg.solve(squared[np.ix_(hole, hole)], -squared[np.ix_(hole, ~hole)] @ colors[~hole])
+    assert (biharmonic(picture, mask)[mask] == np.clip(np.rint(filled), 0, 255)).all()
+    assert (biharmonic(picture, mask)[~mask] == picture[~mask]).all()
+
+    large = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    tracemalloc.start()
+    biharmonic(large, picture_masks(64, 64)["middle"])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 64**4 * 8 / 10  # a tenth of one matrix of all pixels
 
 
 def test_masks_leave_something_to_go_by():
