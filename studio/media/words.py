@@ -96,8 +96,15 @@ def differences(tokens: Sequence[Hashable], others: Sequence[Hashable]) -> tuple
     """Bool (n,) and (m,): which tokens of each have no counterpart, in order, among those of the other."""
     from difflib import SequenceMatcher
 
-    here, there = np.ones(len(tokens), dtype=np.bool_), np.ones(len(others), dtype=np.bool_)
-    for block in SequenceMatcher(None, list(tokens), list(others), autojunk=False).get_matching_blocks():
-        here[block.a : block.a + block.size] = False
-        there[block.b : block.b + block.size] = False
+    # What both begin and end with is quickly found; the matcher takes a third of a second for a thousand equal tokens.
+    shortest = min(len(tokens), len(others))
+    start = next((at for at in range(shortest) if tokens[at] != others[at]), shortest)
+    same = next((at for at in range(shortest - start) if tokens[-1 - at] != others[-1 - at]), shortest - start)
+    here, there = np.zeros(len(tokens), dtype=np.bool_), np.zeros(len(others), dtype=np.bool_)
+    middle, opposite = here[start : len(tokens) - same], there[start : len(others) - same]
+    middle[:], opposite[:] = True, True
+    ours, theirs = tokens[start : len(tokens) - same], others[start : len(others) - same]
+    for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks():
+        middle[block.a : block.a + block.size] = False
+        opposite[block.b : block.b + block.size] = False
     return here, there

@@ -1,4 +1,7 @@
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +59,23 @@ def test_differences():
     assert here.tolist() == [False, True, False, False]
     assert there.tolist() == [False, False, True, False, True]
     assert not differences([], [])[0].size
+
+
+@pytest.mark.parametrize(
+    ("tokens", "others", "here", "there"),
+    [
+        ("abcab", "abxcab", "00000", "001000"),
+        ("aa", "aaa", "00", "001"),
+        ("abc", "abc", "000", "000"),
+        ("axb", "ayb", "010", "010"),
+        ("", "ab", "", "11"),
+    ],
+)
+def test_differences_between_what_is_the_same(tokens: str, others: str, here: str, there: str):
+    found = differences(tokens, others)
+    assert ["".join(map(str, differs.astype(int))) for differs in found] == [here, there]
+
+
+def test_what_begins_and_ends_alike_is_not_searched_for():
+    alike: Any = [[0], [1], [2]]  # a search would need their hashes
+    assert [differs.tolist() for differs in differences(alike, [*alike[:2], *alike[2:]])] == [[False] * 3] * 2
