@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -56,6 +57,8 @@ class Actions(QObject):
         self._groups: dict[tuple[str | None, str], QActionGroup] = {}
         self._refusals: dict[str, Notice | None] = {}
         """By place, why the last action could not be done."""
+        self._failures: dict[str, Notice | None] = {}
+        """By action, what came in between when it was done last."""
         self.dropped: list[str] = []
         self._unusable = set[str]()
         """Ids of stored shortcuts that cannot be used."""
@@ -94,14 +97,16 @@ class Actions(QObject):
 
         def run(checked: bool) -> None:
             place = workspace or "window"
-            self.forget_refusal(place)  # whoever does something else has read it
+            for read in {place, self._workspace or place}:
+                self.forget_refusal(read)  # whoever does something else has read it
+            take_back(self._failures.pop(id, None))  # it is tried again
             try:
                 result = handler(checked) if checkable else handler()
             except StudioError as error:
                 self._refusals[place] = report(error, place)
                 return
             if inspect.iscoroutine(result):
-                spawn(result, place)
+                spawn(result, place, partial(self._failures.__setitem__, id))
 
         action.triggered.connect(run)
         self._entries[id] = Entry(id, action, title, default, workspace, help)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from studio.errors import OutOfMemory, StudioError
@@ -44,8 +44,15 @@ def take_back(notice: Notice | None) -> None:
         _notices.dismiss(notice)
 
 
-def spawn(coroutine: Coroutine[Any, Any, T], place: str = "window") -> asyncio.Task[T]:
-    """Start a coroutine and keep it. Its failure is reported at `place`; being cancelled is no failure."""
+def spawn(
+    coroutine: Coroutine[Any, Any, T],
+    place: str = "window",
+    on_failure: Callable[[Notice | None], object] | None = None,
+) -> asyncio.Task[T]:
+    """Start a coroutine and keep it. Its failure is reported at `place`; being cancelled is no failure.
+
+    on_failure: called with what was shown of it.
+    """
     task = asyncio.ensure_future(coroutine)
     task.set_name(f"{place}: {coroutine.__qualname__}")
     _running.add(task)
@@ -53,7 +60,9 @@ def spawn(coroutine: Coroutine[Any, Any, T], place: str = "window") -> asyncio.T
     def done(task: asyncio.Task[T]) -> None:
         _running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            report(error, place)
+            notice = report(error, place)
+            if on_failure is not None:
+                on_failure(notice)
 
     task.add_done_callback(done)
     return task

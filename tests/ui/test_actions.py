@@ -112,8 +112,8 @@ def test_what_a_handler_raises_is_told(
     actions.add("b", "B", later)
 
     async def main() -> None:
-        actions["image.a"].trigger()
         actions["b"].trigger()
+        actions["image.a"].trigger()
         await asyncio.sleep(0.05)
 
     qrun(main())
@@ -122,6 +122,16 @@ def test_what_a_handler_raises_is_told(
     actions.add("image.c", "C", nothing, workspace="image")
     actions["image.c"].trigger()
     assert not notices.at("image"), "who does something else has read it"
+    assert [notice.text for notice in notices.at("window")] == ["The disk is full."]
+
+    async def again() -> None:
+        actions["image.a"].trigger()
+        actions["b"].trigger()
+        assert not notices.at("image"), "undo, and what else works everywhere, is something else too"
+        assert not notices.at("window"), "it is tried again"
+        await asyncio.sleep(0.05)
+
+    qrun(again())
     assert [notice.text for notice in notices.at("window")] == ["The disk is full."]
 
 

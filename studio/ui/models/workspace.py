@@ -26,8 +26,8 @@ from studio.ui.models.commands import PLACE, add_actions
 from studio.ui.models.details import Details
 from studio.ui.models.listing import Card, ModelList
 from studio.ui.models.speeds import Speeds, measure_speed, training
-from studio.ui.notices import NoticeBar, notices_over
-from studio.ui.tasks import spawn
+from studio.ui.notices import Notice, NoticeBar, notices_over
+from studio.ui.tasks import spawn, take_back
 from studio.ui.timeline.words import count
 from studio.ui.workspace import Workspace
 
@@ -48,6 +48,7 @@ class ModelsWorkspace(Workspace):
         super().__init__(studio)
         self._actions = add_actions(self)
         self._job: asyncio.Task[None] | None = None
+        self._busy: Notice | None = None
         self.speeds = Speeds(studio.settings, studio.lane.device)
         self._measuring, self._filling = "", False
         self.list = ModelList()
@@ -322,7 +323,9 @@ class ModelsWorkspace(Workspace):
     def _start(self, words: str, work: Coroutine[Any, Any, None], *, can_stop: bool = False) -> None:
         if self._job is not None:
             work.close()
-            raise StudioError("Something is going on already: wait for it, or stop it first.")
+            busy = "Something is going on already: wait for it, or stop it first."
+            self._busy = self.studio.notices.show(busy, "error", PLACE)
+            return
         self.studio.notices.clear(PLACE)  # what an earlier job told
 
         async def run() -> None:
@@ -334,6 +337,7 @@ class ModelsWorkspace(Workspace):
             finally:
                 self._job = None  # first: what is awaited here may be stopped too
                 self.job_line.hide()
+                take_back(self._busy)
                 await self.studio.models.reload()  # whatever came of it: a model may be damaged
 
         self._job = spawn(run(), PLACE)
@@ -352,10 +356,7 @@ class ModelsWorkspace(Workspace):
         path = paths[0] if len(paths) == 1 else None
         if path is None or not (path.suffix.lower() in (SUFFIX, *jobs.CHECKPOINTS) or (path / MANIFEST).is_file()):
             return False
-        try:
-            self._import(path)
-        except StudioError as error:  # something is going on already
-            self.studio.notices.show(str(error), "error", PLACE)
+        self._import(path)
         return True
 
     def session(self) -> dict[str, Any]:

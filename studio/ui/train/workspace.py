@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,13 +204,16 @@ class TrainWorkspace(Workspace):
         self.shown.set_value(side)
         self.stack.setCurrentIndex(0 if side == DATA else 1)
 
-    async def start(self) -> None:
-        """A new run of what the form says; the first wrong field is focused instead."""
+    def start(self) -> Coroutine[Any, Any, None]:
+        """A new run of what the form says; the first wrong field is focused instead. StudioError while one goes on."""
+        if self.watch.active:
+            raise StudioError(f"“{self.watch.name}” is training: stop it before another run begins.")
+        return self._begin()
+
+    async def _begin(self) -> None:
         recipe = self.form.recipe()
         if recipe is None:
             return
-        if self.watch.active:
-            raise StudioError(f"“{self.watch.name}” is training: stop it before another run begins.")
         folder = free_folder(self.runs_folder, recipe.name)
         self.show_side(RUN)
         self.studio.notices.clear(self.name)
@@ -313,6 +316,8 @@ class TrainWorkspace(Workspace):
         actions["train.use"].setEnabled(self.watch.run is not None)
         actions["train.delete"].setEnabled(self.watch.run is not None and not active)
         self.run_panel.hold(held)
+        if not active:
+            actions.forget_refusal(self.name)  # that it was going on
         if not active and self.watch.live:  # what a call took beside it is no measure any more
             self.studio.lane.submit(self.studio.lane.time_again, self.studio.models.all())
         if state in ("failed", "lost") and self.watch.message and self.watch.live:
