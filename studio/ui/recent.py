@@ -1,10 +1,15 @@
 """The menu of the files that were opened last."""
 
+import asyncio
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMenu
+
+from studio.ui.tasks import spawn
 
 if TYPE_CHECKING:
     from studio.ui.window import Window
@@ -14,8 +19,8 @@ WIDTH = 420
 
 
 class RecentMenu(QMenu):
-    """Made anew whenever it is shown. Whether a file still exists is found out by opening it: a folder in the network
-    that does not answer must not hold up a menu."""
+    """Made anew whenever it is shown. Whether a file still exists is found out when it is chosen: a folder in the
+    network that does not answer must not hold up a menu."""
 
     def __init__(self, window: "Window", workspace: str, parent: QMenu) -> None:
         super().__init__("Open &recent", parent)
@@ -33,15 +38,27 @@ class RecentMenu(QMenu):
             shown = self.fontMetrics().elidedText(_from_home(path), Qt.TextElideMode.ElideMiddle, WIDTH)
             action = self.addAction(shown.replace("&", "&&"))
             action.setToolTip(path)
-            action.triggered.connect(_opening(self._window, path))
+            action.triggered.connect(partial(self._open, path))
         self.addSeparator()
-        self.addAction("Forget these").triggered.connect(
-            lambda: self._window.studio.settings.forget_recent(self._workspace)
+        self.addAction("Forget these").triggered.connect(partial(self._forget, None))
+
+    def _open(self, path: str) -> None:
+        spawn(self._open_if_there(path), self._workspace)
+
+    async def _open_if_there(self, path: str) -> None:
+        if await asyncio.to_thread(os.path.exists, path):
+            self._window.open_paths([Path(path)])
+            return
+        self._window.studio.notices.show(
+            f"{path} is no longer there: it was moved, renamed or deleted.",
+            "error",
+            self._workspace,
+            action="Take it off the list",
+            on_action=partial(self._forget, path),
         )
 
-
-def _opening(window: "Window", path: str):
-    return lambda: window.open_paths([Path(path)])
+    def _forget(self, path: str | None) -> None:
+        self._window.studio.settings.forget_recent(self._workspace, path)
 
 
 def _from_home(path: str) -> str:

@@ -134,8 +134,10 @@ class Settings(QObject):
         self.set("recent", self._values.recent | {place: paths[:limit]})
         self.use_folder(place, Path(path).parent)
 
-    def forget_recent(self, place: str) -> None:
-        self.set("recent", {key: paths for key, paths in self._values.recent.items() if key != place})
+    def forget_recent(self, place: str, path: str | None = None) -> None:
+        """Take one file off the list of a place, or all."""
+        left = [other for other in self._values.recent.get(place, []) if path not in (None, other)]
+        self.set("recent", self._values.recent | {place: left})
 
     def use_folder(self, place: str, folder: Path) -> None:
         """Where the next file dialog of this place begins."""

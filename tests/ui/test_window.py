@@ -1175,7 +1175,11 @@ def test_what_was_opened_last_is_in_the_menu(with_window: Any, tmp_path: Path) -
         recent.aboutToShow.emit()
         recent.actions()[1].trigger()
         await until(lambda: bool(window.studio.notices.at("image")))
-        assert "three.png" in window.studio.notices.at("image")[0].text
+        (gone,) = window.studio.notices.at("image")
+        assert "three.png is no longer there" in gone.text and gone.on_action is not None
+        gone.on_action()
+        recent.aboutToShow.emit()
+        assert "one && two.png" in recent.actions()[0].text() and len(recent.actions()) == 3
         recent.actions()[-1].trigger()
         file.aboutToShow.emit()
         assert not recent.isEnabled()
