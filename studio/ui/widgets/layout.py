@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -175,7 +175,18 @@ class Section(QWidget):
         self._body.setVisible(expanded)
         self._header.setIcon(icon("chevron-down" if expanded else "chevron-right", "muted", "muted"))
         self._header.setAccessibleDescription("expanded" if expanded else "collapsed")
+        if expanded and self.isVisible():
+            QTimer.singleShot(0, self, self._come_into_view)  # once it has its new height
         self.toggled.emit(expanded)
+
+    def _come_into_view(self) -> None:
+        """As much of it as fits, its heading in any case."""
+        area = self.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None and (column := area.widget()) is not None:
+            top, bar = self.mapTo(column, QPoint()).y(), area.verticalScrollBar()
+            bar.setValue(min(top, max(bar.value(), top + self.height() - area.viewport().height())))
 
 
 class Column(QScrollArea):

@@ -1,7 +1,7 @@
 """Rows with their way back to the default, sections that fold, columns that never grow too wide."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtWidgets import QLabel, QPushButton, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
@@ -64,6 +64,27 @@ def test_a_section_folds_by_key(qtbot: QtBot) -> None:
     assert not inner.isVisible() and told == [False] and header.accessibleDescription() == "collapsed"
     section.set_expanded(True)
     assert inner.isVisible() and section.expanded()
+
+
+@pytest.mark.parametrize("lines", [3, 40])
+def test_what_a_section_unfolds_comes_into_view(qtbot: QtBot, lines: int) -> None:
+    column, section = Column("Inspector"), Section("More", expanded=False)
+    qtbot.addWidget(column)
+    column.add(QLabel("above\n" * 12))
+    column.add(section)
+    section.add(QLabel("inside\n" * lines))
+    column.resize(300, 240)
+    column.show()
+    header = section.findChild(QToolButton)
+    assert isinstance(header, QToolButton) and column.verticalScrollBar().value() == 0
+    qtbot.mouseClick(header, Qt.MouseButton.LeftButton)
+
+    def seen() -> None:
+        top = header.mapTo(column.viewport(), QPoint()).y()
+        bottom = section.mapTo(column.viewport(), QPoint(0, section.height())).y()
+        assert top == 0 if section.height() > 240 else 0 < top < bottom <= 240
+
+    qtbot.waitUntil(seen)
 
 
 def test_a_column_is_never_wider_than_its_room(qtbot: QtBot) -> None:
