@@ -1622,6 +1622,30 @@ def test_a_run_that_ends_behind_the_dialog_is_saved_as_it_is_seen(
     with_window(test)
 
 
+def test_the_variation_that_was_looked_at_is_exported(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exported: list[int] = []
+    monkeypatch.setattr(commands, "export_run", lambda path, job, variation: exported.append(variation))
+
+    async def test(window: Window) -> None:
+        image = image_of(window)
+
+        async def chosen(*_: Any) -> Path:
+            image.making.variation = 0  # behind the dialog
+            return tmp_path / "a.gif"
+
+        monkeypatch.setattr(dialogs, "ask_save", chosen)
+        image.settings.set(steps=2, variations=2)
+        await image.generate()
+        await finished(image)
+        image.making.variation = 1
+        await image.commands.export_as("gif")
+        assert exported == [1]
+
+    with_window(test)
+
+
 def test_who_masks_and_generates_at_once_is_not_passed_over(with_window: Any) -> None:
     async def test(window: Window) -> None:
         image = image_of(window)

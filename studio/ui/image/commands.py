@@ -253,14 +253,14 @@ class Commands:
 
     async def _export(self, kind: str = "") -> None:
         of = self._of
-        job = of.making.job
+        job, variation = of.making.job, of.making.variation
         if job is None:
             return
         filters = [text for text in EXPORTS if not kind or f"*.{kind}" in text]
         suffix = kind or "webp"
         path = await self._ask_save("Export the run", f"{of.opening.title}-run.{suffix}", filters)
         if path is not None:
-            await asyncio.to_thread(export_run, path, job, of.making.variation)
+            await asyncio.to_thread(export_run, path, job, variation)
             of.studio.notices.show(f"Exported as {path.name}.", kind="success", place=of.name)
 
     async def export_as(self, kind: str) -> None:
