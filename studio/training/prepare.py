@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -226,11 +227,11 @@ def _text_tokens(path: Path, tokenizer: Tokenizer, dataset: Dataset, places: Pla
 
 
 def _encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[NDArray[np.int32]]:
-    """The tokens of all texts, some at a time. Line by line: newlines are tokens of their own."""
+    """The tokens of all texts, some at a time. Line by line: newlines are tokens of their own, unlike other ends."""
     lines: list[str] = []
     size = 0
     for text in texts:
-        for line in text.splitlines(keepends=True):
+        for line in StringIO(text):
             lines.append(line)
             size += len(line)
             if size >= ENCODED:
@@ -252,7 +253,7 @@ def _train_tokenizer(dataset: Dataset, places: Places, vocab_size: int) -> Token
 
     def lines() -> Iterator[str]:
         for text in dataset.texts(some):
-            yield from text.splitlines(keepends=True)
+            yield from StringIO(text)
 
     tokenizer = train_tokenizer(lines(), vocab_size)
     tokens = np.concatenate(list(_encoded(tokenizer, dataset.texts(some)))).astype(np.int64)

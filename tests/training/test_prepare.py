@@ -8,7 +8,8 @@ from PIL import Image
 
 from studio.datasets.collecting import collect_pictures
 from studio.errors import StudioError
-from studio.training.prepare import _split
+from studio.media.texts import train_tokenizer
+from studio.training.prepare import _encoded, _split
 from studio.training.recipe import parse_recipe
 
 
@@ -31,3 +32,10 @@ def test_the_column_of_a_table_that_is_read_is_told(tmp_path: Path) -> None:
     told: list[str] = []
     _split(parse_recipe(table), tmp_path / "run", lambda event: told.append(event.get("message", "")))
     assert "Of the train data the column “body” is read; there are id, body." in told
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\r", "\x85", "\u2028"])
+def test_texts_become_the_tokens_that_they_are_when_they_are_filled(end: str) -> None:
+    text = f"one {end}two {end}{end}three\n\nfour{end}\n"
+    tokenizer = train_tokenizer([text] * 20, 268)
+    assert np.concatenate(list(_encoded(tokenizer, [text]))).tolist() == tokenizer.encode(text).ids
