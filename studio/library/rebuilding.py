@@ -138,6 +138,7 @@ def _rows(folder: Path) -> Iterator[Row]:
         try:
             if path.suffix == ".png":
                 everything, picture = json.loads(read_parameters(path) or ""), load_picture(path)
+                GenerationRequest.from_json(json.dumps(everything["request"]))  # refuses what is none
                 row = Row.of(everything, file, thumbnail=thumbnail(picture), size=picture.size, text="", snippet="")
             elif path.suffix == ".json":
                 everything = json.loads(path.read_bytes())
@@ -146,7 +147,6 @@ def _rows(folder: Path) -> Iterator[Row]:
                 row = Row.of(everything, file, thumbnail=None, size=(0, 0), text=text, snippet=snippet)
             else:
                 continue
-            GenerationRequest.from_json(row.request)
         except (StudioError, OSError, ArithmeticError, ValueError, KeyError, TypeError, IndexError, RecursionError):
             continue  # not of the library, or damaged: it stays where it is
         yield row

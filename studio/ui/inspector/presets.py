@@ -34,9 +34,8 @@ def preset_of(settings: SamplingSettings) -> Preset:
     return Preset(**values, model=settings.bundle.name if settings.bundle else None)
 
 
-def fits(preset: Preset, settings: SamplingSettings) -> bool:
-    """Whether the settings are those of the preset, as far as it says something."""
-    now = preset_of(settings).model_dump()
+def fits(preset: Preset, now: dict[str, Any]) -> bool:
+    """Whether the settings, as values of a preset, are those of this one, as far as it says something."""
     return all(now[name] == value for name, value in preset.model_dump(exclude_none=True).items())
 
 
@@ -121,7 +120,8 @@ class PresetRow(QWidget):
 
     def refresh(self) -> None:
         """Choose the preset that the settings fit, the one applied last before others."""
-        fitting = [name for name, preset in self._presets.items() if fits(preset, self._settings)]
+        now = preset_of(self._settings).model_dump()
+        fitting = [name for name, preset in self._presets.items() if fits(preset, now)]
         if self._settings.are_default():
             fitting.append(_DEFAULTS)
         self.choice.set_value(self._last if self._last in fitting else next(iter(fitting), None))
