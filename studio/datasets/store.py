@@ -5,7 +5,7 @@ content.bin    pictures: uint8 (N, H, W, 3), one after the other; texts: their U
 content.idx    texts: int64 (N + 1,), where each begins
 names.bin, names.idx   the name of each, the same way
 hashes.bin     uint64 (N,), of the content: equal content, equal hash; it decides who is held out
-problems.jsonl {"name", "kind", "what"} a line, for what is unreadable, tiny, empty or a duplicate
+problems.jsonl {"name", "kind", "what"} a line, for what is unreadable, tiny (which an empty text is) or a duplicate
 """
 
 import hashlib

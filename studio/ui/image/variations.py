@@ -105,7 +105,7 @@ class Results(QWidget):
 
 
 class Variations(Results):
-    """The samples of one run in a grid, each with its seed."""
+    """The samples of one run in a row, each with its seed."""
 
     def __init__(self, parent: QWidget | None = None):
         super().__init__("Variations", "row", SIDE, parent)

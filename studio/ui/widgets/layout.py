@@ -40,8 +40,8 @@ class Control(Protocol):
 class Field(QWidget):
     """A label, its control, one sentence of help, and a way back to the default where the value differs from it.
 
-    inline: the control stands beside the label, for small ones. `reset` tells that the user asked for the default; the
-    control has it by then and has told so itself, by `changed`.
+    inline: the control stands beside the label, for small ones. `reset` gives the control the default, which tells so
+    itself, by `changed`.
     """
 
     def __init__(
