@@ -303,8 +303,17 @@ class ModelsWorkspace(Workspace):
 
     def _measure_unasked(self, bundle: Bundle) -> None:
         """Once for each model, while the lane and the cores have nothing better to do."""
-        if not self.speeds.lasts(bundle) and not self._measuring and not self.studio.lane.runs and not training():
-            self.measure()
+
+        def wanted() -> bool:
+            busy = self._measuring or self.studio.lane.runs
+            return self.bundle is bundle and not self.speeds.lasts(bundle) and not busy
+
+        async def measure() -> None:
+            if not await asyncio.to_thread(training) and wanted():
+                await self._measure(bundle)
+
+        if wanted():
+            spawn(measure(), PLACE)
 
     async def _measure(self, bundle: Bundle) -> None:
         if self._measuring:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from studio.runtime import catalog
 from studio.runtime.bundle import Bundle
 from studio.training.run_folder import RECIPE, Lock
 from studio.ui import dialogs
-from studio.ui.models import facts, jobs
+from studio.ui.models import facts, jobs, workspace
 from studio.ui.models.workspace import ModelsWorkspace
 from studio.ui.status import StatusBar
 from tests.helpers import picture_bundle, text_bundle
@@ -128,6 +129,21 @@ class TestShowing:
             await settled()
 
         qrun(main())
+
+    def test_runs_are_looked_for_beside_the_window(
+        self, models: ModelsWorkspace, qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked: list[threading.Thread] = []
+        monkeypatch.setattr(workspace, "training", lambda: looked.append(threading.current_thread()) or True)
+
+        async def main() -> None:
+            models.show()
+            models.activated()
+            await until(lambda: looked)
+            await settled()
+
+        qrun(main())
+        assert threading.main_thread() not in looked and models.details.speed.text() == "not measured yet"
 
     def test_a_speed_beside_a_training_is_no_measure(
         self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, own_home: Path
