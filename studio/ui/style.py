@@ -145,6 +145,8 @@ QSlider::handle:disabled { border-color: @border; }
 QProgressBar { background: @border; border: none; border-radius: 3px; max-height: 6px; min-height: 6px; }
 QProgressBar::chunk { background: @focus; border-radius: 3px; }
 
+QFrame[drop="true"] { background: transparent; border: 3px solid @focus; border-radius: 8px; }
+
 QScrollBar:vertical { background: transparent; width: 12px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 12px; margin: 0; }
 QScrollBar::handle { background: @outline; border-radius: 3px; margin: 3px; }

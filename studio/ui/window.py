@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QMenu, QSplitter, QStackedWidget, QWidget
 
 from studio.media.images import FORMATS
@@ -87,13 +87,17 @@ class Window(QMainWindow):
         self.across.setStretchFactor(1, 0)
         self.across.setCollapsible(0, False)
         self.across.setSizes([1000, INSPECTOR_WIDTH])
-        whole = QFrame()
-        row = QHBoxLayout(whole)
+        self.whole = QFrame()
+        row = QHBoxLayout(self.whole)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
         row.addWidget(self.rail)
         row.addWidget(self.across, 1)
-        self.setCentralWidget(whole)
+        self.setCentralWidget(self.whole)
+        self.drop_hint = QFrame(self.whole)
+        self.drop_hint.setProperty("drop", True)
+        self.drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.drop_hint.hide()
 
     # ---- workspaces
 
@@ -195,10 +199,17 @@ class Window(QMainWindow):
         if files_of(event.mimeData()) or event.mimeData().hasImage():
             event.setDropAction(Qt.DropAction.CopyAction)  # where a move was taken, a file manager may delete the file
             event.accept()
+            self.drop_hint.setGeometry(self.whole.rect())
+            self.drop_hint.raise_()
+            self.drop_hint.show()
         else:
             event.ignore()
 
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.drop_hint.hide()
+
     def dropEvent(self, event: QDropEvent) -> None:
+        self.drop_hint.hide()
         event.setDropAction(Qt.DropAction.CopyAction)
         event.accept()
         if paths := files_of(event.mimeData()):

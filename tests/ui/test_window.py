@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QSize, Qt, QTimer, QUrl
-from PySide6.QtGui import QColor, QDragEnterEvent, QDropEvent, QIcon, QImage, QKeyEvent, QWheelEvent
+from PySide6.QtGui import QColor, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QIcon, QImage, QKeyEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -270,10 +270,16 @@ def test_a_picture_without_a_file_is_dropped(with_window: Any) -> None:
         data.setUrls([QUrl("https://example.org/picture.png")])
         window.dragEnterEvent(enter := entering(data))
         assert not enter.isAccepted(), "an address alone is nothing that can be opened"
+        assert not window.drop_hint.isVisible()
         data.setImageData(pixels)
         window.dragEnterEvent(enter := entering(data))
         assert enter.isAccepted() and enter.dropAction() == Qt.DropAction.CopyAction
+        assert window.drop_hint.isVisible()
+        window.dragLeaveEvent(QDragLeaveEvent())
+        assert not window.drop_hint.isVisible()
+        window.dragEnterEvent(entering(data))
         window.dropEvent(dropped(data))
+        assert not window.drop_hint.isVisible()
         assert window.workspace is image and image.document.size == (7, 5) and image.canvas.hasFocus()
         assert image.document.alpha is not None and (image.document.alpha == 40).all()
         assert (image.document.stored == (10, 20, 30)).all() and image.opening.title == "dropped picture"
