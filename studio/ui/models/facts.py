@@ -40,10 +40,10 @@ def size_of(bundle: "Bundle") -> int:
 
 
 def bytes_text(count: float) -> str:
-    """1234567 -> "1.2 MB"."""
+    """1234567 -> "1.2 MB", 283_900_000 -> "284 MB"."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
         count /= 1000
     raise AssertionError
 
