@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
+    QApplication,
     QFormLayout,
     QGridLayout,
     QHBoxLayout,
@@ -25,10 +26,11 @@ _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionF
 
 
 class Details(QScrollArea):
-    """Shows one card whole; built anew for each."""
+    """Shows one card whole; built anew for each. The keys go to `beside` where the button that had them goes."""
 
-    def __init__(self, actions: dict[str, QAction], parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, actions: dict[str, QAction], beside: QWidget):
+        super().__init__()
+        self._beside, self._shown = beside, ()
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it takes the keys
@@ -38,6 +40,10 @@ class Details(QScrollArea):
         self.show_card(None, "", False)
 
     def show_card(self, card: Card | None, speed: str, measuring: bool) -> None:
+        shown = (card and (card.name, card.title, card.second, card.bundle and card.bundle.digest), speed, measuring)
+        if shown == self._shown:
+            return  # it stays where it was scrolled to, and keeps the keys
+        self._shown = shown
         inside = QWidget()
         inside.setProperty("transparent", True)
         column = QVBoxLayout(inside)
@@ -54,6 +60,9 @@ class Details(QScrollArea):
         else:
             self._fill(column, card.bundle, speed, measuring)
         column.addStretch()
+        focused = QApplication.focusWidget()
+        if focused is not None and self.isAncestorOf(focused):
+            self._beside.setFocus()
         self.setWidget(inside)  # the one before is deleted by Qt
 
     def _fill(self, column: QVBoxLayout, bundle: Bundle, speed: str, measuring: bool) -> None:

@@ -52,7 +52,7 @@ class ModelsWorkspace(Workspace):
         self.speeds = Speeds(studio.settings, studio.lane.device)
         self._measuring, self._filling = "", False
         self.list = ModelList()
-        self.details = Details(self._actions)
+        self.details = Details(self._actions, self.list)
         self.inspector = self.details
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -67,6 +67,7 @@ class ModelsWorkspace(Workspace):
         column.addWidget(hint)
         self.list.selectionModel().currentChanged.connect(self._on_chosen)
         self.list.activated.connect(self._actions["use"].trigger)
+        self.setFocusProxy(self.list)
         studio.models.changed.connect(self._show)
         self._show()
 

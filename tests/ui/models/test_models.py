@@ -394,6 +394,20 @@ class TestComingAndGoing:
 
         self.run(qrun, steps)
 
+    def test_what_a_model_says_stays_as_it_is_looked_at(self, models: ModelsWorkspace, qrun: Any) -> None:
+        async def steps() -> None:
+            models.details.show()
+            before, use = models.details.widget(), models.details.use
+            assert use is not None
+            use.setFocus()
+            models.verify()
+            await until(lambda: models._job is None)
+            assert models.details.widget() is before and use.hasFocus()
+            models.list.choose("storybook")
+            assert models.details.widget() is not before
+
+        self.run(qrun, steps)
+
     def test_of_many_damaged_models_each_is_told(
         self, models: ModelsWorkspace, studio: FakeStudio, qrun: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
