@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
+from PySide6.QtGui import QFontMetrics, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QWheelEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -13,6 +13,9 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QVBoxLayout,
     QWidget,
 )
@@ -20,6 +23,9 @@ from PySide6.QtWidgets import (
 from studio.ui import theme
 from studio.ui.fonts import font
 from studio.ui.widgets.numbers import CalmSlider
+
+WIDEST = 480
+"""Of a list that is open, in pixels."""
 
 Options = Sequence[tuple[Any, str]]
 """Values, each with the words for it."""
@@ -47,15 +53,28 @@ class Check(QCheckBox):
 
 
 class Combo(QComboBox):
-    """As wide open as its longest line; a passing wheel changes nothing."""
+    """As wide open as its longest line, within bounds; what does not fit ends in an ellipsis. A passing wheel changes
+    nothing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def showPopup(self) -> None:
-        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 2 * self.view().frameWidth())
+        longest = self.view().sizeHintForColumn(0) + 2 * self.view().frameWidth()
+        self.view().setMinimumWidth(min(longest, WIDEST))
         super().showPopup()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """As Qt's, which cuts the words off."""
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self).width() - 2
+        option.currentText = self.fontMetrics().elidedText(self.currentText(), Qt.TextElideMode.ElideRight, room)  # pyright: ignore[reportAttributeAccessIssue]
+        painter.setPen(self.palette().color(QPalette.ColorRole.Text))
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()  # it may scroll what is around

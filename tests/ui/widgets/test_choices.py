@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QComboBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from studio.ui import theme
-from studio.ui.widgets.choices import Check, Choice, StopsSlider
+from studio.ui.widgets.choices import WIDEST, Check, Choice, StopsSlider
 
 ORDERS = [("ancestral", "Ancestral"), ("confidence", "Confidence"), ("random", "Random")]
 KEY = Qt.Key
@@ -150,3 +150,16 @@ def test_check(qtbot: QtBot) -> None:
     assert values == []
     qtbot.keyClick(control, KEY.Key_Space)
     assert values == [False] and control.value() is False
+
+
+def test_an_open_list_is_as_wide_as_its_words_within_bounds(qtbot: QtBot) -> None:
+    for words, widest in (("A title of a model that a field cuts off", WIDEST - 1), ("A title " * 40, WIDEST)):
+        control = Choice("Model", [(1, "Short"), (2, words)], segmented=False)
+        qtbot.addWidget(control)
+        control.resize(160, 40)
+        control.show()
+        combo = control.findChild(QComboBox)
+        assert isinstance(combo, QComboBox)
+        combo.showPopup()
+        assert 160 < combo.view().width() <= widest
+        combo.hidePopup()
