@@ -46,7 +46,10 @@ def export_items(
     for item in items:
         suffix = item.file.suffix if how != "plain" or item.kind == "picture" else ".txt"
         path = _free(folder, _name(item), suffix)
-        export_item(library, item, path, plain=how == "plain")
+        try:
+            export_item(library, item, path, plain=how == "plain")
+        except StudioError as error:
+            raise StudioError(f"{error} Of {len(items):,} files {len(files):,} are in {folder}.") from error
         files.append(path)
     if how == "table":
         path = _free(folder, "table", ".csv")
