@@ -151,7 +151,7 @@ class TestKeeping:
         library.listeners.append(told.append)
         item = library.add(picture_result())
         library.star([item.key])
-        library.set_tags(item.key, ["a"])
+        library.set_all_tags({item.key: ["a"]})
         library.rename(item.key, "b")
         library.delete([item.key])
         library.restore([item.key])
@@ -203,7 +203,7 @@ class TestFinding:
     def test_what_there_is_to_choose(self, library: Library, items: dict[str, Item]) -> None:
         assert library.models() == [("emoji-32", 1), ("prose", 1), ("storybook", 1)]
         assert library.tags() == [("animal small", 1), ("Royal", 1)]
-        library.set_tags(items["fish"].key, ["sea", "Royal"])
+        library.set_all_tags({items["fish"].key: ["sea", "Royal"]})
         assert library.ids(Filter(text="sea")) == library.ids(Filter(tag="sea")) == [items["fish"].key]
         library.rename(items["fish"].key, "Herring")
         assert library.ids(Filter(text="herr")) == [items["fish"].key]

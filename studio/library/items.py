@@ -106,13 +106,13 @@ class Change:
     keys: tuple[int, ...] = field(default=())
 
 
-def png_bytes(picture: Picture, compress: int = 6) -> bytes:
-    """A picture as a PNG, its alpha with it; compress from 0 (fast) to 9 (small)."""
+def png_bytes(picture: Picture) -> bytes:
+    """A picture as a PNG, its alpha with it."""
     image = Image.fromarray(np.ascontiguousarray(picture.stored))
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
     file = BytesIO()
-    image.save(file, "PNG", compress_level=compress)
+    image.save(file, "PNG")
     return file.getvalue()
 
 

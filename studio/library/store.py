@@ -248,10 +248,6 @@ class Library:
                 db.execute("UPDATE words SET title = ? WHERE rowid = ?", (title, key))
             self._tell("changed", [key])
 
-    def set_tags(self, key: int, tags: Iterable[str]) -> None:
-        """The tags of an item, in place of those it has."""
-        self.set_all_tags({key: tags})
-
     def set_all_tags(self, tags: Mapping[int, Iterable[str]]) -> None:
         """The tags of items, by their keys, in place of those they have."""
         with self._db.write() as db:

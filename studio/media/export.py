@@ -172,9 +172,9 @@ def contact_grid(
     return sheet
 
 
-def save_strip(path: str | Path, frames: Sequence[NDArray[np.uint8]], gap: int = 2, scale: int = 1) -> None:
+def save_strip(path: str | Path, frames: Sequence[NDArray[np.uint8]], scale: int = 1) -> None:
     """Write the frames side by side in one row as a PNG."""
-    save_png(path, contact_grid(frames, columns=len(frames), gap=gap, scale=scale))
+    save_png(path, contact_grid(frames, columns=len(frames), scale=scale))
 
 
 def save_text(path: str | Path, text: str) -> None:

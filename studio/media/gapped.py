@@ -132,7 +132,7 @@ class GappedText:
         pieces = self.between(start, stop)
         if pieces and isinstance(pieces[0], str) and not (len(pieces) == 1 and pieces[0].isspace()):
             start += len(pieces[0]) - len(pieces[0].lstrip())
-        if pieces and isinstance(pieces[-1], str) and not (len(pieces) == 1 and pieces[0] and pieces[-1].isspace()):
+        if pieces and isinstance(pieces[-1], str) and not (len(pieces) == 1 and pieces[-1].isspace()):
             stop -= len(pieces[-1]) - len(pieces[-1].rstrip())
         pieces = self.between(start, stop)
         if not pieces:

@@ -37,20 +37,20 @@ class Fill:
     def text(self) -> str:
         return "".join(self.words)
 
-    def with_token(self, index: int, token: int | None, word: str, pinned: bool) -> "Fill":
-        """With another token at a place, which was not drawn."""
+    def with_token(self, index: int, token: int | None, word: str) -> "Fill":
+        """With another token pinned at a place: it was not drawn."""
         return Fill(
             _put(self.tokens, index, token),
             _put(self.words, index, word),
             _put(self.confidence, index, None),
-            self.pinned | {index} if pinned else self.pinned - {index},
+            self.pinned | {index},
         )
 
     def pins_alone(self, length: int) -> "Fill | None":
         """What is pinned in a gap of another length, and nothing else; None where that is nothing."""
         fill, pins = Fill.nothing(length), [index for index in sorted(self.pinned) if index < length]
         for index in pins:
-            fill = fill.with_token(index, self.tokens[index], self.words[index], pinned=True)
+            fill = fill.with_token(index, self.tokens[index], self.words[index])
         return fill if pins else None
 
 

@@ -210,10 +210,6 @@ class StoppableDenoiser:
         return self._denoise.provider
 
     @property
-    def reason(self) -> str | None:
-        return self._denoise.reason
-
-    @property
     def stopped(self) -> bool:
         return self._options.terminate
 

@@ -100,7 +100,7 @@ def train(args: argparse.Namespace) -> int:
 
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with _ProgressLine(console, args.max_minutes) as line, closing(Teller(line.show)) as teller:
+        with _ProgressLine(console) as line, closing(Teller(line.show)) as teller:
             try:
                 checkpoint = sit(recipe, folder, teller, control, resume=args.resume, max_minutes=args.max_minutes)
             except StudioError as error:
@@ -116,7 +116,7 @@ def train(args: argparse.Namespace) -> int:
 class _ProgressLine:
     """Training events as a progress bar on a terminal, and as plain lines elsewhere."""
 
-    def __init__(self, console: Any, max_minutes: float | None):
+    def __init__(self, console: Any):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
         from rich.table import Column
 

@@ -3,7 +3,6 @@
 import statistics
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,9 +19,7 @@ GROWTH = 3.0
 masked tokens, and the heap and oneDNN keep pieces of other sizes. Measured: up to 2.9 for texts, 2.3 for pictures."""
 
 
-def estimate(
-    recipe: Recipe, folder: Path | None = None, report: Callable[[dict[str, Any]], None] = lambda event: None
-) -> dict[str, Any]:
+def estimate(recipe: Recipe, report: Callable[[dict[str, Any]], None] = lambda event: None) -> dict[str, Any]:
     """Measure steps of the recipe's network on random tokens, as the trainer takes them.
 
     Returns parameters, memory (bytes of the process, or of the GPU, at the most in a long run), seconds_per_step,

@@ -59,9 +59,9 @@ def picture_regions(batch: int, height: int, width: int, generator: Generator) -
     return torch.where(uniform(batch, 1) < 0.5, rectangle, brush)
 
 
-def text_regions(batch: int, tokens: int, generator: Generator, spans: int = 4) -> Tensor:
+def text_regions(batch: int, tokens: int, generator: Generator) -> Tensor:
     """Bool (B, L): one to four spans each, from one token to half of the text, short ones more often."""
-    device = generator.device
+    device, spans = generator.device, 4
     longest = math.log(max(2.0, tokens / 2))
     lengths = torch.exp(torch.rand((batch, spans), generator=generator, device=device) * longest).round()
     starts = (torch.rand((batch, spans), generator=generator, device=device) * (tokens - lengths + 1)).floor()

@@ -61,7 +61,7 @@ def _work(args: argparse.Namespace, teller: Teller) -> int:
     if args.estimate:
         from studio.training.estimating import estimate
 
-        teller.tell({"event": "estimate", **estimate(recipe, folder, report=teller.tell)})
+        teller.tell({"event": "estimate", **estimate(recipe, teller.tell)})
         return 0
     if args.export:
         from studio.training.export import export

@@ -28,8 +28,8 @@ class Instance(QObject):
     opened = Signal(list)
     """Another start handed over these files (list[Path], maybe empty) and wants the window in front."""
 
-    def __init__(self, folder: str | Path, parent: QObject | None = None):
-        super().__init__(parent)
+    def __init__(self, folder: str | Path):
+        super().__init__()
         self.folder = Path(folder).absolute()
         self._lock = QLockFile(str(self.folder / "studio.lock"))
         self._lock.setStaleLockTime(0)

@@ -110,8 +110,8 @@ class NoticeBar(QWidget):
 
     covers = Signal(int)
 
-    def __init__(self, notices: Notices, place: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, notices: Notices, place: str) -> None:
+        super().__init__()
         self._notices, self._place = notices, place
         self._rows: dict[Notice, _Row] = {}
         self._layout = QVBoxLayout(self)

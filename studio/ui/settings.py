@@ -23,6 +23,8 @@ FILE = "settings.json"
 ASIDE = "settings.json.bad"
 DELAY = 500
 """Milliseconds from the last change to the write."""
+RECENT = 12
+"""Files of each workspace that are kept."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -127,11 +129,11 @@ class Settings(QObject):
     def remove_preset(self, name: str) -> None:
         self.set("presets", {key: value for key, value in self._values.presets.items() if key != name})
 
-    def add_recent(self, place: str, path: str | Path, limit: int = 12) -> None:
+    def add_recent(self, place: str, path: str | Path) -> None:
         if not is_utf8(str(path)):
             return  # such a name cannot be stored, and must not keep everything else from being stored
         paths = [str(path), *(p for p in self._values.recent.get(place, []) if p != str(path))]
-        self.set("recent", self._values.recent | {place: paths[:limit]})
+        self.set("recent", self._values.recent | {place: paths[:RECENT]})
         self.use_folder(place, Path(path).parent)
 
     def forget_recent(self, place: str, path: str | None = None) -> None:

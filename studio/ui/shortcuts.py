@@ -30,8 +30,8 @@ class Recorder(QLineEdit):
     recorded = Signal(str)
     left = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.setReadOnly(True)
         self.setAccessibleName("New shortcut")
         self.setPlaceholderText("Press Enter on an action, then its new keys")

@@ -16,9 +16,6 @@ from studio.ui.style import style_sheet
 Mode = Literal["system", "dark", "light"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 
-BACKGROUNDS = ("canvas", "surface", "raised", "control", "hover", "pressed")
-"""From the deepest, behind a picture, up to a control under the pointer."""
-
 DARK = {
     "canvas": "#101116",
     "surface": "#17181e",

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Window(QMainWindow):
         self.session = Session(studio, self.workspaces, studio.folder / "session")
         for workspace in self.workspaces:
             workspace.dirty.connect(self.session.touch)
-            workspace.request_opened.connect(self._bring_request)
+            workspace.request_opened.connect(lambda request, source: self.open_request(request, **source))
             workspace.paths_opened.connect(self.open_paths)
             workspace.model_used.connect(self._use_model)
         self._restore_geometry()
@@ -127,10 +127,15 @@ class Window(QMainWindow):
         workspace.activated()
         self.session.in_front(name)
 
-    def _work_in(self, workspace: Workspace) -> None:
-        """Something was opened there: it comes to the front, and the keys go to what is worked on."""
-        self.bring_to_front(workspace.name)
-        workspace.setFocus()
+    def _first(self, takes: Callable[[Workspace], bool]) -> bool:
+        """The first workspace that takes something, the one in front asked before the others, comes to the front,
+        and the keys go to what is worked on; false if none does."""
+        for workspace in [self.workspace, *(other for other in self.workspaces if other is not self.workspace)]:
+            if takes(workspace):
+                self.bring_to_front(workspace.name)
+                workspace.setFocus()
+                return True
+        return False
 
     # ---- opening
 
@@ -138,11 +143,8 @@ class Window(QMainWindow):
         """Hand files to the first workspace that knows them, the one in front before the others."""
         if self._refused is not None:  # of the files before
             self.studio.notices.dismiss(self._refused)
-        order = [self.workspace, *(other for other in self.workspaces if other is not self.workspace)]
-        for workspace in order:
-            if workspace.open_paths(list(paths)):
-                self._work_in(workspace)
-                return
+        if self._first(lambda workspace: workspace.open_paths(list(paths))):
+            return
         names = ", ".join(path.name for path in paths)
         self._refused = self.studio.notices.show(
             f"{names} cannot be opened here: choose pictures ({', '.join(FORMATS)}), UTF-8 texts (.txt, .md), "
@@ -161,24 +163,16 @@ class Window(QMainWindow):
 
     def open_request(self, request: Any, **source: Any) -> None:
         """Bring an exact request back where it was made."""
-        for workspace in self.workspaces:
-            if workspace.open_request(request, **source):
-                self._work_in(workspace)
-                return
+        if self._first(lambda workspace: workspace.open_request(request, **source)):
+            return
         self.studio.notices.show(
             "No workspace can go on from this; what was made from nothing is made again with prime-studio sample.",
             kind="warning",
             place=PLACE,
         )
 
-    def _bring_request(self, request: Any, source: dict[str, Any]) -> None:
-        self.open_request(request, **source)
-
     def _use_model(self, bundle: Any) -> None:
-        for workspace in self.workspaces:
-            if workspace.use_model(bundle):
-                self._work_in(workspace)
-                return
+        self._first(lambda workspace: workspace.use_model(bundle))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Return in a field is done with it: the keys go back to what is worked on."""
@@ -190,10 +184,7 @@ class Window(QMainWindow):
 
     def open_image(self, image: QImage) -> None:
         """Hand a picture that is no file to the workspace that takes it, as pasting does."""
-        for workspace in self.workspaces:
-            if workspace.open_image(image):
-                self._work_in(workspace)
-                return
+        self._first(lambda workspace: workspace.open_image(image))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if files_of(event.mimeData()) or event.mimeData().hasImage():

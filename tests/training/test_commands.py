@@ -27,7 +27,7 @@ from studio.training.run_folder import EventReader, is_foreign
 
 def told(*events: dict, width: int = 80) -> list[str]:
     console = Console(file=io.StringIO(), width=width)
-    with _ProgressLine(console, None) as line:
+    with _ProgressLine(console) as line:
         for event in events:
             line.show(event)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]

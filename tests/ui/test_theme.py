@@ -12,8 +12,10 @@ from studio.ui import theme
 from studio.ui.fonts import MONO, SANS, font
 from studio.ui.icons import icon
 from studio.ui.style import SHEET
-from studio.ui.theme import BACKGROUNDS, DARK, LIGHT
+from studio.ui.theme import DARK, LIGHT
 
+BACKGROUNDS = ("canvas", "surface", "raised", "control", "hover", "pressed")
+"""From the deepest, behind a picture, up to a control under the pointer."""
 THEMES = {"dark": DARK, "light": LIGHT}
 both = pytest.mark.parametrize("mode", ["dark", "light"])
 

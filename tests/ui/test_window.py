@@ -574,8 +574,8 @@ def test_a_result_is_drawn_once(with_window: Any, monkeypatch: pytest.MonkeyPatc
         image.opening.picture(Picture(np.zeros((90, 70, 3), dtype=np.uint8)), "high")
         masking.fill_rect(image.document, QRect(10, 10, 20, 20))
         drawn: list[tuple[int, ...]] = []
-        show = image.canvas.show_result
-        monkeypatch.setattr(image.canvas, "show_result", lambda part: (drawn.append(part.shape), show(part)))
+        show = image.canvas.live.show_result
+        monkeypatch.setattr(image.canvas.live, "show_result", lambda part: (drawn.append(part.shape), show(part)))
         image.settings.set(steps=2)
         await image.generate()
         await finished(image)

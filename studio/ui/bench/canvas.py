@@ -67,13 +67,13 @@ def measure_frames(side: int = 32, grid: int = 32, overlay: str = "picture", fra
         mask = canvas.document.mask
         given = np.full((grid * grid, 8), subtokens.mask_id)
         canvas.set_overlay(overlay)
-        canvas.begin_made(WorkingFrame(0, 0, side), mask, given, subtokens)
+        canvas.live.begin(WorkingFrame(0, 0, side), mask, given, subtokens)
         times = []
         for _ in range(frames):
             pixels = rng.integers(0, 256, (grid, grid, 3), dtype=np.uint8)
             y, confidence = rng.integers(0, 3, (grid * grid, 8)), rng.random(grid * grid)
             started, before = time.perf_counter(), paints.count
-            canvas.show_made(pixels, y, confidence)
+            canvas.live.show(pixels, y, confidence)
             _wait(paints, before)
             times.append(1000 * (time.perf_counter() - started))
         return times

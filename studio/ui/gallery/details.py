@@ -57,8 +57,8 @@ class Shown:
 class Preview(QWidget):
     """A picture as large as the pane is wide, its pixels sharp."""
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._image: QImage | None = None
         self._room = 0
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -101,8 +101,8 @@ class Details(QScrollArea):
     asked_for = Signal(str)
     """The id of a relative that was clicked."""
 
-    def __init__(self, actions: dict[str, QAction], parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, actions: dict[str, QAction]):
+        super().__init__()
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it takes the keys

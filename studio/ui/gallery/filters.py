@@ -25,8 +25,8 @@ class FilterBar(QWidget):
 
     changed = Signal()
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         line = QHBoxLayout(self)
         line.setContentsMargins(16, 12, 16, 8)
         line.setSpacing(8)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QRegion, QResizeEvent
-from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyleOptionViewItem
 
 from studio.ui.gallery.model import Index
 
@@ -20,8 +20,8 @@ class GridView(QAbstractItemView):
 
     opened = Signal(QModelIndex)
 
-    def __init__(self, cell: QSize, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, cell: QSize):
+        super().__init__()
         self._cell = cell
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)

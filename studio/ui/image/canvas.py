@@ -7,10 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
-from PySide6.QtWidgets import QWidget
 
-from studio.media.frames import WorkingFrame
-from studio.prime.subtokens import Subtokens
 from studio.ui import theme
 from studio.ui.image.colors import colors_of
 from studio.ui.image.document import ImageDocument
@@ -58,8 +55,8 @@ class Canvas(PictureView):
     """The pixel under the pointer as QPoint, or None."""
     overlay_changed = Signal(str)
 
-    def __init__(self, document: ImageDocument, settings: ToolSettings, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, document: ImageDocument, settings: ToolSettings):
+        super().__init__()
         self.document, self.settings = document, settings
         self._tool: Generator[None, Pointer, None] | None = None
         self._button = Qt.MouseButton.NoButton
@@ -374,23 +371,3 @@ class Canvas(PictureView):
     def set_marks_shown(self, shown: bool) -> None:
         self.item.set_marks_shown(shown)
         self.frame_mark.setVisible(shown)
-
-    # What a run makes
-
-    def begin_made(self, frame: WorkingFrame, mask: NDArray[np.bool_], given: NDArray, subtokens: Subtokens) -> None:
-        """A run fills mask, bool (H, W), in this frame, starting from the state given (L, ℓ). What is on the canvas
-        stays until its first frame is shown."""
-        self.live.begin(frame, mask, given, subtokens)
-
-    def show_made(self, pixels: NDArray[np.uint8], y: NDArray, confidence: NDArray | None = None) -> None:
-        """Show a frame of the run: pixels uint8 (grid, grid, 3), state (L, ℓ), confidence (L,)."""
-        self.live.show(pixels, y, confidence)
-
-    def show_result(self, part: NDArray[np.uint8]) -> None:
-        """Show what of the finished picture lies in the frame, uint8 (h, w, 3), exactly; overlays go on showing the
-        last frame."""
-        self.live.show_result(part)
-
-    def clear_made(self) -> None:
-        """Back to the picture itself."""
-        self.live.clear()

@@ -93,9 +93,9 @@ def set_mask(document: ImageDocument, mask: NDArray[np.bool_], text: str = "Set 
         _replace(document, edit, mask)
 
 
-def set_mask_bits(document: ImageDocument, bits: NDArray[np.uint16], text: str = "Set mask") -> None:
+def set_mask_bits(document: ImageDocument, bits: NDArray[np.uint16]) -> None:
     """Mask exactly these digits, uint16 (H, W), as `ImageDocument.mask_bits` has them."""
-    with document.action(text) as edit:
+    with document.action("Set mask") as edit:
         edit.touch("mask", document.bounds)[:] = bits
 
 

@@ -32,7 +32,7 @@ class Showing(QObject):
         if job is None or kept is None:
             if self._begun is not None:
                 self._begun = self._drawn = None
-                self._canvas.clear_made()
+                self._canvas.live.clear()
             return
         variation = self._making.variation
         bundle = job.run.bundle
@@ -47,15 +47,15 @@ class Showing(QObject):
             frame, mask = WorkingFrame(*job.source.frame), job.source.full_mask()
             # What was painted into a frame is no part of the picture that lies below.
             seen = mask if job.repainted is None else mask | job.repainted
-            self._canvas.begin_made(frame, seen, given, bundle.subtokens)
+            self._canvas.live.begin(frame, seen, given, bundle.subtokens)
         y = kept.y[variation].astype(np.int64)
         confidence = None if kept.confidence is None else kept.confidence[variation].astype(np.float32)
         rough: NDArray[np.uint8] = picture_tokenizer(bundle).rough(y[None], bundle.subtokens)[0]
-        self._canvas.show_made(rough, y, confidence)
+        self._canvas.live.show(rough, y, confidence)
         if finished and job.rect.width() * job.rect.height() > LARGE:
             spawn(self._canvas.live.show_result_of(lambda: job.part(kept, variation)), place="image")
         elif finished:
-            self._canvas.show_result(job.part(kept, variation))
+            self._canvas.live.show_result(job.part(kept, variation))
 
     def _is_finished(self, job: Job, kept: Kept, variation: int) -> bool:
         """Whether the exact result is to be seen: enlarged smoothly and stitched, as it will be saved."""

@@ -34,15 +34,15 @@ class FilmStrip(QWidget):
     _listing = Signal(int, list, str)
     _thumbnail = Signal(int, int, QImage)
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self.paths: list[Path] = []
         self._folder = 0  # counts the folders opened: what comes late from another is dropped
         self._wanted: OrderedDict[int, None] = OrderedDict()
         self._kept: OrderedDict[int, None] = OrderedDict()
         self._busy = False
         self._worker: ThreadPoolExecutor | None = None
-        self.view = TileView("Pictures of the folder", "row", SIDE)
+        self.view = TileView("Pictures of the folder", SIDE)
         self.view.tiles.wanted = self._want
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

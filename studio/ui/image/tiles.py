@@ -1,8 +1,8 @@
-"""Small pictures with captions, in a grid or a row: variations, comparisons, the pictures of a folder."""
+"""Small pictures with captions, in a row: variations, comparisons, the pictures of a folder."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,18 +120,15 @@ class TileDelegate(QStyledItemDelegate):
 
 
 class TileView(QListView):
-    """A grid or a row of tiles. Arrow keys move, Enter or a double click picks; `picked` tells the row."""
+    """A row of tiles. Arrow keys move, Enter or a double click picks; `picked` tells the row."""
 
     picked = Signal(int)
     current_changed = Signal(int)
     selection_changed = Signal()
 
-    def __init__(
-        self, name: str, layout: Literal["grid", "row"] = "grid", side: int = 96, parent: QWidget | None = None
-    ):
-        super().__init__(parent)
+    def __init__(self, name: str, side: int):
+        super().__init__()
         self.side = self.wide = side
-        self._row = layout == "row"
         self.tiles = TileModel(self)
         self.setModel(self.tiles)
         self.setItemDelegate(TileDelegate(self))
@@ -146,10 +143,9 @@ class TileView(QListView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
-        if self._row:
-            self.setFlow(QListView.Flow.LeftToRight)
-            self.setWrapping(False)
-            self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(False)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.activated.connect(self._activate)
         self.selectionModel().currentChanged.connect(self._tell_current)
         self.selectionModel().selectionChanged.connect(self._tell_selection)
@@ -167,9 +163,8 @@ class TileView(QListView):
             self._fit()
 
     def _fit(self) -> None:
-        if self._row:
-            bar = self.horizontalScrollBar().sizeHint().height()
-            self.setFixedHeight(self.sizeHintForRow(0) + bar + 2 * self.spacing() + 10 if self.tiles.tiles else 0)
+        bar = self.horizontalScrollBar().sizeHint().height()
+        self.setFixedHeight(self.sizeHintForRow(0) + bar + 2 * self.spacing() + 10 if self.tiles.tiles else 0)
 
     def set_image(self, row: int, pixels: NDArray[np.uint8]) -> None:
         """Show pixels, uint8 (H, W, 3), on a tile."""

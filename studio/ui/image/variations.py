@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +27,9 @@ class Results(QWidget):
     shown = Signal(int)
     """Look at this one on the canvas."""
 
-    def __init__(self, name: str, layout: Literal["grid", "row"], side: int, parent: QWidget | None = None):
-        super().__init__(parent)
-        self.view = TileView(name, layout, side)
+    def __init__(self, name: str):
+        super().__init__()
+        self.view = TileView(name, SIDE)
         self.view.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.title = QLabel(name)
         self._use = QPushButton(icon("accept"), "Use")
@@ -107,8 +106,8 @@ class Results(QWidget):
 class Variations(Results):
     """The samples of one run in a row, each with its seed."""
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__("Variations", "row", SIDE, parent)
+    def __init__(self) -> None:
+        super().__init__("Variations")
 
     def set_seeds(self, seeds: Sequence[int]) -> None:
         """A run with a sample for each of these seeds."""
@@ -137,8 +136,8 @@ class Compared:
 class ComparisonStrip(Results):
     """The same hole and seed at each granularity, in a row, with network calls and seconds."""
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__("Compare ℓ", "row", SIDE, parent)
+    def __init__(self) -> None:
+        super().__init__("Compare ℓ")
 
     def set_runs(self, runs: Sequence[Compared]) -> None:
         self.set_results([Tile(f"ℓ = {run.granularity}", run.detail) for run in runs])

@@ -30,8 +30,8 @@ class Options(QWidget):
 
     compare = Signal()
 
-    def __init__(self, settings: SamplingSettings, stored: Settings, place: str, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, settings: SamplingSettings, stored: Settings, place: str):
+        super().__init__()
         self._settings, self._stored, self._place = settings, stored, f"{place}.inspector"
         self.granularity = StopsSlider("ℓ, parts of a token")
         self.seed = SeedBox("Seed")

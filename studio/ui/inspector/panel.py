@@ -53,15 +53,8 @@ class InspectorPanel(QWidget):
     compare = Signal()
     """Run the same at each granularity."""
 
-    def __init__(
-        self,
-        studio: "Studio",
-        settings: SamplingSettings,
-        place: str,
-        transport: Transport,
-        parent: QWidget | None = None,
-    ):
-        super().__init__(parent)
+    def __init__(self, studio: "Studio", settings: SamplingSettings, place: str, transport: Transport):
+        super().__init__()
         self.studio, self.settings = studio, settings
         self.transport, self.playhead = transport, transport.playhead
         self.forecaster = Forecaster(studio.lane)

@@ -66,8 +66,8 @@ def look_of(run: Run | None, state: str, loading: bool = False, calls: float = m
 class RunState(QWidget):
     """Icon or spinner, a sentence, and a bar of the steps made."""
 
-    def __init__(self, transport: Transport, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, transport: Transport):
+        super().__init__()
         self._transport = transport
         self._loading = False
         self._calls = math.inf

@@ -14,8 +14,8 @@ POINTS = 48
 class SchedulePreview(QWidget):
     """Share known over the steps, from lower left to upper right."""
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._schedule = "linear"
         self.setAccessibleName("Course of the schedule")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -101,8 +101,8 @@ class Cards(QScrollArea):
 
     chosen = Signal(object, int)
 
-    def __init__(self, filling: Filling, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, filling: Filling):
+        super().__init__()
         self._filling = filling
         self.cards: list[Card] = []
         self.setFrameShape(QFrame.Shape.NoFrame)

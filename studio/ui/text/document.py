@@ -244,7 +244,7 @@ class TextDocument(QObject):
         _, gap = self.text.find(gap_id)
         if index < gap.length:
             fill = gap.fill or Fill.nothing(gap.length)
-            self.fill({gap_id: fill.with_token(index, token, word, pinned=True)}, title)
+            self.fill({gap_id: fill.with_token(index, token, word)}, title)
 
     def set_pinned(self, gap_id: int, index: int, pinned: bool) -> None:
         """Keep a token, or not, when the rest is made again."""

@@ -14,7 +14,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QTextCursor,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QToolTip
 
 from studio.media.gapped import Gap, reading, valid
 from studio.ui.text.document import TextDocument
@@ -38,9 +38,9 @@ class TextEditor(TextPage):
     picture_pasted = Signal()
     menu_asked = Signal(object, QPoint)
 
-    def __init__(self, document: TextDocument, parent: QWidget | None = None):
+    def __init__(self, document: TextDocument):
         self._drag: tuple[int, int, QPointF, int] | None = None
-        super().__init__(document, parent)
+        super().__init__(document)
         self.setAccessibleName("Text with gaps")
         self.setPlaceholderText("Type or paste a text. Select words and press Ctrl+M to make a gap of them.")
         self.viewport().setMouseTracking(True)

@@ -25,8 +25,6 @@ class TokenLook:
     candidates: int = 1
     confidence: float | None = None
     pinned: bool = False
-    differs: bool = False
-    """From the draft that the others are compared with."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def document_look(gap: Gap) -> GapLook:
     return GapLook("".join(views), tuple(tokens))
 
 
-def live_look(words: Sequence[Word], pinned: Sequence[bool] = (), differs: Sequence[bool] = ()) -> GapLook:
+def live_look(words: Sequence[Word], pinned: Sequence[bool] = ()) -> GapLook:
     """A gap in the middle of a run."""
     views, tokens, at = [], [], 0
     for index, word in enumerate(words):
@@ -76,7 +74,6 @@ def live_look(words: Sequence[Word], pinned: Sequence[bool] = (), differs: Seque
                 word.candidates,
                 word.confidence,
                 bool(pinned) and pinned[index],
-                bool(differs) and bool(differs[index]),
             )
         )
         views.append(text)

@@ -5,7 +5,7 @@ from weakref import ref
 
 from PySide6.QtCore import QMargins, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent, QTextBlockFormat, QTextCursor
-from PySide6.QtWidgets import QFrame, QTextEdit, QWidget
+from PySide6.QtWidgets import QFrame, QTextEdit
 
 from studio.media.gapped import Edit, Fill, Gap
 from studio.ui import theme
@@ -30,8 +30,8 @@ class TextPage(QTextEdit):
 
     caret_changed = Signal()
 
-    def __init__(self, document: TextDocument, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, document: TextDocument):
+        super().__init__()
         self.document_ = document
         self.looks: Looks = document_look
         self.settled: Callable[[Gap], Fill | None] = lambda gap: gap.fill

@@ -92,9 +92,7 @@ def _token(painter: QPainter, token: TokenMark, background: QColor, confidence: 
             painter.fillRect(rect, QColor(background.red(), background.green(), background.blue(), 105))
         _line(painter, token.rects, color("muted"), 1, Qt.PenStyle.DotLine)
         return
-    if look.differs:
-        _line(painter, token.rects, color("link"), 2, Qt.PenStyle.SolidLine)
-    elif confidence and look.confidence is not None and look.confidence < SURE:
+    if confidence and look.confidence is not None and look.confidence < SURE:
         doubtful = look.confidence < DOUBTFUL
         style = Qt.PenStyle.DotLine if doubtful else Qt.PenStyle.SolidLine
         _line(painter, token.rects, color("curve-2"), 2.4 if doubtful else 1.2, style)

@@ -5,7 +5,6 @@ import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPen, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QWidget
 
 from studio.ui import theme
 from studio.ui.timeline.curves import POINTS, Curves, thinned
@@ -20,8 +19,8 @@ class Chart(pg.GraphicsView):
 
     scrubbed = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._steps, self._last, self._second = 1, 0, "confidence"
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName("Curves of the run")

@@ -62,8 +62,8 @@ class TimelinePanel(QWidget):
     branch = Signal(int)
     export = Signal(str)
 
-    def __init__(self, transport: Transport, exports: Exports = PICTURE_EXPORTS, parent: QWidget | None = None):
-        super().__init__(parent)
+    def __init__(self, transport: Transport, exports: Exports = PICTURE_EXPORTS):
+        super().__init__()
         self.transport, self.playhead = transport, transport.playhead
         self.chart: Chart | None = None
         self._kept: WeakKeyDictionary[Run, Curves] = WeakKeyDictionary()

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSlider, QWidget
+from PySide6.QtWidgets import QSlider
 
 from studio.ui import theme
 
@@ -23,8 +23,8 @@ class Scrubber(QSlider):
     forward = Signal()
     play = Signal()
 
-    def __init__(self, parent: QWidget | None = None):
-        super().__init__(Qt.Orientation.Horizontal, parent)
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
         self._steps = 1
         self.setAccessibleName("Step")
         self.setToolTip("Steps of the run: drag, or use the arrow keys; the space bar plays")

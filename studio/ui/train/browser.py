@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea
 
 from studio.datasets.store import Dataset
 from studio.errors import StudioError
@@ -22,8 +22,8 @@ class Browser(QAbstractScrollArea):
     picked = Signal(int)
     lost = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self) -> None:
+        super().__init__()
         self._dataset: Dataset | None = None
         self._index = -1
         self._pixmaps: dict[int, QPixmap] = {}

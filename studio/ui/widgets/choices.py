@@ -36,10 +36,9 @@ class Check(QCheckBox):
 
     changed = Signal(object)
 
-    def __init__(self, name: str, value: bool = False, *, text: bool = True, parent: QWidget | None = None) -> None:
-        super().__init__(name if text else "", parent)
+    def __init__(self, name: str, *, text: bool = True) -> None:
+        super().__init__(name if text else "")
         self.setAccessibleName(name)
-        self.setChecked(value)
         self.clicked.connect(self._clicked)
 
     def _clicked(self, checked: bool) -> None:
@@ -85,10 +84,8 @@ class Choice(QWidget):
 
     changed = Signal(object)
 
-    def __init__(
-        self, name: str, options: Options = (), *, segmented: bool | None = None, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str, options: Options = (), *, segmented: bool | None = None) -> None:
+        super().__init__()
         self.setAccessibleName(name)
         self._segmented = len(options) <= 4 if segmented is None else segmented
         self._values: list[Any] = []

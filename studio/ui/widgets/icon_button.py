@@ -11,16 +11,9 @@ class IconButton(QToolButton):
     """A button with an icon only; its name is its tooltip and what a screen reader says."""
 
     def __init__(
-        self,
-        icon_name: str,
-        name: str,
-        *,
-        checkable: bool = False,
-        role: str = "text",
-        size: int = 18,
-        parent: QWidget | None = None,
+        self, icon_name: str, name: str, *, checkable: bool = False, role: str = "text", size: int = 18
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self.setIcon(icon(icon_name, role))
         self.setIconSize(QSize(size, size))
         self.setFixedSize(size + 10, size + 10)
@@ -41,17 +34,17 @@ class IconButton(QToolButton):
 class ActionButton(QToolButton):
     """A button for an action of the registry: its icon, tooltip, state and shortcut are those of the action."""
 
-    def __init__(self, action: QAction, *, text: bool = False, size: int = 18, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, action: QAction, *, text: bool = False) -> None:
+        super().__init__()
         self.setDefaultAction(action)
-        self.setIconSize(QSize(size, size))
+        self.setIconSize(QSize(18, 18))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         action.changed.connect(self._name)  # to pause, then to resume
         self._name()
         if text:
             self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         else:
-            self.setFixedSize(size + 10, size + 10)
+            self.setFixedSize(28, 28)
 
     def _name(self) -> None:
         self.setAccessibleName(self.defaultAction().text())
@@ -60,8 +53,8 @@ class ActionButton(QToolButton):
 class IconLabel(QWidget):
     """An icon that is only looked at; what it means is said by the text beside it."""
 
-    def __init__(self, icon_name: str, size: int = 18, role: str = "text", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, icon_name: str, size: int = 18, role: str = "text") -> None:
+        super().__init__()
         self._name, self._size, self._role = icon_name, size, role
         self.setFixedSize(size, size)
 

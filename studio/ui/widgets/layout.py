@@ -45,16 +45,9 @@ class Field(QWidget):
     """
 
     def __init__(
-        self,
-        label: str,
-        control: QWidget,
-        help: str = "",
-        *,
-        default: Any = _UNSET,
-        inline: bool = False,
-        parent: QWidget | None = None,
+        self, label: str, control: QWidget, help: str = "", *, default: Any = _UNSET, inline: bool = False
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self.control = control
         self._help, self._default = help, default
         self.label = QLabel(label)
@@ -131,8 +124,8 @@ class Section(QWidget):
 
     toggled = Signal(bool)
 
-    def __init__(self, title: str, *, expanded: bool = True, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, title: str, *, expanded: bool = True) -> None:
+        super().__init__()
         self._header = QToolButton()
         self._header.setProperty("section", True)
         self._header.setText(title)
@@ -165,9 +158,6 @@ class Section(QWidget):
         self._header.setText(title)
         self._header.setAccessibleName(title)
 
-    def expanded(self) -> bool:
-        return self._header.isChecked()
-
     def set_expanded(self, expanded: bool) -> None:
         self._header.setChecked(expanded)
 
@@ -192,8 +182,8 @@ class Section(QWidget):
 class Column(QScrollArea):
     """A column of sections that scrolls up and down and is never wider than its room, such as an inspector."""
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str) -> None:
+        super().__init__()
         self.setAccessibleName(name)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -224,8 +214,8 @@ class Column(QScrollArea):
 class ElidedLabel(QLabel):
     """One line that shortens in the middle where room is scarce, and shows itself whole as a tooltip then."""
 
-    def __init__(self, text: str = "", role: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, text: str = "", role: str = "") -> None:
+        super().__init__()
         self._whole = ""
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)

@@ -29,8 +29,8 @@ def _turn(widget: QWidget, event: QWheelEvent, turn: Callable[[QWheelEvent], Non
 class CalmSlider(QSlider):
     """A slider that a passing wheel does not move."""
 
-    def __init__(self, orientation: Qt.Orientation = Qt.Orientation.Horizontal, parent: QWidget | None = None) -> None:
-        super().__init__(orientation, parent)
+    def __init__(self, orientation: Qt.Orientation = Qt.Orientation.Horizontal) -> None:
+        super().__init__(orientation)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -93,18 +93,9 @@ class NumberSlider(QWidget):
     changed = Signal(object)
 
     def __init__(
-        self,
-        name: str,
-        minimum: float,
-        maximum: float,
-        *,
-        step: float = 1,
-        decimals: int = 0,
-        log: bool = False,
-        suffix: str = "",
-        parent: QWidget | None = None,
+        self, name: str, minimum: float, maximum: float, *, step: float = 1, decimals: int = 0, log: bool = False
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self._log = log
         self._value: float = minimum
         self.setAccessibleName(name)
@@ -112,7 +103,6 @@ class NumberSlider(QWidget):
         self.slider.setAccessibleName(name)
         self.spin.setAccessibleName(f"{name}, number")
         self.spin.setDecimals(decimals)
-        self.spin.setSuffix(suffix)
         self.spin.setSingleStep(step)
         self.spin.setFixedWidth(84)
         layout = QHBoxLayout(self)
@@ -190,8 +180,8 @@ class CheckedLine(QLineEdit):
 
     changed = Signal(object)
 
-    def __init__(self, name: str, value: Any, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str, value: Any) -> None:
+        super().__init__()
         self._value = value
         self._help = ""
         self.setAccessibleName(name)
@@ -268,18 +258,9 @@ class CheckedLine(QLineEdit):
 class NumberBox(CheckedLine):
     """A number to be typed, such as a learning rate: 0.0003 and 3e-4 are the same. Up and down turn whole numbers."""
 
-    def __init__(
-        self,
-        name: str,
-        minimum: float,
-        maximum: float,
-        value: float,
-        *,
-        integer: bool = False,
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, name: str, minimum: float, maximum: float, value: float, *, integer: bool = False) -> None:
         self._minimum, self._maximum, self._integer = minimum, maximum, integer
-        super().__init__(name, value, parent)
+        super().__init__(name, value)
 
     def set_range(self, minimum: float, maximum: float) -> None:
         """New bounds; the value is brought within them, telling nobody."""
@@ -323,8 +304,8 @@ class SeedBox(QWidget):
     changed = Signal(object)
     lock_changed = Signal(bool)
 
-    def __init__(self, name: str = "Seed", value: int = 0, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str = "Seed", value: int = 0) -> None:
+        super().__init__()
         self.setAccessibleName(name)
         self.line = _SeedLine(name, value)
         self.line.setMaxLength(24)
@@ -352,9 +333,6 @@ class SeedBox(QWidget):
         """Another seed by chance, short enough to be read out."""
         self.line.set_value(secrets.randbits(32))
         self.changed.emit(self.value())
-
-    def locked(self) -> bool:
-        return self.lock.isChecked()
 
     def set_locked(self, locked: bool) -> None:
         self.lock.blockSignals(True)

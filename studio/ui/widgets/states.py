@@ -23,9 +23,8 @@ class EmptyState(QWidget):
         on_click: Callable[[], object] | None = None,
         *,
         button_icon: str = "",
-        parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__()
         self.setAccessibleName(title)
         middle = Qt.AlignmentFlag.AlignHCenter
         layout = QVBoxLayout(self)
@@ -65,8 +64,8 @@ class EmptyState(QWidget):
 class Spinner(QWidget):
     """An arc that turns while it is seen, and costs nothing while it is not."""
 
-    def __init__(self, name: str = "Busy", size: int = 18, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, name: str = "Busy", size: int = 18) -> None:
+        super().__init__()
         self.setAccessibleName(name)
         self.setFixedSize(size, size)
         self._angle = 0
@@ -98,10 +97,8 @@ class Spinner(QWidget):
 class Busy(QWidget):
     """A spinner with a sentence, and a button to stop it if that is possible."""
 
-    def __init__(
-        self, sentence: str, on_stop: Callable[[], object] | None = None, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, sentence: str, on_stop: Callable[[], object] | None = None) -> None:
+        super().__init__()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)

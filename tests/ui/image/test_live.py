@@ -26,7 +26,7 @@ def run(canvas: Canvas) -> Canvas:
     masking.fill_rect(canvas.document, QRect(12, 8, 3, 3))
     given = SUBTOKENS.encode(np.zeros(GRID * GRID, dtype=np.int64))
     given.reshape(GRID, GRID, 8)[2:5, 2:5] = SUBTOKENS.mask_id
-    canvas.begin_made(FRAME, canvas.document.mask, given, SUBTOKENS)
+    canvas.live.begin(FRAME, canvas.document.mask, given, SUBTOKENS)
     canvas.set_marks_shown(False)
     return canvas
 
@@ -49,21 +49,21 @@ def color(canvas: Canvas, x: float, y: float) -> list[int]:
 def test_frames_show_in_the_mask_only_and_stay_until_the_next(run: Canvas) -> None:
     mask = run.document.mask
     assert not tinted(run).any()
-    run.show_made(pixels(90), state(3))
+    run.live.show(pixels(90), state(3))
     assert np.array_equal(tinted(run), mask)
     assert color(run, 12, 8) == [90] * 3
     run.document.undo_stack.undo()  # the mask of the run counts, not today's
     assert np.array_equal(tinted(run), mask)
     # The next run has begun and shows nothing yet: no flicker back to the picture.
-    run.begin_made(FRAME, mask, state(0), SUBTOKENS)
+    run.live.begin(FRAME, mask, state(0), SUBTOKENS)
     assert color(run, 12, 8) == [90] * 3
-    run.show_made(pixels(30), state(1))
+    run.live.show(pixels(30), state(1))
     assert color(run, 12, 8) == [30] * 3
     run.show_original(True)
     assert not tinted(run).any()
     run.show_original(False)
     assert color(run, 12, 8) == [30] * 3
-    run.clear_made()
+    run.live.clear()
     assert not tinted(run).any()
 
 
@@ -72,7 +72,7 @@ def test_the_colours_are_explained_while_there_are_any(run: Canvas) -> None:
     assert legend is not None
     run.set_overlay("states")
     assert legend.isHidden()
-    run.show_made(pixels(90), state(3))
+    run.live.show(pixels(90), state(3))
     assert not legend.isHidden() and legend.accessibleName() == "Colours: 0 to 8 digits known"
     while run.live.item.digits is None:
         run.zoom_in()
@@ -92,25 +92,25 @@ def test_the_colours_are_explained_while_there_are_any(run: Canvas) -> None:
     assert legend.isHidden()
     run.set_overlay("confidence")
     assert not legend.isHidden()
-    run.clear_made()
+    run.live.clear()
     assert legend.isHidden()
 
 
 def test_what_was_painted_into_a_run_goes_with_it(run: Canvas) -> None:
     run.document.editing_state = True
-    run.show_made(pixels(90), state(8))
+    run.live.show(pixels(90), state(8))
     masking.fill_rect(run.document, QRect(13, 9, 1, 1), "color", (1, 2, 3))
     masking.fill_rect(run.document, QRect(2, 2, 1, 1), "mask")
     run.set_marks_shown(True)
     assert color(run, 13, 9) == [1, 2, 3] and color(run, 2, 2) != [200] * 3
-    run.clear_made()  # such as by undo, where the run is not kept any more
+    run.live.clear()  # such as by undo, where the run is not kept any more
     assert color(run, 13, 9) != [1, 2, 3] and color(run, 2, 2) == [200] * 3
 
 
 def test_tools_go_by_what_is_seen(run: Canvas) -> None:
     document = run.document
     document.editing_state = True
-    run.show_made(pixels(77), state(8))
+    run.live.show(pixels(77), state(8))
     run.settings.set(tool="picker")
     drag(run, (13.5, 9.5))
     assert run.settings.rgb == (77, 77, 77)
@@ -133,11 +133,11 @@ def test_what_is_seen_of_a_large_frame(canvas: Canvas, exact: bool) -> None:
     frame, mask = WorkingFrame(-4, 20, 64), np.zeros((90, 90), dtype=bool)
     mask[30:50, 0:30] = True
     made = np.arange(GRID * GRID * 3, dtype=np.uint8).reshape(GRID, GRID, 3)
-    canvas.begin_made(frame, mask, state(0), SUBTOKENS)
-    canvas.show_made(made, state(8))
+    canvas.live.begin(frame, mask, state(0), SUBTOKENS)
+    canvas.live.show(made, state(8))
     whole = made.repeat(8, axis=0).repeat(8, axis=1)[:, 4:]
     if exact:
-        canvas.show_result(whole)
+        canvas.live.show_result(whole)
     seen = canvas.seen(QRect(0, 25, 40, 60))
     expected = np.full((60, 40, 4), (200, 200, 200, 40), dtype=np.uint8)
     expected[5:25, :30] = np.dstack([whole[10:30, :30], np.full((20, 30), 255, dtype=np.uint8)])
@@ -146,11 +146,11 @@ def test_what_is_seen_of_a_large_frame(canvas: Canvas, exact: bool) -> None:
 
 
 def test_a_run_in_another_frame_leaves_nothing_of_the_last(run: Canvas) -> None:
-    run.show_made(pixels(90), state(3))
+    run.live.show(pixels(90), state(3))
     mask = np.zeros((21, 33), dtype=bool)
     mask[0:2, 0:2] = True
-    run.begin_made(WorkingFrame(0, 0, GRID), mask, state(0), SUBTOKENS)
-    run.show_made(pixels(40), state(3))
+    run.live.begin(WorkingFrame(0, 0, GRID), mask, state(0), SUBTOKENS)
+    run.live.show(pixels(40), state(3))
     assert np.array_equal(tinted(run), mask)
 
 
@@ -161,15 +161,15 @@ def test_a_large_frame_is_enlarged_as_the_result_will_be(canvas: Canvas) -> None
     frame, mask = WorkingFrame(50, 20, 160), np.zeros((300, 400), dtype=bool)
     mask[60:140, 70:180] = True
     made = np.repeat(np.repeat(rng.integers(60, 140, (4, 4, 3)), 2, axis=0), 2, axis=1).astype(np.uint8)
-    canvas.begin_made(frame, mask, state(0), SUBTOKENS)
+    canvas.live.begin(frame, mask, state(0), SUBTOKENS)
     canvas.actual_size()
     canvas.centerOn(130, 100)
-    canvas.show_made(made, state(8))
+    canvas.live.show(made, state(8))
     rough = rendered(canvas)
     origin = at(canvas, 0, 0)
     cells, holes = crop(canvas.document.stored, mask, frame, GRID)
     wanted = stitch(canvas.document.stored, np.where(holes[..., None], made, cells), mask, frame)
-    canvas.show_result(wanted[20:180, 50:210])
+    canvas.live.show_result(wanted[20:180, 50:210])
     exact = rendered(canvas)
     view = exact[origin.y() + 30 : origin.y() + 170, origin.x() + 60 : origin.x() + 200]
     assert np.array_equal(view, wanted[30:170, 60:200])
@@ -181,7 +181,7 @@ def test_a_large_frame_is_enlarged_as_the_result_will_be(canvas: Canvas) -> None
 
 def test_overlays_by_key_and_by_zoom(run: Canvas) -> None:
     run.setFocus()
-    run.show_made(pixels(90), state(4), np.full(GRID * GRID, 0.5))
+    run.live.show(pixels(90), state(4), np.full(GRID * GRID, 0.5))
     seen = {}
     for key in (Qt.Key.Key_1, Qt.Key.Key_2, Qt.Key.Key_3, Qt.Key.Key_4):
         QTest.keyClick(run, key)
@@ -201,7 +201,7 @@ def test_overlays_by_key_and_by_zoom(run: Canvas) -> None:
 def test_every_digit_is_a_cell_when_near(run: Canvas) -> None:
     y = state(0)
     y.reshape(GRID, GRID, 8)[3, 3] = [0, 1, 0, 1, 2, 2, 1, 0]  # 2 is unknown
-    run.show_made(pixels(90), y)
+    run.live.show(pixels(90), y)
     run.set_overlay("states")
     run.set_zoom(96)
     run.centerOn(13.5, 9.5)
@@ -219,6 +219,6 @@ def test_every_digit_is_a_cell_when_near(run: Canvas) -> None:
 
 
 def test_another_picture_ends_what_was_shown(run: Canvas) -> None:
-    run.show_made(pixels(90), state(3))
+    run.live.show(pixels(90), state(3))
     run.document.load(Picture(np.full((10, 10, 3), 50, dtype=np.uint8)))
     assert not run.live.shown and not tinted(run).any()

@@ -129,7 +129,7 @@ def test_two_hundred_random_actions_and_back(document):
                 case 8 if gap:
                     document.set_token(gap.id, gap.length - 1, rng.randrange(9), "z")
                 case 6 if gap:
-                    document.accept({gap.id: gap.fill or Fill.nothing(gap.length).with_token(0, 3, "z", True)})
+                    document.accept({gap.id: gap.fill or Fill.nothing(gap.length).with_token(0, 3, "z")})
                 case 7 if gap:
                     document.give_back(gap.id)
         except StudioError:

@@ -191,9 +191,9 @@ def test_dice_and_lock(qtbot: QtBot) -> None:
         rolled.add(control.value())
     assert len(rolled) > 1 and values[-1] == control.value()
     qtbot.keyClick(control.lock, KEY.Key_Space)
-    assert locks == [True] and control.locked()
+    assert locks == [True] and control.lock.isChecked()
     control.set_locked(False)
-    assert locks == [True] and not control.locked()
+    assert locks == [True] and not control.lock.isChecked()
 
 
 def test_a_bad_value_is_seen(qtbot: QtBot) -> None:
