@@ -25,6 +25,12 @@ class Stopped(Exception):
     """The user stopped what was running: nothing went wrong, and there is nothing to show."""
 
 
+def shown(text: object, limit: int = 80) -> str:
+    """Text of a stranger, fit to stand in one line of a message or terminal."""
+    text = "".join(character if character.isprintable() else "?" for character in str(text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def digits(value: float) -> str:
     """A number as a refusal tells it: a whole one in all its digits, as it is typed."""
     if abs(value) < 1e21 and value == int(value):

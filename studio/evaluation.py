@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from studio.errors import StudioError
 from studio.files import write_atomic
 from studio.generation import Denoiser, picture_tokenizer, text_tokenizer
+from studio.generation.building import check_granularity
 from studio.media.compressors import picture_bytes, text_bytes
 from studio.media.gapped import valid
 from studio.media.images import SUFFIXES, load_picture
 from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
 from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise, surprises
 from studio.prime.schedules import alpha_grid
+from studio.runtime.format import MANIFEST
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -220,7 +222,7 @@ def write_likelihood(
     Figures of the same data stay, but for those made anew with the same options; those of other data go. `beside`:
     what `compressors` gave. The digest of the bundle changes with its manifest. StudioError where it cannot be written.
     """
-    path = bundle.path / "manifest.json"
+    path = bundle.path / MANIFEST
     manifest = json.loads(path.read_bytes())
     stored = manifest.get("likelihood") or {}
     if stored.get("sha256") != data.sha256:
@@ -320,9 +322,7 @@ def _of(bundle: "Bundle") -> str:
 def _trained(bundle: "Bundle", granularities: Sequence[int]) -> Sequence[int]:
     """The granularities themselves; StudioError unless the model was trained for all of them."""
     for granularity in granularities:
-        if granularity not in bundle.manifest.granularities:
-            trained = ", ".join(map(str, bundle.manifest.granularities))
-            raise StudioError(f"{bundle.name} was not trained for granularity {granularity}: use one of {trained}.")
+        check_granularity(bundle, granularity)
     return granularities
 
 

@@ -97,6 +97,11 @@ def is_plain_name(name: str) -> bool:
     return _PLAIN_NAME.fullmatch(name) is not None
 
 
+def file_name(title: str) -> str:
+    """The title without what the name of a file cannot have; it may be empty."""
+    return "".join(letter if letter.isalnum() or letter in " -_,.()" else "-" for letter in title).strip(" .")
+
+
 def is_utf8(text: str) -> bool:
     """Whether a text, such as a path, is one that can be written down."""
     try:

@@ -28,6 +28,7 @@ from studio.generation import (
     text_tokenizer,
 )
 from studio.media.export import contact_grid, save_png, save_text
+from studio.runtime.format import MANIFEST
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -139,7 +140,7 @@ def write_quality(bundle: "Bundle", data: str, options: Mapping[str, Any], figur
 
     The digest of the bundle changes with its manifest. StudioError where it cannot be written.
     """
-    path = bundle.path / "manifest.json"
+    path = bundle.path / MANIFEST
     manifest = json.loads(path.read_bytes())
     # As they come back out of a file, where a tuple is a list.
     given = json.loads(json.dumps({name: value for name, value in options.items() if value is not None}))

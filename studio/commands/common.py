@@ -249,7 +249,7 @@ def result_facts(result: "Result", **more: Any) -> dict[str, Any]:
     facts = {
         "model": request.model,
         "seeds": list(request.seeds),
-        **{name: getattr(request, name) for name in OPTIONS},
+        **request.options(),
         "made_tokens": int(drawn[0].sum()),
         "confidence": [
             round(float(row[some].mean()), 4) if some.any() else None

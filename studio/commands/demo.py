@@ -54,7 +54,7 @@ def _pictures(folder: Path, args: argparse.Namespace) -> tuple[list[dict[str, An
         x, y, size = request.source.frame
         chosen = [shots[i * (len(shots) - 1) // (STRIP - 1)][y : y + size, x : x + size] for i in range(STRIP)]
         save_strip(written[1], chosen, scale=viewing_scale(chosen[0], 192))
-        save_timelapse(written[2], shots)
+        save_timelapse(written[2], shots, fps=12)
         facts.append(common.result_facts(result))
         files += written
     return facts, files

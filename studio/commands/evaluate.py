@@ -148,7 +148,7 @@ def _shown(value: float | None, error: float | None, width: int, digits: int) ->
 def _map(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
     from studio.evaluation import heat_map, picture_surprise, read_text, text_surprise
     from studio.files import write_atomic
-    from studio.media.export import check_suffix, save_png
+    from studio.media.export import check_suffix, enlarge, save_png
     from studio.media.gapped import valid
     from studio.media.images import load_picture
 
@@ -174,8 +174,7 @@ def _map(args: argparse.Namespace, bundle: "Bundle", path: Path) -> None:
     else:
         # At the top: as surprising as where every class is equally likely.
         top = math.log2(bundle.manifest.vocab_size) * bundle.num_tokens / bits.size
-        scale = max(1, 512 // max(bits.shape))
-        save_png(target, heat_map(bits, top).repeat(scale, axis=0).repeat(scale, axis=1))
+        save_png(target, enlarge(heat_map(bits, top), max(1, 512 // max(bits.shape))))
         facts["scale"] = [0, top]
         said += f"; black is 0, pale yellow {top:g} or more"
     common.answer(args, facts, f"{said})")

@@ -115,7 +115,7 @@ def _make(
     for variation, file in files.items():
         save_picture(file, result, variation, picture)
     if args.timeline:
-        save_timelapse(args.timeline, shots, fps=max(4, min(25, len(shots) / 4)))
+        save_timelapse(args.timeline, shots)
     _tell(result, list(files.values()), args)
     return result
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.errors import StudioError
+from studio.errors import StudioError, shown
 
 MAX_BYTES = 1 << 29
 """More is not to be read. A published batch has 31 MB, all of CIFAR-100's training pictures 155 MB."""
@@ -68,8 +68,7 @@ def read_batch(data: bytes, name: str) -> NDArray[np.uint8]:
     try:
         content = _Reader(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:  # a hostile pickle can fail in any way
-        reason = "".join(c if c.isprintable() else "?" for c in str(error)[:120])
-        raise StudioError(f"{name} is no CIFAR batch ({reason}); nothing in it was run.") from error
+        raise StudioError(f"{name} is no CIFAR batch ({shown(error, 120)}); nothing in it was run.") from error
     pixels = content.get(b"data", content.get("data")) if isinstance(content, dict) else None
     if not isinstance(pixels, _Array) or not pixels.data or len(pixels.data) % 3072:
         raise StudioError(f"{name} holds no pictures of 3 × 32 × 32 bytes under 'data', so it is no CIFAR batch.")

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from studio.datasets.batches import MAX_BYTES, read_batch
 from studio.datasets.parquet import parquet_values
 from studio.errors import StudioError
-from studio.media.images import SUFFIXES, load_picture
+from studio.media.images import SUFFIXES, Picture, load_picture
 
 Item = tuple[str, Callable[[], NDArray[np.uint8]]]
 """(name, a function that reads the picture, uint8 (H, W, 3), or raises StudioError)."""
@@ -220,8 +220,7 @@ def _rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if picture.shape[2] == 1:
         return np.repeat(picture, 3, axis=2)
     if picture.shape[2] == 4:
-        alpha = picture[..., 3:].astype(np.float32) / 255
-        return np.rint(picture[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        return Picture(picture[..., :3], picture[..., 3]).rgb
     return picture
 
 

@@ -21,7 +21,7 @@ from studio.generation.request import (
 from studio.generation.tokenizers import picture_tokenizer, text_plan
 from studio.media.frames import WorkingFrame, crop, crop_planes, frame_around, given_state
 from studio.prime.policies import NO_CORRECTOR, POLICIES, from_nothing
-from studio.prime.schedules import SCHEDULES, alpha_grid
+from studio.prime.schedules import SCHEDULES, is_schedule
 
 if TYPE_CHECKING:
     from studio.media.textplan import Parts
@@ -135,9 +135,7 @@ def branch_request(
         frame = WorkingFrame(*source.frame)
         part = mask[inside(frame, source.width, source.height)]
         source = source.model_copy(update={"mask": PackedArray.pack(part)})
-    chosen = {name: getattr(request, name) for name in Options.__annotations__} | {
-        name: value for name, value in options.items() if value is not None
-    }
+    chosen = request.options() | {name: value for name, value in options.items() if value is not None}
     return _request(bundle, source, given, request.seeds if seeds is None else seeds, cast(Options, chosen))
 
 
@@ -184,6 +182,13 @@ def chosen_options(bundle: "Bundle", given: NDArray[np.int64], options: Options)
     return defaults | chosen
 
 
+def check_granularity(bundle: "Bundle", granularity: int) -> None:
+    """StudioError unless the model was trained for it."""
+    if granularity not in bundle.manifest.granularities:
+        trained = ", ".join(map(str, bundle.manifest.granularities))
+        raise StudioError(f"{bundle.name} was not trained for granularity {granularity}: use one of {trained}.")
+
+
 def check(request: GenerationRequest, bundle: "Bundle") -> None:
     """StudioError unless the model is the very one of the request and can do what it asks."""
     manifest, subtokens = bundle.manifest, bundle.subtokens
@@ -192,13 +197,9 @@ def check(request: GenerationRequest, bundle: "Bundle") -> None:
             f"This was made with another version of the model {request.model}, so it cannot be made again: "
             "install the version that made it."
         )
-    if request.granularity not in manifest.granularities:
-        trained = ", ".join(map(str, manifest.granularities))
-        raise StudioError(f"{bundle.name} was not trained for granularity {request.granularity}: use one of {trained}.")
-    try:
-        alpha_grid(request.schedule, 1)
-    except ValueError as error:
-        raise StudioError(f"Unknown schedule {request.schedule!r}: use one of {', '.join(SCHEDULES)}.") from error
+    check_granularity(bundle, request.granularity)
+    if not is_schedule(request.schedule):
+        raise StudioError(f"Unknown schedule {request.schedule!r}: use one of {', '.join(SCHEDULES)}.")
     if request.policy not in POLICIES:
         raise StudioError(f"Unknown policy {request.policy!r}: use one of {', '.join(POLICIES)}.")
     if {"picture": "image", "text": "text"}.get(request.source.kind, manifest.modality) != manifest.modality:

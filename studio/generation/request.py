@@ -3,7 +3,7 @@
 import base64
 import zlib
 from functools import lru_cache
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,6 +151,10 @@ class GenerationRequest(_Model):
         if self.remask and self.corrector[0]:
             raise ValueError("remask and corrector both mask again: set one of them to 0 or off")
         return self
+
+    def options(self) -> dict[str, Any]:
+        """The `Options`, as `sample` takes them."""
+        return {name: getattr(self, name) for name in Options.__annotations__}
 
     @classmethod
     def from_json(cls, text: str) -> "GenerationRequest":

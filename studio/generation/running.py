@@ -44,19 +44,8 @@ def generate(request: GenerationRequest, bundle: "Bundle", denoise: Denoiser) ->
         windows or denoise,
         bundle.subtokens,
         np.repeat(given[None], len(request.seeds), axis=0),
-        steps=request.steps,
         seeds=request.seeds,
-        schedule=request.schedule,
-        policy=request.policy,
-        granularity=request.granularity,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        top_k=request.top_k,
-        remask=request.remask,
-        draw=request.draw,
-        temperature_slope=request.temperature_slope,
-        warp=request.warp,
-        corrector=request.corrector,
+        **request.options(),
     )
 
     def stream() -> Generator[Frame, None, None]:

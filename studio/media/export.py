@@ -94,18 +94,19 @@ class Drawn(Sequence[NDArray[np.uint8]]):
 def save_timelapse(
     path: str | Path,
     frames: Sequence[NDArray[np.uint8]],
-    fps: float = 12,
+    fps: float | None = None,
     hold: float = 1.5,
     scale: int | None = None,
 ) -> None:
     """Write uint8 (H, W, 3) frames as animated .webp (lossless), .gif or .mp4, by the name's ending.
 
-    Small frames are enlarged by `scale`, or to at least 256 pixels; the last one stays for `hold` seconds. StudioError
-    as `check_timelapse`.
+    Small frames are enlarged by `scale`, or to at least 256 pixels; the last one stays for `hold` seconds. fps: None
+    takes about four seconds, at 4 to 25 frames a second. StudioError as `check_timelapse`.
     """
     if not frames:
         raise ValueError("a time-lapse needs at least one frame")
     scale = viewing_scale(frames[0]) if scale is None else scale
+    fps = max(4, min(25, len(frames) / 4)) if fps is None else fps
     path = check_timelapse(path, frames[0], scale)
     durations = [round(1000 / fps)] * (len(frames) - 1) + [round(1000 * hold)]
     suffix = path.suffix.lower()

@@ -1,21 +1,18 @@
 """A text with gaps as its writer edits it: given characters and gaps, in order; the truth behind the editor."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from studio.errors import StudioError
+from studio.files import is_utf8
 from studio.media.pieces import LONGEST_GAP, Edit, Fill, Gap, Pieces, between, forwards, joined, size, taken
 from studio.media.texts import TextTokenizer, unix_lines
 
 
 def valid(text: str) -> str:
     """The text with halves of surrogate pairs joined, and single ones, which are no characters, as U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if _HALVES.search(text) else text
-
-
-_HALVES = re.compile("[\ud800-\udfff]")
+    return text if is_utf8(text) else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class GappedText:

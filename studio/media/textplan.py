@@ -8,15 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from studio.errors import StudioError
+from studio.files import is_utf8
 from studio.media.texts import TextTokenizer, places_in, unix_lines
 from studio.prime.subtokens import Subtokens
 
 _UNKNOWN = -1
 _GAP = re.compile(r"\[\[(0|-?[1-9][0-9]*)\]\]")
 """A number as `join_gaps` writes it: [[007]] and [[ 7 ]] are text, for a text that is saved must be what was opened."""
-
-_HALF = re.compile("[\ud800-\udfff]")
-"""Half of a surrogate pair, which is no character."""
 
 Parts = Sequence[str | int]
 """Given text and the lengths of gaps in tokens, in order."""
@@ -82,7 +80,7 @@ def marks_suffice(parts: Parts) -> bool:
 
 
 def _check(parts: Parts) -> None:
-    if any(_HALF.search(part) for part in parts if isinstance(part, str)):
+    if not all(is_utf8(part) for part in parts if isinstance(part, str)):
         raise StudioError("The text is not valid Unicode: save it as UTF-8 first.")
     gaps = [part for part in parts if isinstance(part, int)]
     if not gaps:

@@ -20,24 +20,18 @@ from pydantic import (
     model_validator,
 )
 
-from studio.errors import StudioError
+from studio.errors import StudioError, shown
 from studio.files import is_plain_name
 from studio.prime.policies import NO_CORRECTOR, POLICIES
 from studio.prime.schedules import NO_WARP, alpha
 from studio.prime.subtokens import Subtokens
 from studio.runtime.external_data import external_data
+from studio.runtime.format import FORMAT_VERSION, MANIFEST, MAX_PIXEL_DIGITS, MAX_TABLE, NETWORK
 
-FORMAT_VERSION = 1
-MANIFEST = "manifest.json"
-NETWORK = "denoiser.onnx"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_NETWORK_BYTES = (1 << 31) - 1
 MAX_FILE_BYTES = 1 << 33
 MAX_FILES = 32
-MAX_TABLE = 1 << 28
-"""Entries of the table "class c has digit v at place j" that a model may ask for."""
-MAX_PIXEL_DIGITS = 16
-"""Digits a token of a picture: the window paints which of them are masked as uint16."""
 
 # Installers such as uv hard-link the files of a wheel from their cache; what we ship is trusted in that.
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -227,12 +221,6 @@ def refuse(path: str | Path, what: str) -> NoReturn:
     """Raise StudioError: the model at `path` cannot be used, because of `what`, which ends with the remedy."""
     sentence = f"Cannot use the model {shown(Path(path).absolute().name)}: {what}."
     raise StudioError(sentence)
-
-
-def shown(text: object, limit: int = 80) -> str:
-    """Text of a stranger, fit to stand in one line of a message or terminal."""
-    text = "".join(character if character.isprintable() else "?" for character in str(text))
-    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _manifest(path: Path, data: bytes) -> Manifest:

@@ -17,9 +17,9 @@ from typing import IO
 import numpy as np
 import platformdirs
 
-from studio.errors import StudioError
+from studio.errors import StudioError, shown
 from studio.files import atomic_path, is_plain_name, write_atomic
-from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, refuse, shown
+from studio.runtime.bundle import MANIFEST, MAX_FILE_BYTES, MAX_FILES, Bundle, Manifest, refuse
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.runtime.replacing import bring_back, take_place
 from studio.shipped import shipped

@@ -16,6 +16,7 @@ from studio.runtime.devices import (
     one_line,
     physical_cores,
 )
+from studio.runtime.format import NETWORK
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -54,7 +55,7 @@ class OnnxDenoiser:
         self._length, self._mask_id = manifest.length, manifest.base
         self._num_tokens, self._vocab_size = manifest.num_tokens, manifest.vocab_size
         self._any_length = manifest.modality == "text"
-        network = bundle.path / "denoiser.onnx"
+        network = bundle.path / NETWORK
         if not network.is_file():  # removed by another program since the bundle was opened
             raise StudioError(f"The model {self._name} is no longer there: choose another one, or import it again.")
         self.reason = None if device == "cpu" else cuda_problem()

@@ -13,9 +13,8 @@ from safetensors import SafetensorError
 
 from studio.errors import StudioError
 from studio.files import cannot_write, write_atomic
+from studio.runtime.format import FORMAT_VERSION, MANIFEST
 from studio.runtime.replacing import bring_back, take_place
-
-FORMAT_VERSION = 1
 
 
 @contextmanager
@@ -53,10 +52,10 @@ def write_manifest(folder: Path, fields: dict[str, Any]) -> None:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         manifest["files"][path.name] = {"sha256": sha256, "size": path.stat().st_size}
-    write_atomic(folder / "manifest.json", (json.dumps(manifest, indent=1) + "\n").encode())
+    write_atomic(folder / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
 
 
 def check_replaceable(output: Path) -> None:
     """Raise StudioError where `output` is there and is no bundle."""
-    if output.exists() and not (output / "manifest.json").exists():
+    if output.exists() and not (output / MANIFEST).exists():
         raise StudioError(f"{output} exists and is not a model bundle: choose another folder.")

@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 
 import torch
 
-from studio.errors import StudioError
+from studio.errors import StudioError, shown
+from studio.runtime.format import MANIFEST
 
 MAX_PICKLE_BYTES = 1 << 26
 """The pickle holds names and settings, not weights: a published one is a few megabytes at most."""
@@ -68,21 +69,21 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if refused:
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         asked = ", ".join(map(shown, refused[:3])) + more
-        _refuse(path, f"it asks for {asked}, which no known checkpoint needs; nothing of it was run; do not trust it")
+        refuse(path, f"it asks for {asked}, which no known checkpoint needs; nothing of it was run; do not trust it")
     stand_ins: list[Any] = [(Inert, name) for name in names if _KNOWN.fullmatch(name)] + [(_dictionary, _DICTIONARY)]
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except MemoryError:
-        _refuse(path, "it does not fit into the memory; close other programs")
+        refuse(path, "it does not fit into the memory; close other programs")
     except Exception as error:  # a damaged or hostile file can fail anywhere in the reader
         name = re.search(r"GLOBAL (\S+)", str(error))
         if name:
-            _refuse(path, f"it asks for {shown(name[1])}; nothing of it was run; do not trust it")
-        _refuse(path, "it is cut short or damaged; get it again from where it came")
+            refuse(path, f"it asks for {shown(name[1])}; nothing of it was run; do not trust it")
+        refuse(path, "it is cut short or damaged; get it again from where it came")
     if not isinstance(content, dict):
-        _refuse(path, "it holds no dictionary of weights, so it is no published checkpoint")
+        refuse(path, "it holds no dictionary of weights, so it is no published checkpoint")
     return content
 
 
@@ -129,34 +130,34 @@ def embedded_tokenizer(node: Any) -> bytes | None:
 def _asked_for(path: Path) -> list[str]:
     """Every class and function that the pickle in the file names. StudioError unless it is a PyTorch archive."""
     if path.exists() and not path.is_file() and not path.is_dir():
-        _refuse(path, "it is not a regular file; name a .pth or .ckpt")
+        refuse(path, "it is not a regular file; name a .pth or .ckpt")
     try:
         with path.open("rb") as file:
             start = file.read(2)
             rest = b"" if start == b"PK" else file.read(MAX_OPCODES)  # bytes: no opcode takes less than one
     except IsADirectoryError:
-        _refuse(path, "it is a folder; name one checkpoint in it")
+        refuse(path, "it is a folder; name one checkpoint in it")
     except OSError as error:
-        _refuse(path, f"{error.strerror or 'it cannot be read'}; check its name and permissions")
+        refuse(path, f"{error.strerror or 'it cannot be read'}; check its name and permissions")
     if start == b"\x1f\x8b":
-        _refuse(path, "it is packed with gzip; unpack it first (gunzip)")
+        refuse(path, "it is packed with gzip; unpack it first (gunzip)")
     if start != b"PK":
         _refuse_bare(path, start + rest)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             pickles = [member for member in members if f"/{member.filename}".endswith("/data.pkl")]
-            if any(member.filename == "manifest.json" for member in members):
-                _refuse(path, "it is a model of Prime Studio already; run `prime-studio models import` on it")
+            if any(member.filename == MANIFEST for member in members):
+                refuse(path, "it is a model of Prime Studio already; run `prime-studio models import` on it")
             if len(pickles) != 1:
-                _refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
+                refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
             if pickles[0].file_size > MAX_PICKLE_BYTES:
-                _refuse(path, f"its pickle has {pickles[0].file_size:,} bytes, which no known checkpoint needs")
+                refuse(path, f"its pickle has {pickles[0].file_size:,} bytes, which no known checkpoint needs")
             return sorted(set(_names(archive.read(pickles[0]))))
     except _TooManyError:
-        _refuse(path, f"its pickle has more than {MAX_OPCODES:,} steps, which no checkpoint needs; do not trust it")
+        refuse(path, f"its pickle has more than {MAX_OPCODES:,} steps, which no checkpoint needs; do not trust it")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, EOFError, OSError, RecursionError):
-        _refuse(path, "it is cut short or damaged; get it again from where it came")
+        refuse(path, "it is cut short or damaged; get it again from where it came")
 
 
 def _refuse_bare(path: Path, data: bytes) -> NoReturn:
@@ -171,10 +172,10 @@ def _refuse_bare(path: Path, data: bytes) -> NoReturn:
     names = _foreign(sorted(set(found))) if pickles else None
     if names:
         asked = ", ".join(map(shown, names[:3]))
-        _refuse(path, f"it is a bare pickle that asks for {asked}; nothing of it was run; do not trust it")
+        refuse(path, f"it is a bare pickle that asks for {asked}; nothing of it was run; do not trust it")
     if names is not None:
-        _refuse(path, "it is a bare pickle, not a PyTorch checkpoint of today; save it again with torch.save")
-    _refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
+        refuse(path, "it is a bare pickle, not a PyTorch checkpoint of today; save it again with torch.save")
+    refuse(path, "it is not a PyTorch checkpoint; choose the .pth or .ckpt that was published")
 
 
 class _TooManyError(ValueError):
@@ -199,10 +200,6 @@ def _names(pickle: bytes | BytesIO) -> Iterator[str]:
             strings.append(argument)
 
 
-def shown(name: str) -> str:
-    """Text of a stranger, fit to stand in one line of a terminal."""
-    return "".join(character if character.isprintable() else "?" for character in name[:80])
-
-
-def _refuse(path: Path, what: str) -> NoReturn:
+def refuse(path: Path, what: str) -> NoReturn:
+    """Raise StudioError: the checkpoint at `path` cannot be imported, because of `what`."""
     raise StudioError(f"Cannot import {shown(path.name)}: {what}.")

@@ -13,6 +13,7 @@ import torch
 
 from studio.errors import StudioError
 from studio.prime.subtokens import Subtokens
+from studio.runtime.format import MANIFEST
 from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
 from studio.training.evaluation import cross_entropy_table, fill_accuracy, held_out_bound
 from studio.training.networks import Network, build_network, network_settings
@@ -82,7 +83,7 @@ def _take_tokenizer(file: Path, folder: Path) -> None:
 def _training_of(bundle: Path) -> dict[str, Any]:
     """What the manifest of a bundle says of its training."""
     try:
-        return dict(json.loads((bundle / "manifest.json").read_bytes())["training"])
+        return dict(json.loads((bundle / MANIFEST).read_bytes())["training"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudioError(f"{bundle} is not a model bundle: name the one that the run was started from.") from error
 

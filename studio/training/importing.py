@@ -9,15 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from studio.errors import StudioError
+from studio.errors import StudioError, shown
 from studio.prime.schedules import alpha
 from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
-from studio.training.checkpoints import lookup, read_checkpoint, shown
+from studio.training.checkpoints import lookup, read_checkpoint, refuse
 from studio.training.networks import Network, build_network, network_settings
 from studio.training.onnx_graph import round_to_half, verify_graph, write_graph
 from studio.training.published_sizes import COLORS, picture_sizes, text_sizes
@@ -78,22 +78,22 @@ def read_published(
         return _picture(path, content, limit, ema, schedule)
     if _tensors(content.get("state_dict"), "backbone."):
         return _text(path, content, limit, ema, heads, context, schedule)
-    _refuse(path, "it holds no MDM-Prime weights, which are named model.… in pictures and backbone.… in texts")
+    refuse(path, "it holds no MDM-Prime weights, which are named model.… in pictures and backbone.… in texts")
 
 
 def _picture(path: Path, content: dict[str, Any], limit: int, ema: bool, schedule: str | None) -> Published:
     state, args = content["model"], content.get("args")
     raw = _tensors(state, "model.")
     if any("label_emb" in name for name in raw) or lookup(args, "use_uniform_mixture"):
-        _refuse(path, "it is a model with class mixture (label_emb), which Prime Studio does not have")
+        refuse(path, "it is a model with class mixture (label_emb), which Prime Studio does not have")
     if lookup(args, "super_token"):
-        _refuse(path, "it is a super-token model, which Prime Studio does not have")
+        refuse(path, "it is a super-token model, which Prime Studio does not have")
     shadow = [state[f"shadow_params.{i}"] for i in range(len(raw)) if f"shadow_params.{i}" in state]
     weights = _chosen(path, raw, shadow, ema, limit)
     try:
         sizes = picture_sizes(weights)
     except ValueError as error:
-        _refuse(path, str(error))
+        refuse(path, str(error))
     tokens = lookup(args, "seq_length")
     side = _side(path, 3072 if tokens is None else tokens, halvings=len(sizes["widths"]) - 1)
     power = lookup(args, "schedule_n")
@@ -139,7 +139,7 @@ def _text(
     try:
         sizes = text_sizes(weights)
     except ValueError as error:
-        _refuse(path, str(error))
+        refuse(path, str(error))
     if heads is None:
         heads = lookup(settings, "config", "model", "n_heads")
     if heads is None and rotary is not None and rotary.numel():
@@ -147,9 +147,9 @@ def _text(
     if context is None:
         context = lookup(settings, "config", "prime", "seq_length") or lookup(settings, "config", "model", "length")
     if not isinstance(heads, int) or heads < 1:
-        _refuse(path, "it does not say how many attention heads it has; add --heads 12, as the published ones have")
+        refuse(path, "it does not say how many attention heads it has; add --heads 12, as the published ones have")
     if not isinstance(context, int) or not 0 < context <= 1 << 16:
-        _refuse(path, "it does not say how many tokens it takes; add --context 1024, as the published ones have")
+        refuse(path, "it does not say how many tokens it takes; add --context 1024, as the published ones have")
     noise = lookup(settings, "config", "noise", "type")
     dropout = lookup(settings, "config", "model", "dropout")
     dataset = _slug(lookup(settings, "config", "data", "train"), "text")
@@ -280,7 +280,7 @@ def _side(path: Path, tokens: Any, halvings: int) -> int:
     """The side of the square pictures of so many tokens, which the network halves so many times."""
     side = math.isqrt(tokens // COLORS) if isinstance(tokens, int) and 0 < tokens < 1 << 20 else 0
     if not side or COLORS * side**2 != tokens or side % 2**halvings:
-        _refuse(
+        refuse(
             path,
             f"its seq_length of {shown(str(tokens))} is not that of square pictures, three tokens a pixel, whose side "
             f"can be halved {halvings} times",
@@ -300,29 +300,29 @@ def _chosen(path: Path, raw: dict[str, Any], shadow: list[Any], ema: bool, limit
     chosen = raw
     if ema:
         if len(shadow) != len(raw):
-            _refuse(
+            refuse(
                 path, f"it has {len(shadow)} averaged weights for {len(raw)} parameters; add --raw for the last ones"
             )
         chosen = dict(zip(raw, shadow, strict=True))
     for name, value in chosen.items():
         plain = type(value) in (Tensor, torch.nn.Parameter) and value.device.type == "cpu"
         if not plain or value.layout != torch.strided or not value.is_floating_point() or not value.is_contiguous():
-            _refuse(path, f"{shown(name)} is not an ordinary tensor of weights")
+            refuse(path, f"{shown(name)} is not an ordinary tensor of weights")
         if ema and value.shape != getattr(raw[name], "shape", None):
-            _refuse(path, f"its averaged weights are not in the order of its parameters ({shown(name)}); add --raw")
+            refuse(path, f"its averaged weights are not in the order of its parameters ({shown(name)}); add --raw")
     # Tensors may share or repeat what lies in the file; honest weights take two bytes each at least.
     if 2 * sum(value.numel() for value in chosen.values()) > limit:
-        _refuse(path, "it claims more weights than it has room for; do not trust it")
+        refuse(path, "it claims more weights than it has room for; do not trust it")
     return chosen
 
 
 def _schedule(path: Path, name: str | None, published: str) -> str:
     if name is None:
-        _refuse(path, f"it does not say its schedule; add --schedule {published}")
+        refuse(path, f"it does not say its schedule; add --schedule {published}")
     try:
         alpha(name, 0.5)
     except ValueError as error:
-        _refuse(path, f"its schedule cannot be used: {shown(str(error))}; add --schedule {published}")
+        refuse(path, f"its schedule cannot be used: {shown(str(error))}; add --schedule {published}")
     return name
 
 
@@ -337,7 +337,3 @@ def _slug(value: Any, default: str) -> str:
 
 def _which(ema: bool) -> str:
     return "exponential moving average" if ema else "last"
-
-
-def _refuse(path: Path, what: str) -> NoReturn:
-    raise StudioError(f"Cannot import {shown(path.name)}: {what}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from studio.errors import StudioError
 from studio.prime.subtokens import smallest_base
+from studio.runtime.format import MANIFEST
 from studio.training.recipe import DataSettings, Recipe, TokenSettings, TrainingSettings
 
 SIZES = {
@@ -34,7 +35,7 @@ def fine_tuning(bundle: Path, name: str) -> Recipe:
     StudioError where the folder is no bundle or holds no weights to go on from.
     """
     try:
-        manifest = json.loads((bundle / "manifest.json").read_bytes())
+        manifest = json.loads((bundle / MANIFEST).read_bytes())
         tokens = TokenSettings(
             tokenizer=manifest["tokenizer"]["kind"],
             grid=tuple(manifest["grid"]),

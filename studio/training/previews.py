@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Generator, nn
 
 from studio.files import atomic_path, write_atomic
+from studio.media.export import enlarge
 from studio.media.images import image_tokenizer
 from studio.media.texts import TextTokenizer
 from studio.prime.policies import from_nothing
@@ -82,8 +83,7 @@ class Previews:
         rows = np.stack([given, tokenizer.decode(made), tokenizer.decode(self.tokens)])  # (3, N, H, W, 3)
         framed = np.pad(rows, ((0, 0), (0, 0), (1, 1), (1, 1), (0, 0)), constant_values=200)
         sheet = framed.transpose(0, 2, 1, 3, 4).reshape(3 * (height + 2), -1, 3)
-        scale = max(1, 64 // height)
-        sheet = sheet.repeat(scale, axis=0).repeat(scale, axis=1)
+        sheet = enlarge(sheet, max(1, 64 // height))
         path = self.folder / PREVIEWS / f"{step:08}.png"
         with atomic_path(path) as temporary:
             Image.fromarray(sheet).save(temporary)

@@ -14,6 +14,7 @@ from studio.files import is_plain_name, is_utf8
 from studio.prime.drawing import DRAWS
 from studio.prime.policies import NO_CORRECTOR, POLICIES
 from studio.prime.schedules import NO_WARP, Triple, is_schedule
+from studio.runtime.format import MAX_PIXEL_DIGITS, MAX_TABLE
 from studio.training.recipe import Recipe
 
 Problem = tuple[str, str]
@@ -85,7 +86,6 @@ _LISTS: dict[str, tuple[tuple[float, float], ...]] = {
     "defaults.warp": ((1e-9, 100), (1e-9, 100), (-100, 100)),
     "defaults.corrector": ((0, 1000), (0, 1000), (0, 1000)),
 }
-MAX_TABLE, MAX_PIXEL_DIGITS = 1 << 28, 16  # as in studio.runtime.bundle
 _NAME = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 
 

@@ -7,6 +7,8 @@ A widget chooses a variant by a property: `kind` of a button is "primary", "dang
 import re
 from collections.abc import Mapping
 
+from PySide6.QtWidgets import QWidget
+
 from studio.shipped import shipped
 
 SHEET = """
@@ -214,6 +216,14 @@ QSplitter::handle:vertical { height: 1px; }
 QGroupBox { border: 1px solid @border; border-radius: 8px; margin-top: 10px; padding: 12px 8px 8px 8px; }
 QGroupBox::title { subcontrol-origin: margin; left: 10px; padding: 0 4px; color: @muted; }
 """
+
+
+def restyle(widget: QWidget, name: str, value: object) -> None:
+    """Set a property that the style sheet asks for, and have the widget drawn accordingly."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def style_sheet(colors: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QAction, QGuiApplication, QImage
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout
 
 from studio.errors import StudioError
+from studio.files import file_name
 from studio.generation import read_text_request
 from studio.library import Change, Filter, Item, Library, export_item, export_items, pictures_for_grid
 from studio.ui import dialogs
@@ -304,8 +305,8 @@ class GalleryWorkspace(Workspace):
             item, plain = items[0], how == "plain"
             suffix = ".txt" if plain and item.kind == "text" else item.file.suffix
             stem = Path(item.title).stem[:60] if item.kind == "picture" else item.title[:40]
-            name = "".join(c if c.isalnum() or c in " -_,." else "-" for c in stem).strip(" .")
-            target = await dialogs.ask_save(self, "Export", PLACE, (name or item.kind) + suffix)
+            name = (file_name(stem) or item.kind) + suffix
+            target = await dialogs.ask_save(self, "Export", PLACE, name)
             if target is not None:
                 await asyncio.to_thread(export_item, library, item, target, plain)
                 self._tell_written([target])

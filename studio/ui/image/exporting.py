@@ -26,7 +26,7 @@ def _write(path: Path, shots: Sequence[NDArray[np.uint8]]) -> None:
         chosen = np.unique(np.linspace(0, len(shots) - 1, min(STRIP_FRAMES, len(shots))).round().astype(int))
         save_strip(path, [shots[place] for place in chosen], scale=viewing_scale(shots[0], 128))
     else:
-        save_timelapse(path, shots, fps=max(4, min(25, len(shots) / 4)))
+        save_timelapse(path, shots)
 
 
 def shots_of(job: Job, variation: int) -> Sequence[NDArray[np.uint8]]:

@@ -200,12 +200,7 @@ class Opening(QObject):
         bundle = of.studio.models.get(request.model)
         same = bundle is not None and bundle.digest == request.digest
         if not same:
-            of.studio.notices.show(
-                f"This was made with a version of the model {request.model} that is not installed: the present one "
-                "makes something else from the same settings.",
-                kind="warning",
-                place=of.name,
-            )
+            of.warn_of_another_version(request)
         if bundle is not None and bundle.manifest.modality == "image":
             of.settings.set_bundle(bundle)  # first, for its grid bounds the frame
             of.settings.set_nothing_given(bool((request.given.unpack() == bundle.subtokens.mask_id).all()))

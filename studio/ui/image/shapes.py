@@ -121,7 +121,7 @@ def _joined(count: int, one: NDArray[np.int64], other: NDArray[np.int64]) -> NDA
             return names
         one, other, a, b = one[apart], other[apart], a[apart], b[apart]
         np.minimum.at(names, np.maximum(a, b), np.minimum(a, b))
-        while (further := names[names]).tobytes() != names.tobytes():
+        while not np.array_equal(further := names[names], names):
             names = further
 
 

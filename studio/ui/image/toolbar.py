@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QColorDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QToolButton
 
@@ -134,9 +134,8 @@ class ToolStrip(QFrame):
     def _show(self) -> None:
         self._actions[self._settings.tool].setChecked(True)
         self._number.setText(str(self._settings.size))
-        self._size.blockSignals(True)
-        self._size.setValue(round(STEPS * ((self._settings.size - 1) / (MAX_SIZE - 1)) ** (1 / 3)))
-        self._size.blockSignals(False)
+        with QSignalBlocker(self._size):
+            self._size.setValue(round(STEPS * ((self._settings.size - 1) / (MAX_SIZE - 1)) ** (1 / 3)))
         swatch = QPixmap(20, 14)
         swatch.fill(self._settings.color)
         self._color.setIcon(QIcon(swatch))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QHideEvent, QIcon, QShowEvent
@@ -10,14 +10,13 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
 )
 
-from studio.runtime.bundle import shown
+from studio.errors import shown
 from studio.ui.fonts import font
 from studio.ui.icons import icon
 from studio.ui.inspector import words
@@ -28,7 +27,7 @@ from studio.ui.inspector.run_state import RunState
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.choices import Choice
-from studio.ui.widgets.icon_button import IconLabel
+from studio.ui.widgets.icon_button import IconLabel, word_button
 from studio.ui.widgets.layout import Column, Field
 
 if TYPE_CHECKING:
@@ -176,12 +175,16 @@ class InspectorPanel(QWidget):
         return self._warning
 
     def _build_buttons(self) -> QStackedLayout:
-        self.generate_button = _button("play", "Generate", "Make the results", self.generate)
+        self.generate_button = word_button("play", "Generate", "Make the results")
+        self.generate_button.clicked.connect(self.generate)
         self.generate_button.setProperty("kind", "primary")
         self.generate_button.setIcon(icon("play", "on-accent"))
-        self.pause_button = _button("pause", "Pause", "", self._pause_or_resume)
-        self.step_button = _button("step", "Step", "Make one more step and rest again", self.step)
-        self.stop_button = _button("stop", "Stop", "End the run before the next call of the network", self.stop)
+        self.pause_button = word_button("pause", "Pause", "")
+        self.step_button = word_button("step", "Step", "Make one more step and rest again")
+        self.stop_button = word_button("stop", "Stop", "End the run before the next call of the network")
+        self.pause_button.clicked.connect(self._pause_or_resume)
+        self.step_button.clicked.connect(self.step)
+        self.stop_button.clicked.connect(self.stop)
         self._steering = QWidget()
         row = QHBoxLayout(self._steering)
         row.setContentsMargins(0, 0, 0, 0)
@@ -262,11 +265,3 @@ class InspectorPanel(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(320, 640)
-
-
-def _button(icon_name: str, text: str, help: str, signal: Any) -> QPushButton:
-    button = QPushButton(icon(icon_name), text)
-    button.setAccessibleName(text)
-    button.setToolTip(help)
-    button.clicked.connect(signal)
-    return button

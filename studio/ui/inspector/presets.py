@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from studio.errors import StudioError
+from studio.files import file_name
 from studio.media.gapped import valid
 from studio.prime.policies import policy_class
 from studio.prime.schedules import alpha
@@ -196,7 +197,7 @@ class PresetRow(QWidget):
         if name is None:
             return
         preset = self._presets[name]
-        path = await ask_save(self, "Share the preset", PRESETS, f"{_file_name(name)}.json", (FILES,))
+        path = await ask_save(self, "Share the preset", PRESETS, (file_name(name) or "preset") + ".json", (FILES,))
         if path is not None:
             preset.write(path)
             self._studio.notices.show(f"The preset is in {path.name}.", "success", self._place)
@@ -234,8 +235,3 @@ class PresetRow(QWidget):
 
 def _too_long(name: str) -> str:
     return f"A name has at most {LONGEST} letters." if len(name) > LONGEST else ""
-
-
-def _file_name(name: str) -> str:
-    """The name without what a file's name cannot have."""
-    return "".join(letter if letter.isalnum() or letter in " -_.()" else "-" for letter in name).strip(" .") or "preset"

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QS
 from studio.errors import StudioError
 from studio.ui.inspector.forecast import calls_of
 from studio.ui.runs import Run
+from studio.ui.style import restyle
 from studio.ui.tasks import BUG
 from studio.ui.timeline.transport import Transport
 from studio.ui.timeline.words import count, duration
@@ -138,9 +139,6 @@ class RunState(QWidget):
             self.text.setText(look.text)
             self.setAccessibleDescription(look.text)
         role = "danger" if look.role == "danger" else "" if look.share is not None else "muted"
-        if role != self.text.property("role"):
-            self.text.setProperty("role", role)
-            self.text.style().unpolish(self.text)
-            self.text.style().polish(self.text)
+        restyle(self.text, "role", role)
         self.bar.setVisible(look.share is not None)
         self.bar.setValue(round(1000 * (look.share or 0)))

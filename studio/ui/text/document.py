@@ -13,6 +13,7 @@ from studio.media.gapped import LONGEST_GAP, Edit, Fill, Gap, GappedText, size
 from studio.media.texts import TextTokenizer
 from studio.ui.undo import UndoStack
 
+NO_MODEL = "There is no text model: import one in Models, or install Prime Studio again."
 UNDO_LIMIT = 1000
 PAUSE_S = 2.0
 """Typing after a longer pause is an undo step of its own."""
@@ -160,7 +161,7 @@ class TextDocument(QObject):
     def make_gap(self, start: int, stop: int) -> Gap:
         """Turn what stands there into a gap. StudioError where it cannot be one."""
         if self.tokenizer is None:
-            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
+            raise StudioError(NO_MODEL)
         edit = self.text.make_gap(start, stop, self.tokenizer, self.longest)
         (gap,) = edit.added
         assert isinstance(gap, Gap)

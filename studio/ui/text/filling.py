@@ -17,7 +17,7 @@ from studio.media.words import Word
 from studio.ui.playhead import Playhead
 from studio.ui.runs import Run
 from studio.ui.sampling_settings import SamplingSettings
-from studio.ui.text.document import Place, TextDocument
+from studio.ui.text.document import NO_MODEL, Place, TextDocument
 from studio.ui.text.jobs import Job, with_pins
 from studio.ui.text.looks import GapLook, document_look, live_look
 
@@ -171,7 +171,7 @@ class Filling(QObject):
         """The model to make with. StudioError without one."""
         bundle = self.settings.bundle
         if bundle is None:
-            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
+            raise StudioError(NO_MODEL)
         return bundle
 
     async def generate(self) -> Run | None:

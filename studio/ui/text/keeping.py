@@ -116,12 +116,7 @@ def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source
         lost, request, variation = "", alone, 0  # seeds that do not follow one another cannot all be here
     text = GappedText.of(open_gaps(content, LONGEST_GAP)[0] if isinstance(content, str) else content)
     if bundle is None or bundle.digest != request.digest:
-        notices.show(
-            f"This was made with a version of the model {request.model} that is not installed: the present one "
-            "makes something else from the same settings.",
-            kind="warning",
-            place=workspace.name,
-        )
+        workspace.warn_of_another_version(request)
         workspace.document.open(text, title)
         return
     if lost:

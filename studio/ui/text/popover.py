@@ -1,6 +1,6 @@
 """What could stand at a place instead: a small list at the word, with probabilities."""
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRect, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -119,9 +119,8 @@ class Popover(QFrame):
         self._title.setText("Looking …")
         for row in self.rows:
             row.hide()
-        self.pin.blockSignals(True)
-        self.pin.setChecked(pinned)
-        self.pin.blockSignals(False)
+        with QSignalBlocker(self.pin):
+            self.pin.setChecked(pinned)
         self.pin.setVisible(settled)
         self.again.setVisible(settled)
         self._place(at)

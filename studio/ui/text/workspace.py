@@ -25,7 +25,7 @@ from studio.ui.status import making_status
 from studio.ui.tasks import report, spawn
 from studio.ui.text.cards import Cards
 from studio.ui.text.commands import EXPORTS, Commands
-from studio.ui.text.document import TextDocument
+from studio.ui.text.document import NO_MODEL, TextDocument
 from studio.ui.text.editor import TextEditor
 from studio.ui.text.filling import Filling
 from studio.ui.text.finding import FindBar
@@ -311,7 +311,7 @@ class TextWorkspace(Workspace):
         start, stop = self.editor.selection()
         whole = (0, len(self.document.text))
         if self.settings.bundle is None:
-            raise StudioError("There is no text model: import one in Models, or install Prime Studio again.")
+            raise StudioError(NO_MODEL)
         spawn(self.judging.judge(self.settings.bundle, *((start, stop) if stop > start else whole)), place=self.name)
 
     def _show_judging(self, told: str, short: str) -> None:

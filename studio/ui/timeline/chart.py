@@ -8,7 +8,7 @@ from PySide6.QtGui import QMouseEvent, QPen, QResizeEvent, QWheelEvent
 
 from studio.ui import theme
 from studio.ui.timeline.curves import POINTS, Curves, thinned
-from studio.ui.timeline.scrubber import INSET
+from studio.ui.timeline.scrubber import INSET, step_at
 
 
 class Chart(pg.GraphicsView):
@@ -83,8 +83,7 @@ class Chart(pg.GraphicsView):
 
     def step_at(self, x: float) -> int:
         """The step that was made nearest to here, x in pixels from the left."""
-        step = round((x - INSET) / max(1, self.width() - 2 * INSET) * self._steps)
-        return min(max(step, 0), self._last)
+        return step_at(x, self.width(), self._steps, self._last)
 
     def mousePressEvent(self, ev: QMouseEvent) -> None:
         if ev.button() == Qt.MouseButton.LeftButton:

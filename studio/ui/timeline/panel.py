@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QHideEvent, QPainter, QPaintEvent, QPen, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMenu,
-    QPushButton,
     QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
@@ -21,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from studio.ui import theme
-from studio.ui.icons import icon
 from studio.ui.runs import Run
 from studio.ui.timeline.curves import Curves
 from studio.ui.timeline.loading import load
@@ -29,7 +27,7 @@ from studio.ui.timeline.scrubber import Scrubber
 from studio.ui.timeline.transport import Transport
 from studio.ui.timeline.words import counter
 from studio.ui.widgets.choices import Choice
-from studio.ui.widgets.icon_button import IconButton
+from studio.ui.widgets.icon_button import IconButton, word_button
 
 if TYPE_CHECKING:
     from studio.ui.timeline.chart import Chart
@@ -107,11 +105,11 @@ class TimelinePanel(QWidget):
             button.clicked.connect(do)
         self.counter = _Counter()
         self.counter.setAccessibleName("Where the frame shown stands")
-        self.go_on = _button("play", "Go on", "Let the run go on from its newest step")
+        self.go_on = word_button("play", "Go on", "Let the run go on from its newest step")
         self.go_on.clicked.connect(self.transport.go_on)
-        self.to_branch = _button("branch", "Branch here", BRANCH_HELP)
+        self.to_branch = word_button("branch", "Branch here", BRANCH_HELP)
         self.to_branch.clicked.connect(self._branch)
-        self.to_export = _button("export", "Export", "Make a file of the steps of this run")
+        self.to_export = word_button("export", "Export", "Make a file of the steps of this run")
         self._menu = QMenu(self.to_export)
         for kind, title in exports:
             self._menu.addAction(title).setData(kind)
@@ -255,9 +253,8 @@ class TimelinePanel(QWidget):
         self._tell_frame()
 
     def _reach(self) -> None:
-        self.scrubber.blockSignals(True)
-        self.scrubber.setMaximum(self.playhead.last)
-        self.scrubber.blockSignals(False)
+        with QSignalBlocker(self.scrubber):
+            self.scrubber.setMaximum(self.playhead.last)
         self.scrubber.update()
 
     def _show_frame(self) -> None:
@@ -267,9 +264,8 @@ class TimelinePanel(QWidget):
     def _tell_frame(self) -> None:
         frame, index = self.playhead.frame, self.playhead.index
         self._reach()
-        self.scrubber.blockSignals(True)
-        self.scrubber.setValue(index)
-        self.scrubber.blockSignals(False)
+        with QSignalBlocker(self.scrubber):
+            self.scrubber.setValue(index)
         if self.chart is not None:
             self.chart.set_position(index)
         self.counter.tell(counter(frame) + self._origin() if frame else "")
@@ -375,10 +371,3 @@ class _Line(QWidget):
         painter.setPen(QPen(theme.color(self._role), 2, self._style))
         painter.drawLine(0, 6, 18, 6)
         painter.end()
-
-
-def _button(icon_name: str, text: str, help: str) -> QPushButton:
-    button = QPushButton(icon(icon_name), text)
-    button.setAccessibleName(text)
-    button.setToolTip(help)
-    return button

@@ -13,6 +13,11 @@ GROOVE = 4
 HANDLE = 7.0
 
 
+def step_at(x: float, width: int, steps: int, last: int) -> int:
+    """The step nearest to x, in pixels from the left, where `steps` lie across the width; at most the last one made."""
+    return min(max(round((x - INSET) / max(1, width - 2 * INSET) * steps), 0), last)
+
+
 class Scrubber(QSlider):
     """From the start to the last step of the run; only what was made can be reached.
 
@@ -49,8 +54,7 @@ class Scrubber(QSlider):
 
     def step_at(self, x: float) -> int:
         """The step that was made nearest to here."""
-        step = round((x - INSET) / max(1, self.width() - 2 * INSET) * self._steps)
-        return min(max(step, 0), self.maximum())
+        return step_at(x, self.width(), self._steps, self.maximum())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton:

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 from studio.datasets.pictures import FITS
 from studio.datasets.texts import TABLES
 from studio.errors import StudioError
+from studio.ui.style import restyle
 from studio.ui.train.browser import Browser
 from studio.ui.train.source import Source
 from studio.ui.widgets.choices import Choice
@@ -117,8 +118,7 @@ class DataPanel(QWidget):
         self.stack.setCurrentIndex(0 if source.path is None else 1)
         self.path.set_text(str(source.path or ""))
         self.summary.setText(source.summary())
-        self.summary.setProperty("role", "danger" if source.problem else "muted")
-        self.summary.style().polish(self.summary)
+        restyle(self.summary, "role", "danger" if source.problem else "muted")
         self.busy.setVisible(source.reading)
         self.busy.set_text(source.summary())
         self.fit.setVisible(source.grid is not None and not source.problem)

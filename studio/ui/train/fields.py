@@ -6,6 +6,8 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit
 
+from studio.ui.style import restyle
+
 
 class Entry(QLineEdit):
     """A line for a number, a name or a list; it keeps what is typed, right or wrong, and `mark` says what is wrong."""
@@ -31,10 +33,7 @@ class Entry(QLineEdit):
             self.setText(self._show(value))
 
     def mark(self, problem: str) -> None:
-        if bool(problem) != bool(self.property("invalid")):
-            self.setProperty("invalid", bool(problem))
-            self.style().unpolish(self)
-            self.style().polish(self)
+        restyle(self, "invalid", bool(problem))
         self.setAccessibleDescription(problem)
 
     def _edited(self) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QRect, QSize, Qt
+from PySide6.QtCore import QRect, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QStackedWidget, QVBoxLayout, QWidget
 
@@ -43,11 +43,10 @@ class Film(QWidget):
         at_end = self.slider.value() == self.slider.maximum()
         other = previews[:1] != self._previews[:1]
         self._previews = previews
-        self.slider.blockSignals(True)
-        self.slider.setRange(0, max(0, len(previews) - 1))
-        if at_end or other:
-            self.slider.setValue(self.slider.maximum())
-        self.slider.blockSignals(False)
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, max(0, len(previews) - 1))
+            if at_end or other:
+                self.slider.setValue(self.slider.maximum())
         self.slider.setEnabled(len(previews) > 1)
         self._show(self.slider.value())
 

@@ -3,7 +3,7 @@
 import math
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -238,14 +238,13 @@ class RunPanel(QWidget):
         picked = [(self.watch.folder, *_weights(entry)) == self._picked for _, entry in lines]
         best = [words.endswith(BEST) for words, _ in lines]
         marked = picked.index(True) if any(picked) else best.index(True) if any(best) else 0
-        self.checkpoints.blockSignals(True)
-        self.checkpoints.clear()
-        for words, entry in lines:
-            item = QListWidgetItem(words)
-            item.setData(Qt.ItemDataRole.UserRole, entry)
-            self.checkpoints.addItem(item)
-        self.checkpoints.setCurrentRow(marked)
-        self.checkpoints.blockSignals(False)
+        with QSignalBlocker(self.checkpoints):
+            self.checkpoints.clear()
+            for words, entry in lines:
+                item = QListWidgetItem(words)
+                item.setData(Qt.ItemDataRole.UserRole, entry)
+                self.checkpoints.addItem(item)
+            self.checkpoints.setCurrentRow(marked)
         self._refresh_buttons()
 
     def _pick(self, *_: Any) -> None:

@@ -175,10 +175,8 @@ class StopsSlider(CalmSlider):
 
     changed = Signal(object)
 
-    def __init__(
-        self, name: str, stops: Sequence[Any] = (1,), labels: Sequence[str] = (), parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent=parent)
+    def __init__(self, name: str, stops: Sequence[Any] = (1,), labels: Sequence[str] = ()) -> None:
+        super().__init__()
         self._silent = False
         self._stops: list[Any] = []
         self._labels: list[str] = []

@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QAction, QPainter, QPaintEvent
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
 
 from studio.ui.icons import icon, paint_icon
 
@@ -29,6 +29,14 @@ class IconButton(QToolButton):
         """What it does now, for one that changes, such as play and pause."""
         self.setAccessibleName(name)
         self.setToolTip(name)
+
+
+def word_button(icon_name: str, text: str, help: str) -> QPushButton:
+    """A button with an icon and a word; the help is its tooltip."""
+    button = QPushButton(icon(icon_name), text)
+    button.setAccessibleName(text)
+    button.setToolTip(help)
+    return button
 
 
 class ActionButton(QToolButton):

@@ -8,10 +8,11 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QEvent, QLocale, Qt, Signal
+from PySide6.QtCore import QEvent, QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence, QValidator, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLineEdit, QSlider, QSpinBox, QWidget
 
+from studio.ui.style import restyle
 from studio.ui.widgets.icon_button import IconButton
 
 MAX_SEED = 2**64 - 1
@@ -117,14 +118,12 @@ class NumberSlider(QWidget):
 
     def set_range(self, minimum: float, maximum: float) -> None:
         """New bounds; the value is brought within them, telling nobody."""
-        self.spin.blockSignals(True)
-        self.spin.setRange(minimum, maximum)
-        self.spin.blockSignals(False)
+        with QSignalBlocker(self.spin):
+            self.spin.setRange(minimum, maximum)
         stops = _STOPS if self._log else min(round((maximum - minimum) / self.spin.singleStep()), 10_000)
-        self.slider.blockSignals(True)
-        self.slider.setRange(0, max(stops, 1))
-        self.slider.setPageStep(max(1, stops // 10))
-        self.slider.blockSignals(False)
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, max(stops, 1))
+            self.slider.setPageStep(max(1, stops // 10))
         self.set_value(min(max(self._value, minimum), maximum))
 
     def value(self) -> Any:
@@ -133,15 +132,13 @@ class NumberSlider(QWidget):
     def set_value(self, value: float) -> None:
         self._value = min(max(float(value), self.spin.minimum()), self.spin.maximum())
         if self.spin.value() != self._value:
-            self.spin.blockSignals(True)
-            self.spin.setValue(self._value)
-            self.spin.blockSignals(False)
+            with QSignalBlocker(self.spin):
+                self.spin.setValue(self._value)
         self._place_slider()
 
     def _place_slider(self) -> None:
-        self.slider.blockSignals(True)
-        self.slider.setValue(round(self._share(self._value) * self.slider.maximum()))
-        self.slider.blockSignals(False)
+        with QSignalBlocker(self.slider):
+            self.slider.setValue(round(self._share(self._value) * self.slider.maximum()))
 
     def _share(self, value: float) -> float:
         """Where on the slider the value lies, 0 to 1."""
@@ -231,14 +228,9 @@ class CheckedLine(QLineEdit):
     def _mark(self, problem: str) -> None:
         if problem and not self.property("invalid"):
             self._help = self.toolTip()
-        if bool(problem) != bool(self.property("invalid")):
-            self.setProperty("invalid", bool(problem))
-            self.style().unpolish(self)
-            self.style().polish(self)
-            if not problem:
-                self.setToolTip(self._help)
-        if problem:
-            self.setToolTip(problem)
+        if problem or self.property("invalid"):
+            self.setToolTip(problem or self._help)
+        restyle(self, "invalid", bool(problem))
         self.setAccessibleDescription(problem or self._help)
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
@@ -335,9 +327,8 @@ class SeedBox(QWidget):
         self.changed.emit(self.value())
 
     def set_locked(self, locked: bool) -> None:
-        self.lock.blockSignals(True)
-        self.lock.setChecked(locked)
-        self.lock.blockSignals(False)
+        with QSignalBlocker(self.lock):
+            self.lock.setChecked(locked)
         self._show_lock(locked)
 
     def _locked(self, locked: bool) -> None:

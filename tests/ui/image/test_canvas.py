@@ -203,7 +203,8 @@ def wheel(view: PictureView, across: int, down: int, modifiers: Qt.KeyboardModif
 
 
 def test_fine_wheels_and_pads(canvas: Canvas) -> None:
-    compare = CompareView(canvas)
+    compare = CompareView()
+    compare.setParent(canvas)
     pixels = canvas.document.stored.copy()
     compare.set_pictures(pixels, pixels)
     for view in (canvas, compare):
