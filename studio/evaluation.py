@@ -25,7 +25,7 @@ from studio.media.compressors import picture_bytes, text_bytes
 from studio.media.gapped import valid
 from studio.media.images import SUFFIXES, load_picture
 from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
-from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprise, surprises
+from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprises
 from studio.prime.schedules import alpha_grid
 from studio.runtime.format import MANIFEST
 
@@ -143,8 +143,12 @@ def picture_surprise(
         raise StudioError(
             f"{bundle.name} takes pictures of {width}×{height} pixels, not {picture.shape[1]}×{picture.shape[0]}."
         )
-    tokens = picture_tokenizer(bundle).encode(picture)
-    return _bits(bundle, denoise, tokens, on_call).reshape(height, width, -1).sum(axis=-1)
+    tokens, judged = picture_tokenizer(bundle).encode(picture), []
+    with _blamed(bundle):
+        for _, nats in surprises(denoise, bundle.subtokens, tokens, context=bundle.num_tokens, batch=BATCH):
+            judged.append(nats / math.log(2))
+            on_call(len(judged), math.ceil(len(tokens) / BATCH))
+    return np.concatenate(judged).reshape(height, width, -1).sum(axis=-1)
 
 
 def text_surprise(
@@ -347,13 +351,6 @@ def _figure(result: Estimate, data: HeldOut) -> dict[str, Any]:
     # Six digits are more than the error leaves; JSON has no infinity.
     rounded = {key: float(f"{value:.6g}") if math.isfinite(value) else None for key, value in numbers.items()}
     return {"what": result.what, "granularity": result.granularity} | rounded | {"samples": result.count}
-
-
-def _bits(bundle: "Bundle", denoise: Denoiser, tokens: NDArray[np.int64], on_call: OnCall) -> NDArray[np.float64]:
-    counted = _counted(denoise, on_call, math.ceil(len(tokens) / BATCH))
-    with _blamed(bundle):
-        nats = surprise(counted, bundle.subtokens, tokens, context=bundle.num_tokens, batch=BATCH)
-    return nats / math.log(2)
 
 
 def _counted(denoise: Denoiser, on_call: OnCall, calls: int) -> Denoiser:

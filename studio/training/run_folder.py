@@ -205,10 +205,10 @@ def _tidy(folder: Path) -> None:
     listed = {entry.file for entry in checkpoints(folder)}
     left = [file for stem in _WRITTEN for file in folder.glob(f".{stem}.*")]
     left += (folder / PREVIEWS).glob(".*")
-    for copy in (folder / CHECKPOINTS).glob("*.pt"):
+    for file in (folder / CHECKPOINTS).glob("*.pt"):
         # Without a list nothing is known of the copies: they stay.
-        if copy.name.startswith(".") or (listed and f"{CHECKPOINTS}/{copy.name}" not in listed):
-            left.append(copy)
+        if file.name.startswith(".") or (listed and f"{CHECKPOINTS}/{file.name}" not in listed):
+            left.append(file)
     for file in left:
         with suppress(OSError):
             file.unlink()

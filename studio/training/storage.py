@@ -33,12 +33,12 @@ def delete_run(folder: Path) -> None:
     if not folder.exists():
         return  # another window was quicker
     Lock(folder).release()  # or it says that a worker is at work
-    bin = folder.parent / DELETED
+    deleted = folder.parent / DELETED
     try:
-        shutil.rmtree(bin, ignore_errors=True)
-        bin.mkdir()
-        folder.rename(bin / folder.name)
-        shutil.rmtree(bin)
+        shutil.rmtree(deleted, ignore_errors=True)
+        deleted.mkdir()
+        folder.rename(deleted / folder.name)
+        shutil.rmtree(deleted)
     except OSError as error:
         raise StudioError(f"Cannot delete {folder}: {error.strerror}. Check its permissions.") from error
 

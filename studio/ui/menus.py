@@ -1,5 +1,6 @@
 """The window's own actions, and the menu bar that shows them with those of the workspace in front."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QUrl
@@ -116,18 +117,18 @@ def _menus_of(window: "Window", workspace: str) -> list[QMenu]:
     return made
 
 
-def _naming(action: QAction, title: str):
+def _naming(action: QAction, title: str) -> Callable[[str], None]:
     def name(text: str) -> None:
         action.setText(f"{title} {text[:1].lower()}{text[1:]}" if text else title)
 
     return name
 
 
-def _bringing(window: "Window", name: str):
+def _bringing(window: "Window", name: str) -> Callable[[], None]:
     return lambda: window.bring_to_front(name)
 
 
-def _theming(window: "Window", mode: Mode):
+def _theming(window: "Window", mode: Mode) -> Callable[[], None]:
     return lambda: window.studio.settings.set("theme", mode)
 
 

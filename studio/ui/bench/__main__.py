@@ -11,6 +11,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from studio.ui.app import StartOptions, start
@@ -65,7 +66,7 @@ def _start(window: "Window") -> None:
     spawn(tell())
 
 
-def _window(name: str):
+def _window(name: str) -> "Callable[[Window], None]":
     def ready(window: "Window") -> None:
         from studio.ui.bench import measures, text, training
         from studio.ui.tasks import spawn

@@ -20,6 +20,7 @@ from studio.ui.status import memory_bytes
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
+    from studio.ui.runs import Run
     from studio.ui.window import Window
 
 T = TypeVar("T")
@@ -129,7 +130,7 @@ async def watched(image: "ImageWorkspace") -> Measured:
     return "watched", statistics.median(ratios), f"{min(ratios):.2f} to {max(ratios):.2f}"
 
 
-async def _run_of(image: "ImageWorkspace"):
+async def _run_of(image: "ImageWorkspace") -> "Run":
     await run_once(image)
     run = image.playhead.run
     assert run is not None

@@ -125,10 +125,10 @@ class GalleryWorkspace(Workspace):
             while self._wanted is not None:
                 chosen, self._wanted = self._wanted, None
                 keys = await asyncio.to_thread(library.ids, chosen)
-                if self._offered != (bin := chosen.deleted):
-                    self._offered = bin
-                    models, tags = await asyncio.to_thread(lambda bin=bin: (library.models(bin), library.tags(bin)))
-                    self.bar.offer(models, tags)
+                if self._offered != chosen.deleted:
+                    self._offered = chosen.deleted
+                    models = await asyncio.to_thread(library.models, chosen.deleted)
+                    self.bar.offer(models, await asyncio.to_thread(library.tags, chosen.deleted))
                 if self._wanted is None:
                     self._show(keys)
         except StudioError:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QPainterPath, QPointingDevice, QWheelEvent
 
 from studio.ui import theme
 from studio.ui.image.colors import colors_of
@@ -15,7 +15,7 @@ from studio.ui.image.item import PictureItem
 from studio.ui.image.legend import Legend
 from studio.ui.image.live import LiveView
 from studio.ui.image.marks import HANDLE, CursorMark, FrameMark, OutlineMark
-from studio.ui.image.tools import BRUSHES, TOOLS, Pointer, ToolSettings, grip_at
+from studio.ui.image.tools import BRUSHES, TOOLS, Kind, Pointer, ToolSettings, grip_at
 from studio.ui.image.view import PictureView
 from studio.ui.widgets.focus import FocusRing
 
@@ -202,7 +202,7 @@ class Canvas(PictureView):
             self.zoom_by(notches, event.position())
         event.accept()
 
-    def _pointer(self, kind, event: QMouseEvent) -> Pointer:
+    def _pointer(self, kind: Kind, event: QMouseEvent) -> Pointer:
         at, screen = self.under(event.position()), event.position()
         return Pointer(kind, at.x(), at.y(), self._erasing, event.modifiers(), (screen.x(), screen.y()))
 
@@ -311,7 +311,7 @@ class Canvas(PictureView):
                 return True
         return super().event(event)
 
-    def focusOutEvent(self, event) -> None:
+    def focusOutEvent(self, event: QFocusEvent) -> None:
         self._space = False
         self.show_original(False)
         self._move_cursor_mark()
@@ -331,7 +331,7 @@ class Canvas(PictureView):
         self._move_cursor_mark()
         self.pointed.emit(QPoint(int(self._cursor.x()), int(self._cursor.y())))
 
-    def _key_pointer(self, kind) -> Pointer:
+    def _key_pointer(self, kind: Kind) -> Pointer:
         assert self._cursor is not None
         screen = self.viewportTransform().map(self._cursor)
         return Pointer(kind, self._cursor.x(), self._cursor.y(), screen=(screen.x(), screen.y()))

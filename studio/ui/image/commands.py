@@ -1,6 +1,7 @@
 """What can be done in the image workspace: every action with its shortcut, in one place."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,17 @@ class Commands:
     def __getitem__(self, name: str) -> QAction:
         return self._actions[name]
 
-    def _add(self, name: str, title: str, handler, shortcut="", icon="", help="", group="", checkable=False) -> None:
+    def _add(
+        self,
+        name: str,
+        title: str,
+        handler: Callable[..., object],
+        shortcut: str = "",
+        icon: str = "",
+        help: str = "",
+        group: str = "",
+        checkable: bool = False,
+    ) -> None:
         self._actions[name] = self._of.studio.actions.add(
             f"image.{name}",
             title,
@@ -185,7 +196,7 @@ class Commands:
 
     # ---- handlers that ask
 
-    def _overlay(self, name: str):
+    def _overlay(self, name: str) -> Callable[[], None]:
         def look() -> None:
             self._of.surprise.clear()  # it would lie over what was asked for
             self._of.canvas.set_overlay(name)
@@ -197,7 +208,7 @@ class Commands:
         if not self["marks"].isChecked():
             self["marks"].trigger()
 
-    def _planes(self, name: str):
+    def _planes(self, name: str) -> Callable[[], object]:
         return lambda: self._of.document.set_planes(name)
 
     async def _open(self) -> None:

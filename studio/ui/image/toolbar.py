@@ -1,5 +1,6 @@
 """The tools at the side of the canvas, and the bar above it."""
 
+from collections.abc import Callable
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -128,7 +129,7 @@ class ToolStrip(QFrame):
         self._grid.addWidget(self._number, row + 1, 0, 1, columns)
         self._grid.setRowStretch(row, 1)
 
-    def _choosing(self, name: str):
+    def _choosing(self, name: str) -> Callable[[], object]:
         return lambda: self._settings.set(tool=name)
 
     def _show(self) -> None:

@@ -25,12 +25,14 @@ from studio.ui.image.inks import Ink
 
 MAX_SIZE = 1024
 
+Kind = Literal["press", "move", "release"]
+
 
 @dataclass(frozen=True)
 class Pointer:
     """A press, move or release at a place of the picture, in pixels. `erase`: the right button or the eraser."""
 
-    kind: Literal["press", "move", "release"]
+    kind: Kind
     x: float
     y: float
     erase: bool = False

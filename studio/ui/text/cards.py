@@ -238,20 +238,20 @@ class Cards(QScrollArea):
         muted, link = color("muted").name(), color("link").name()
         pieces = self._filling.document.text.pieces
         shown = [False, *(isinstance(piece, Gap) and piece.id in words for piece in pieces), False]
-        html: list[str] = []
+        told: list[str] = []
         for piece, left, here, right in zip(pieces, shown, shown[1:], shown[2:], strict=False):
             if isinstance(piece, Gap) and here:
                 marks = differing.get(piece.id, [False] * len(words[piece.id]))
-                html += [_word_html(word, mark, link, muted) for word, mark in zip(words[piece.id], marks, strict=True)]
+                told += [_word_html(word, mark, link, muted) for word, mark in zip(words[piece.id], marks, strict=True)]
                 continue
             given = reading(piece)
             if left and right and len(given) <= 2 * AROUND:
                 around = _escape(given)
             else:
                 around = _escape(_head(given[:AROUND])) if left else ""
-                around += ("<br><br>" if html else "") + _escape(_tail(given[-AROUND:])) if right else ""
-            html.append(f'<span style="color:{muted}">{around}</span>')
-        return "".join(html)
+                around += ("<br><br>" if told else "") + _escape(_tail(given[-AROUND:])) if right else ""
+            told.append(f'<span style="color:{muted}">{around}</span>')
+        return "".join(told)
 
     def close_down(self) -> None:
         self._timer.stop()

@@ -1,6 +1,7 @@
 """What can be done in the text workspace: every action with its shortcut, in one place."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,16 @@ class Commands:
     def __getitem__(self, name: str) -> QAction:
         return self._actions[name]
 
-    def _add(self, name: str, title: str, handler, shortcut="", icon="", help="", checkable=False) -> None:
+    def _add(
+        self,
+        name: str,
+        title: str,
+        handler: Callable[..., object],
+        shortcut: str = "",
+        icon: str = "",
+        help: str = "",
+        checkable: bool = False,
+    ) -> None:
         self._actions[name] = self._of.studio.actions.add(
             f"text.{name}",
             title,

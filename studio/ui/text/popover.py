@@ -1,7 +1,9 @@
 """What could stand at a place instead: a small list at the word, with probabilities."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QPoint, QRect, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QGuiApplication, QPainter, QPaintEvent
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QFrame,
@@ -150,8 +152,8 @@ class Popover(QFrame):
         top = below if below + self.height() < screen.bottom() else at.top() - self.height() - 4
         self.move(QPoint(left, max(top, screen.top() + 4)))
 
-    def keyPressEvent(self, event) -> None:
-        step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1}.get(event.key())
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        step = {Qt.Key.Key_Down.value: 1, Qt.Key.Key_Up.value: -1}.get(event.key())
         shown = [row for row in self.rows if row.isVisible()]
         if step and shown:
             now = next((i for i, row in enumerate(shown) if row.hasFocus()), -1)
@@ -163,7 +165,7 @@ class Popover(QFrame):
         else:
             super().keyPressEvent(event)
 
-    def _choosing(self, number: int):
+    def _choosing(self, number: int) -> Callable[[], None]:
         def choose() -> None:
             found = self._found[number]
             self.hide()

@@ -43,7 +43,7 @@ class RunForm(QWidget):
         super().__init__()
         self.plan, self._models = Plan(), models
         self._dataset: Dataset | None = None
-        self._estimate, self._held = estimate, False
+        self._measure, self._held = estimate, False
         self.fields: dict[str, Field] = {}
         self.start = Choice("Start from", segmented=False)
         self.name = Entry("Name", str)
@@ -333,7 +333,7 @@ class RunForm(QWidget):
         if measuring:
             self._held = self.measure.hasFocus()
             leave_focus(self.measure, self)
-        self._estimate.setEnabled(not measuring)
+        self._measure.setEnabled(not measuring)
         if not measuring and self._held and self.hasFocus():
             self.measure.setFocus()
 

@@ -1,5 +1,6 @@
 """What becomes of a run when the window closes: the user says."""
 
+from collections.abc import Callable
 from typing import Literal
 
 from PySide6.QtCore import Qt
@@ -44,7 +45,7 @@ class LeavingDialog(QDialog):
         self.buttons["go on"].setDefault(True)
         layout.addLayout(buttons)
 
-    def _answering(self, answer: Answer):
+    def _answering(self, answer: Answer) -> Callable[[], None]:
         def choose() -> None:
             self.answer = answer
             self.accept()
