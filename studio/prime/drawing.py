@@ -55,22 +55,28 @@ def draw_classes(
             weights = np.exp(logits / np.float32(temperature))
         if 0 < top_k < subtokens.vocab_size:
             weights[weights < np.partition(weights, -top_k, axis=-1)[:, -top_k, None]] = 0
-        if wanted is not None:
+        if wanted is None:
+            classes = _pick_in_nucleus(weights, uniforms, top_p)
+        else:
             if top_p < 1:
                 weights[weights < _nucleus_edge(weights, top_p)] = 0
-            classes, rest, top_p = _pick_groups(weights, subtokens, y, wanted, uniforms), uniforms, 1.0
-        else:
-            classes, rest = _pick_class(weights, uniforms)
-        if top_p < 1:
-            # The class drawn is within the nucleus unless the classes above it hold the share already. Only then,
-            # once in 1 / (1 − p) draws, the weights are sorted, and what is left of the uniform draws within it.
-            drawn = np.take_along_axis(weights, classes[:, None], axis=-1)
-            above = np.where(weights > drawn, weights, np.float32(0)).sum(axis=-1)
-            outside = np.flatnonzero(above >= top_p * weights.sum(axis=-1))
-            nucleus = weights[outside]
-            nucleus[nucleus < _nucleus_edge(nucleus, top_p)] = 0
-            classes[outside], _ = _pick_class(nucleus, rest[outside])
+            classes = _pick_groups(weights, subtokens, y, wanted, uniforms)
     return classes, np.take_along_axis(logits, classes[:, None], axis=-1)[:, 0] - np.log(total), entropy
+
+
+def _pick_in_nucleus(weights: NDArray[np.float32], uniforms: NDArray[np.float64], top_p: float) -> NDArray[np.int64]:
+    """Weights (n, C) to classes (n,): inverse CDF within the fewest classes that hold the share top_p."""
+    classes, rest = _pick_class(weights, uniforms)
+    if top_p < 1:
+        # The class drawn is within the nucleus unless the classes above it hold the share already. Only then,
+        # once in 1 / (1 − p) draws, the weights are sorted, and what is left of the uniform draws within it.
+        drawn = np.take_along_axis(weights, classes[:, None], axis=-1)
+        above = np.where(weights > drawn, weights, np.float32(0)).sum(axis=-1)
+        outside = np.flatnonzero(above >= top_p * weights.sum(axis=-1))
+        nucleus = weights[outside]
+        nucleus[nucleus < _nucleus_edge(nucleus, top_p)] = 0
+        classes[outside], _ = _pick_class(nucleus, rest[outside])
+    return classes
 
 
 def _nucleus_edge(weights: NDArray[np.float32], top_p: float) -> NDArray[np.float32]:
