@@ -307,11 +307,9 @@ def _units(bundle: "Bundle", tokens: NDArray[np.int64]) -> tuple[tuple[str, str,
     if bundle.manifest.modality == "image":
         name = "colour value" if bundle.manifest.tokenizer.kind == "rgb" else "pixel"
         return (("dimension", name, float(tokens.shape[1])),)
-    pieces = text_tokenizer(bundle).pieces
-    # A character has one byte that is not 10xxxxxx.
-    characters = np.array([sum(byte & 0xC0 != 0x80 for byte in piece) for piece in pieces])
-    lengths = np.array([len(piece) for piece in pieces])
-    means = [float(table[tokens].sum(axis=1).mean()) for table in (characters, lengths)]
+    tokenizer = text_tokenizer(bundle)
+    tables = np.array(tokenizer.begun), np.array([len(piece) for piece in tokenizer.pieces])
+    means = [float(table[tokens].sum(axis=1).mean()) for table in tables]
     return (("character", "character", means[0]), ("byte", "byte", means[1]))
 
 

@@ -25,7 +25,7 @@ def kind_of(path: Path) -> str:
 
 
 def _kind_of_folder(path: Path) -> str:
-    """Of pictures with a README or captions beside, or texts with a cover, what there is more of counts."""
+    """Folders may mix kinds, such as pictures with captions or texts with a cover: the commoner wins."""
     pictures = texts = 0
     for file in islice(path.rglob("*"), _LOOK_AT):
         name = file.name.lower()

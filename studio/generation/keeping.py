@@ -15,7 +15,7 @@ _MAX_JSON = 256_000_000  # characters; every step of a few long drafts has tens 
 
 
 def parameters_of(request: GenerationRequest, index: int, provider: str) -> dict[str, Any]:
-    """What stands beside sample `index` of what `provider` made, so that it can be made again: JSON-able."""
+    """JSON metadata stored with sample `index` of what `provider` made: enough to reproduce it."""
     return {
         "program": f"prime-studio {__version__}",
         "provider": provider,

@@ -26,7 +26,8 @@ class _Model(BaseModel):
 
 
 class PackedArray(_Model):
-    """Whole numbers as text: little-endian 32-bit, zlib, base64. Equal arrays give equal text from one zlib."""
+    """Whole numbers as text: little-endian 32-bit, zlib, base64. Under one version of zlib equal arrays give equal
+    text."""
 
     shape: tuple[int, ...]
     data: str
@@ -139,7 +140,7 @@ class GenerationRequest(_Model):
     top_p: float = Field(gt=0, le=1)
     top_k: int = Field(ge=0)
     remask: float = Field(ge=0, le=1)
-    # Younger than the first requests, which are read as what they were.
+    # Added after version 1 shipped; the defaults reproduce older requests.
     draw: Draw = "joint"
     temperature_slope: Slope = (0.0, 1.0)
     warp: Warp = NO_WARP

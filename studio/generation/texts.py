@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 class TextWindows:
-    """A denoiser for the windows of a text side by side: each is shown to the network on its own, and a token
-    that must begin a word gets only pieces that do."""
+    """A denoiser for the windows of a text side by side. A window is the stretch of tokens that the network sees in
+    one call; a token that must begin a word gets only pieces that do."""
 
     def __init__(self, denoise: Denoiser, source: TextSource, bundle: "Bundle"):
         self.denoise = denoise

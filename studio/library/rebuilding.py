@@ -119,8 +119,8 @@ def purge_rows(db: sqlite3.Connection, keys: Sequence[int]) -> list[int]:
 
 
 def rebuild(database: Database, folder: Path) -> int:
-    """Fill an empty index from the files of the library; how many were found. Stars, later titles and tags, and what
-    was among the deleted are known to the index alone: the last comes back with the rest."""
+    """Fill an empty index from the files of the library; how many were found. Stars, edited titles and tags, and
+    marks of deletion live only in the index and are lost; deleted items reappear."""
     count = 0
     with database.write() as db:
         for row in sorted(_rows(folder), key=lambda row: row.values["created"]):

@@ -40,8 +40,8 @@ T = TypeVar("T")
 class Library:
     """The library in `folder`, made if it is not there. Every method may be called from any thread.
 
-    Reads take milliseconds whatever the size, but `ids`, `models` and `tags`, which look at every item, take some
-    tens for 100,000; `add`, `purge` and `tidy` write files. StudioError for what the disk, another program or a
+    Reads take milliseconds whatever the size, except `ids`, `models` and `tags`, which scan all items: tens of
+    milliseconds for 100,000; `add`, `purge` and `tidy` write files. StudioError for what the disk, another program or a
     newer version of the library does; a damaged index is set aside and made anew from the files, and `notice` says so.
     """
 

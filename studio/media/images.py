@@ -114,7 +114,7 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
 
 
 def _lost(image: ImageFile.ImageFile) -> str:
-    """What of an opened file `_to_picture` leaves out; its pixels need not be loaded, and must not be for the first."""
+    """What of an opened file `_to_picture` leaves out. Call before `image.load()`, which clears `image.tile`."""
     lost = []
     if image.format == "PNG" and any(";16" in str(tile.args) for tile in image.tile):  # RGB;16B is loaded as RGB
         lost.append("8 of 16 bits a channel are kept")

@@ -124,7 +124,7 @@ def between(pieces: Iterable[str | Gap], start: int, stop: int) -> Pieces:
 
 
 def taken(left: list[str | Gap], places: int) -> list[str | Gap]:
-    """Take so many places off the end of a list of pieces, which are in it the wrong way round; fewer if it ends."""
+    """Pop `places` places off a reversed list of pieces, splitting a text if needed; fewer if it ends."""
     found: list[str | Gap] = []
     while places > 0 and left:
         piece = left.pop()
@@ -137,8 +137,7 @@ def taken(left: list[str | Gap], places: int) -> list[str | Gap]:
 
 
 def forwards(edits: Sequence[Edit]) -> Sequence[Edit]:
-    """Edits of which each lies before the one before it, the other way round, which moves the later ones; others as
-    they are."""
+    """Edits sorted back to front, returned front to back with shifted starts; others unchanged."""
     if any(second.start + size(second.removed) > first.start for first, second in pairwise(edits)):
         return edits
     turned, moved = [], 0

@@ -105,12 +105,12 @@ class TextTokenizer:
         starts, count = [], 0
         for token in tokens:
             starts.append(count)
-            count += self._begun[token]
+            count += self.begun[token]
         return starts
 
     @cached_property
-    def _begun(self) -> list[int]:
-        # A character has one byte that is not 10xxxxxx.
+    def begun(self) -> list[int]:
+        """Characters that begin in each piece: a character has one byte that is not 10xxxxxx."""
         return [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self.pieces]
 
     def spell(self, data: bytes, count: int, known: Mapping[int, int]) -> list[int] | None:

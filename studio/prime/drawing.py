@@ -24,10 +24,10 @@ def draw_classes(
     """One class for each of n tokens: carry-over filter, temperature, top-k, top-p, inverse CDF.
 
     logits (n, C); y (n, ℓ), the tokens' digits; uniforms (n,) in [0, 1), for the joint draw of all digits. With
-    `wanted`, bool (n, G), those groups of digits are drawn each from its own marginal, the rest of the class given
-    them, with uniforms (n, G + 1). Returns the classes (n,), their
-    log-probabilities (n,) and the entropies (n,) or None; the last two as the network has them, filtered by
-    carry-over alone. Classes that tie with the last one kept by top-k or top-p are kept as well.
+    `wanted`, bool (n, G), those groups of digits are drawn each from its own marginal and the remaining digits
+    conditioned on them, with uniforms (n, G + 1). Returns the classes (n,), their log-probabilities (n,) and the
+    entropies (n,) or None; the last two as the network has them, filtered by carry-over alone. Classes that tie with
+    the last one kept by top-k or top-p are kept as well.
     """
     if np.shape(logits) != (len(y), subtokens.vocab_size):
         raise ValueError(f"logits of shape {np.shape(logits)}, not {(len(y), subtokens.vocab_size)}")
@@ -123,9 +123,9 @@ def _pick_groups(
     """Weights (n, C) to classes (n,): each wanted group of digits, bool (n, G), from its own marginal, the rest of the
     token given them. uniforms (n, G + 1).
 
-    The wanted ones are drawn without each other, the most significant first. Only where b**ℓ > C they cannot be: a
-    value that leaves no class for what is known and drawn already is left out. If all values are, or all weight is
-    lost, the classes that there are count alike.
+    The wanted ones are drawn independently, the most significant first. Where b**ℓ > C, values that leave no class
+    compatible with what is known and drawn already are excluded; if none is left, or all weight is lost, the draw is
+    uniform over the compatible classes.
     """
     groups = wanted.shape[1]
     base, length, width = subtokens.base, subtokens.length, subtokens.length // groups

@@ -197,7 +197,7 @@ def surprises(
     start: int = 0,
     stop: int | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-    """`surprise` bit by bit, one network call at a time: (places, nats) of up to `batch` tokens each, in order.
+    """`surprise` incrementally, one network call at a time: (places, nats) of up to `batch` tokens each, in order.
 
     start, stop: judge only the tokens from one place up to the other; the others are what they are judged by.
     """

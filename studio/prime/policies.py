@@ -17,15 +17,16 @@ from studio.prime.schedules import Triple, alpha_grid
 Units = NDArray[np.bool_]
 
 RANKING_NOISE = 4.0
-"""Scale of the Gumbel noise on the ranking by confidence while nothing is known (MaskGIT, arXiv 2202.04200: 4.5).
+"""Scale at α = 0 of the Gumbel noise added to log-confidences before ranking; it fades linearly to 0 at α = 1.
 
-With little noise the commonest class, a white background, is revealed first and then begets more of itself.
+With less, the commonest class, such as a white background, is revealed first and reinforces itself. MaskGIT
+(arXiv 2202.04200) uses 4.5.
 """
 
 NO_CORRECTOR: Triple = (0.0, 0.0, 0.0)
 
 NEGLIGIBLE = 0.1
-"""Entropy in nats that tokens revealed together may have in any step."""
+"""Total entropy, in nats, of the tokens of one step that is always allowed."""
 
 FROM_NOTHING: dict[str, Any] = {
     "steps": 64,
@@ -39,9 +40,9 @@ FROM_NOTHING: dict[str, Any] = {
 
 
 def from_nothing(policy: str) -> dict[str, Any]:
-    """What of a picture model's defaults changes where nothing of the picture is given; `policy` is that default.
+    """Overrides of a picture model's defaults for unconditional generation; `policy` is that default.
 
-    The exact process makes from nothing as well as it fills.
+    None for `ancestral`: the exact process makes from nothing as well as it fills.
     """
     return {} if policy == "ancestral" else FROM_NOTHING
 
@@ -63,8 +64,8 @@ class Drawn:
 class Policy:
     """The rule for one sample. units: bool (L, G), all that is to be made. alpha: the grid, float64 (T + 1,).
 
-    hazard: with a corrector, its `corrector_hazard`; only `ancestral` has a use for it, as the others count and
-    so reveal what they lack.
+    hazard: with a corrector, its `corrector_hazard`. Only `ancestral` uses it: the other policies reveal by count, and
+    so make up for re-masked units themselves.
     """
 
     needs_entropy = False
@@ -96,7 +97,7 @@ class Policy:
     def count(self, step: int, masked: Units) -> int:
         """How many units to reveal when counts follow α: α_k·N known after step k.
 
-        But at least one in a step, and one left for every later step, so that no call is idle.
+        At least one per step, and one left for each remaining step, so that every step calls the network.
         """
         left = int(masked.sum())
         due = round(self.alpha[step] * self.total) - (self.total - left)
@@ -151,7 +152,7 @@ class Sequential(Policy):
 class Confidence(Policy):
     """The expected counts, rounded, at the tokens whose drawn class is most probable (MaskGIT).
 
-    In a step each of them gets its first masked group revealed, and second ones only when every token had its first.
+    A token reveals its most significant masked group; a second one only after every masked token has revealed one.
     """
 
     def candidates(self, step: int, masked: Units) -> Units:
@@ -221,9 +222,9 @@ def policy_class(name: str) -> type[Policy]:
 
 
 def remask_rate(remask: float, alpha: float) -> float:
-    """Probability with which a known unit is masked again at α: remask · min(1, (1 − α) / α).
+    """Probability with which a known unit is masked again at α: remask · σ_max, σ_max = min(1, (1 − α) / α).
 
-    The most that any process with the same share of known units allows, scaled (ReMDM "rescale", arXiv 2503.00307).
+    σ_max is the largest rate that keeps the share of known units (ReMDM "rescale", arXiv 2503.00307).
     """
     return remask * (1.0 if alpha <= 0.5 else (1 - alpha) / alpha)
 

@@ -54,18 +54,24 @@ def sample(
     warp: Triple = NO_WARP,
     corrector: Triple = NO_CORRECTOR,
 ) -> Generator[Frame, None, None]:
-    """Make what is masked in y (B, L, ℓ), one seed (0 … 2⁶⁴ − 1) a sample; yields exactly `steps` frames.
+    """Make what is masked in y (B, L, ℓ); yields exactly `steps` frames.
 
-    Known digits come back unchanged. A step that reveals nothing calls no network. Granularity: groups a token,
-    a divisor of ℓ, the digits of a group being revealed together; None is ℓ. Temperature 0 takes the most
-    probable class. top_p 1 and top_k 0 keep all classes. remask (0 … 1): after each step but the last, that share of
-    what `remask_rate` allows is masked again among the groups known before it, to be made anew.
+    Known digits come back unchanged. The network is not called in a step that reveals nothing. ValueError for a bad
+    argument, at the call and not at the first frame.
 
-    As in the published picture samplers: draw "marginal" takes each revealed group from its own marginal and not a
-    token's together. temperature_slope (a, n): a·tⁿ is added to the temperature, never below 0. warp (a, p, c): the
-    steps end at times 1 − a(1−t)^p + c. corrector (c, p, q): what is known is masked again at c·t^p·(1−t)^q times
-    the rate at which α grows over α, and as much more is revealed; in place of `remask`. t is the time at which a
-    step begins, warped. ValueError for a bad argument, at the call and not at the first frame.
+    seeds: 0 … 2⁶⁴ − 1, one per sample.
+    granularity: groups per token, a divisor of ℓ; the digits of a group are revealed together. None is ℓ.
+    temperature: 0 takes the most probable class.
+    top_p, top_k: 1 and 0 keep all classes.
+    remask: 0 … 1; after each step but the last, that share of what `remask_rate` allows is masked again among the
+        groups known before it, to be made anew.
+
+    As in the published picture samplers, t being the time at which a step begins, warped:
+    draw: "marginal" takes each revealed group from its own marginal, "joint" a token's groups together.
+    temperature_slope (a, n): a·tⁿ is added to the temperature, never below 0.
+    warp (a, p, c): the steps end at times 1 − a(1−t)^p + c.
+    corrector (c, p, q): in place of `remask`; what is known is masked again at c·t^p·(1−t)^q times the rate at which
+        α grows over α, and as much more is revealed.
     """
     # A copy: the caller's array stays as it is.
     y = whole(y).copy()

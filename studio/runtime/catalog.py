@@ -282,7 +282,7 @@ def _copy_folder(source: Path, target: Path) -> None:
 
 
 class _Modest(io.BufferedReader):
-    """A file whose end cannot make its reader take more memory than is modest."""
+    """Refuses reads over 1 MiB, so that a hostile central directory cannot exhaust memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         asked = _MOST_AT_ONCE + 1 if size is None or size < 0 else size

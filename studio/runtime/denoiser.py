@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda")
 AT_ONCE = 32
-"""Samples in a call: more would be no faster, and take memory without end."""
+"""Most samples in one call of the session; larger batches are split: they would be no faster, and take memory without
+end."""
 _SHORT = {"CPUExecutionProvider": "CPU", "CUDAExecutionProvider": "CUDA"}
 _CPU = "CPUExecutionProvider"
 _CUDA = (

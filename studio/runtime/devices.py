@@ -20,7 +20,7 @@ FATAL = 4
 """Log severity of ONNX Runtime: what matters is reported by us, not on stderr."""
 
 BROKEN = ["GemmTransposeFusion"]
-"""Optimisers to be left out: in ONNX Runtime 1.26 to 1.29 this one turns the wrong input of a layer around. Nothing is
+"""Graph optimisers to disable: in ONNX Runtime 1.26 to 1.29 this one transposes the wrong input of a Gemm. Nothing is
 slower without."""
 
 

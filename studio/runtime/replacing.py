@@ -1,4 +1,5 @@
-"""A model folder takes the place of another: whenever the program is killed, one of the two is there afterwards."""
+"""A model folder takes the place of another, which is removed only after the new one is in place: whenever the program
+is killed, one of the two is there afterwards."""
 
 import errno
 import shutil
@@ -10,8 +11,8 @@ _ASIDE = ".replaced-"
 
 
 def take_place(folder: Path, target: Path) -> None:
-    """Move a finished model folder to `target`, in the same file system; what stood there goes once the new one
-    stands. OSError where it cannot be moved: then what stood there still does."""
+    """Move a finished model folder to `target`, in the same file system; what stood there is removed only
+    after the new one is in place. OSError where it cannot be moved: then what stood there still does."""
     while True:
         # No name of it is used twice: see `bring_back`.
         aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=target.parent))

@@ -201,7 +201,7 @@ def _environment() -> dict[str, str]:
 
 
 def find_runs(runs: Path) -> list[Run]:
-    """The runs below a folder, the newest first; one whose recipe is gone too, or nobody could delete it."""
+    """The runs below a folder, newest first; including those whose recipe is missing, so that they can be deleted."""
     found = []
     with suppress(OSError):
         for path in runs.iterdir():

@@ -57,7 +57,7 @@ def device_name(device: torch.device) -> str:
 
 
 def memory(device: torch.device) -> int:
-    """Bytes in use: on the GPU at most so far, else of this process now (0 where the system does not tell)."""
+    """Bytes. CUDA: peak so far; CPU: resident size of this process now, 0 where the system does not tell."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:

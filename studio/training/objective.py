@@ -46,7 +46,7 @@ class Corruption:
 def backward(
     accelerator: Any, network: nn.Module, compatible: nn.Module, tokens: Tensor, y: Tensor, mask_id: int, parts: int
 ) -> Tensor:
-    """Gradients of the mean loss over all masked tokens of the batch, of all processes; returns this one's share.
+    """Gradients of the mean loss over all masked tokens of all processes; returns this process's share.
 
     parts: pieces of the batch that go through the network one after the other, where memory is short. The result is
     the same up to rounding. The share is scaled so that the mean over the processes is the mean loss, in nats.

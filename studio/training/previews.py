@@ -23,7 +23,7 @@ from studio.training.prepare import TOKENIZER_FILES, Prepared
 from studio.training.recipe import Recipe
 from studio.training.run_folder import PREVIEWS
 
-SAMPLES = 8  # pictures; every other hole is the whole of it
+SAMPLES = 8  # pictures; for every second one the hole is the whole picture
 TEXTS = 4
 STEPS = 16
 

@@ -42,7 +42,7 @@ class Progress:
     step: int = 0
     samples: int = 0
     seconds: float = 0.0  # of training, pauses left out
-    held_out: float = math.inf  # the last valid figure, bits a token
+    held_out: float = math.inf  # last held-out bound, bits per token
     best: float = math.inf
     worse: int = 0  # evaluations since the best
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 KEPT_NETWORKS = 3
 CALLS = 25
-"""Whose time is kept."""
+"""How many call durations are kept per batch size."""
 LAST_CALL = 5.0
 """Seconds that a call which cannot be stopped may go on once the window is closed."""
 log = logging.getLogger(__name__)

@@ -166,7 +166,7 @@ class Window(QMainWindow):
         if self._first(lambda workspace: workspace.open_request(request, **source)):
             return
         self.studio.notices.show(
-            "No workspace can go on from this; what was made from nothing is made again with prime-studio sample.",
+            "No workspace can continue this. An unconditional sample is made again with `prime-studio sample`.",
             kind="warning",
             place=PLACE,
         )

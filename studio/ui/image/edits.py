@@ -44,7 +44,8 @@ def bounds_of(array: NDArray) -> QRect:
 
 @dataclass(frozen=True)
 class Patch:
-    """What changed in a tile: before XOR after, so that the same patch undoes and redoes. One value if it is even."""
+    """What changed in a tile: before XOR after, so that the same patch undoes and redoes. `change` is 1 × 1
+    if it is the same for the whole tile."""
 
     layer: str
     rect: QRect

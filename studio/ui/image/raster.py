@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage, QPainter
 from studio.media.images import Picture
 
 TIE = 0.01
-"""Of a pixel of the screen."""
+"""Shift, in pixels of the screen, that breaks ties at fractional scaling."""
 SMALLEST = 512
 """Halving stops here, in pixels of the longer side."""
 

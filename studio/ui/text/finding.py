@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def folded(text: str) -> str:
-    """As long as it was, the same for capitals and small letters, and for spaces of either kind."""
+    """Case-folded without changing its length; spaces of either kind are the same."""
     return text.replace("\u0130", "i").lower().replace("ς", "σ").replace("\xa0", " ")
 
 

@@ -152,7 +152,8 @@ class _Spelling:
         return "".join(map(str, self._runs[index])) if index < len(self._runs) else ""
 
     def _stops(self, index: int, at: int) -> list[int]:
-        """Where a stretch can end: before what follows it; where it has as many tokens as by rule, that first."""
+        """Where a stretch can end: before what follows it. Candidates whose tokenised length is nearest the gap's come
+        first."""
         after, count = self._given(index + 1), len(self._words[index])
         if index + 2 >= len(self._runs):
             return [len(self._text) - len(after)] if len(self._text) - len(after) >= at else []

@@ -13,7 +13,7 @@ SLICE_S = 0.005
 
 
 def load() -> Iterator[None]:
-    """To be gone on with between events until it ends: then `studio.ui.timeline.chart` is imported at once."""
+    """Call `next` between events until it ends; `studio.ui.timeline.chart` is imported by then."""
     started = time.monotonic()
     for module in (QtCore, QtGui, QtWidgets):
         for name in dir(module):
