@@ -68,8 +68,12 @@ class Kept:
 class Run:
     """One request being made. Any thread may steer it; only the lane advances it, a frame at a time.
 
-    submit: hands work to the lane. network: gives the bundle's denoiser for this run
-    alone; called on the lane. parent: the id of the run and the index of the frame that this one was branched from.
+    submit: hands work to the lane. network: gives the bundle's denoiser for this run alone; called on the lane.
+    parent: the id of the run and the index of the frame that this one was branched from.
+
+    It is waiting until the lane begins with it; running while it may make frames (`_allowed`, how many more), paused
+    while it may not; stopping until the lane comes to it once more; then over for good: stopped, done or failed.
+    `_queued` means that the lane has it, or is at it: whoever allows a frame hands it over only if it does not.
     """
 
     def __init__(
