@@ -233,7 +233,7 @@ class Watch(QObject):
             begins = event.get("step", 0)  # what came after it no longer counts
             self.last = {} if self.last.get("step", 0) > begins else self.last
             self.evaluation = {} if self.evaluation.get("step", 0) > begins else self.evaluation
-            self._set("running")
+            self._at_work("running")
         elif kind == "preparing":
             part = (
                 f" ({event['done']:,}" + (f" of {event['of']:,})" if "of" in event else ")") if "done" in event else ""
@@ -242,7 +242,7 @@ class Watch(QObject):
         elif kind in ("paused", "resumed"):
             self._stand_at(event)
             self._note(f"{kind} at step {event.get('step')}")
-            self._set("paused" if kind == "paused" else "running")
+            self._at_work("paused" if kind == "paused" else "running")
         elif kind == "preview":
             self.previewed.emit()
         elif kind == "checkpoint":
@@ -267,6 +267,11 @@ class Watch(QObject):
             self.last = self.last | {"step": event.get("step", self.last["step"])}
         else:
             self.start = self.start | {"step": event.get("step", 0)}
+
+    def _at_work(self, state: str) -> None:
+        """It goes on or rests; one that was told to stop may tell of that first, and stops all the same."""
+        if self.state != "stopping":
+            self._set(state)
 
     def _set(self, state: str, message: str = "") -> None:
         before, self.state, self.message = self.state, state, message

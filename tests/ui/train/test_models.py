@@ -194,6 +194,16 @@ def test_what_was_told_of_an_earlier_sitting_is_not_of_now(qapp: QApplication):
     assert "step 59 of 60" in watch.status_line()
 
 
+def test_a_run_that_was_told_to_stop_is_stopping_whatever_it_tells_first(qapp: QApplication):
+    watch = Watch()
+    watch._set("stopping")
+    for event in ({"event": "start", "step": 0, "steps": 60}, {"event": "paused", "step": 1}, {"event": "resumed"}):
+        watch._take(event)
+        assert watch.state == "stopping" and watch.status_line().startswith("Stopping …")
+    watch._take({"event": "end", "step": 1})
+    assert watch.state == "stopped"
+
+
 def test_a_run_is_begun_watched_and_found_again(
     qapp: QApplication, qrun: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
