@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +93,8 @@ class Lane:
         self.device = device
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="lane")
         self._networks: dict[tuple[str, str], Loaded] = {}
-        self._runs: list[Run] = []
+        self._runs: WeakSet[Run] = WeakSet()
+        """A paused one lasts for as long as somebody may come back to it."""
         self._last: Future[None] | None = None
 
     def submit(self, work: Callable[..., T], *args: Any) -> Future[T]:
@@ -144,8 +146,14 @@ class Lane:
     ) -> Run:
         """Queue a run behind what is there; paused, it waits for `step` or `resume`."""
         run = Run(request, bundle, self.submit, self.network, parent)
-        self._runs = [other for other in self._runs if not other.over] + [run]
+        self._runs.add(run)
         run.pause() if paused else run.resume()
+        return run
+
+    def restore(self, find: "Callable[[str], Bundle | None]", record: dict[str, Any]) -> Run:
+        """A run of an earlier session, as `Run.restored`."""
+        run = Run.restored(find, record, self.submit, self.network)
+        self._runs.add(run)
         return run
 
     @property

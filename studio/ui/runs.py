@@ -4,7 +4,7 @@ import math
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "running", "paused", "stopping", "stopped", "done", "failed"]
 OVER: tuple[State, ...] = ("stopped", "done", "failed")
+OTHER_DEVICE = (
+    "This cannot go on as it began, for here its first steps come out otherwise, as on another device: Branch here "
+    "goes on from its last frame."
+)
 
 
 class Network(Protocol):
@@ -34,6 +38,12 @@ class Network(Protocol):
     def __call__(self, y: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.float32]: ...
 
     def stop(self) -> None: ...
+
+
+Submit = Callable[[Callable[[], None]], object]
+"""Hands work to the lane."""
+Networks = Callable[["Bundle"], Network]
+"""Gives the bundle's denoiser for one run alone; called on the lane."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +78,6 @@ class Kept:
 class Run:
     """One request being made. Any thread may steer it; only the lane advances it, a frame at a time.
 
-    submit: hands work to the lane. network: gives the bundle's denoiser for this run alone; called on the lane.
     parent: the id of the run and the index of the frame that this one was branched from.
 
     It is waiting until the lane begins with it; running while it may make frames (`_allowed`, how many more), paused
@@ -80,8 +89,8 @@ class Run:
         self,
         request: GenerationRequest,
         bundle: "Bundle",
-        submit: Callable[[Callable[[], None]], object],
-        network: "Callable[[Bundle], Network]",
+        submit: Submit,
+        network: Networks,
         parent: tuple[str, int] | None = None,
     ):
         self.id = uuid.uuid4().hex
@@ -97,10 +106,12 @@ class Run:
         self._lock = threading.Lock()
         self._allowed: float = math.inf
         self._over: State | None = None
-        self._stopping = self._queued = self._begun = self._making = False
+        self._stopping = self._queued = self._begun = self._making = self._stored = False
         self._stream: Generator[Frame, None, None] | None = None
         self._denoise: Network | None = None
         self._seconds = 0.0
+        self._again = 0
+        """So many steps of an earlier session are to be made again, unseen, before it can go on from the last."""
         self._stacked: tuple[int, WeakValueDictionary[str, NDArray[Any]]] = (0, WeakValueDictionary())
 
     @property
@@ -123,9 +134,17 @@ class Run:
         return run
 
     @classmethod
-    def ended(cls, request: GenerationRequest, bundle: "Bundle", record: dict[str, Any]) -> "Run":
-        """A run of an earlier session from what `record` gave. ValueError where that does not fit the request."""
-        run = cls.at_start(request, bundle)
+    def recorded(
+        cls,
+        request: GenerationRequest,
+        bundle: "Bundle",
+        record: dict[str, Any],
+        submit: Submit,
+        network: Networks,
+    ) -> "Run":
+        """A run of an earlier session from what `record` gave; one that was paused can go on. ValueError where that
+        does not fit the request."""
+        run = cls(request, bundle, submit, network)
         start = run.frames[0]
         names = ("steps", "y", "packed", "confidence", "likeliest")
         steps, y, packed, confidence, likeliest = (np.asarray(record[name]) for name in names)
@@ -143,26 +162,44 @@ class Run:
             run.frames.append(
                 Kept(int(step), request.steps, int(calls), float(seconds), y[k], packed[k], sure, guesses)
             )
-        if not run.frames or record["state"] not in OVER:
-            raise ValueError("there is no frame, or no end")
-        run._over, run.provider = record["state"], str(record["provider"])
+        if [kept.step for kept in run.frames] != list(range(count)) or count not in range(1, request.steps + 2):
+            raise ValueError("the frames do not follow one another")
+        if record["state"] not in (*OVER, "paused"):
+            raise ValueError("there is no end")
+        if record["state"] == "paused":
+            run.pause()
+            run._again, run._seconds = count - 1, run.frames[-1].seconds
+        else:
+            run._over = record["state"]
+        run._stored, run.provider = True, str(record["provider"])
         return run
 
     @classmethod
-    def restored(cls, find: "Callable[[str], Bundle | None]", record: dict[str, Any]) -> "Run":
-        """A run of an earlier session from what `record` gave; find: gives a model by its name. StudioError where that
-        is not installed as it was, KeyError, TypeError or ValueError where the record is damaged."""
+    def restored(
+        cls,
+        find: "Callable[[str], Bundle | None]",
+        record: dict[str, Any],
+        submit: Submit,
+        network: Networks,
+    ) -> "Run":
+        """`recorded`, with its parent; find: gives a model by its name. StudioError where that is not installed as it
+        was, KeyError, TypeError or ValueError where the record is damaged."""
         request = GenerationRequest.from_json(record["request"])
         bundle, parent = find(request.model), record["parent"]
-        if bundle is None or bundle.digest != request.digest:
+        if bundle is None:
+            raise StudioError(f"its model {request.model} is not installed any more.")
+        if bundle.digest != request.digest:
             raise StudioError(f"its model {request.model} is not installed in that version any more.")
-        run = cls.ended(request, bundle, record)
+        run = cls.recorded(request, bundle, record, submit, network)
         run.parent = None if parent is None else (str(parent[0]), int(parent[1]))
         return run
 
     def record(self) -> dict[str, Any]:
-        """What `restored` takes: the frames as arrays, exact. One that is not over counts as stopped."""
+        """What `restored` takes: the frames as arrays, exact. One that is not over counts as paused."""
         frames = list(self.frames)
+        state = self.state
+        if state not in OVER:
+            state = "stopped" if state == "stopping" else "paused"
         nothing = np.full(frames[0].y.shape[:2], np.nan, dtype=np.float16)
         none = np.full(frames[0].y.shape[:2], -1, dtype=np.int32)
         if self._stacked[0] != len(frames):
@@ -185,7 +222,7 @@ class Run:
             "packed": stack("packed", lambda kept: kept.packed),
             "confidence": stack("confidence", lambda kept: nothing if kept.confidence is None else kept.confidence),
             "likeliest": stack("likeliest", lambda kept: none if kept.likeliest is None else kept.likeliest),
-            "state": self.state if self.over else "stopped",
+            "state": state,
             "provider": self.provider,
         }
 
@@ -222,8 +259,13 @@ class Run:
 
     @property
     def made_here(self) -> bool:
-        """Whether this process made any of it; one of an earlier session may come from another device."""
-        return self._begun
+        """Whether this process made all of it; one of an earlier session may come from another device."""
+        return self._begun and not self._stored
+
+    @property
+    def catching_up(self) -> bool:
+        """Whether it has yet to make again what it had, to have its sampler where that was."""
+        return self._again > 0
 
     @property
     def active(self) -> bool:
@@ -276,7 +318,7 @@ class Run:
             if not self._stopping and not go:
                 self._queued = False
                 return
-            self._making = go
+            self._making = go and not self._again
         ended: State | None = None if go else "stopped"
         try:
             if go and not self._make():
@@ -289,8 +331,9 @@ class Run:
             with suppress(StudioError):
                 self._stream.close()
         with self._lock:
+            if self._making:
+                self._allowed = max(0.0, self._allowed - 1)
             self._making = False
-            self._allowed = max(0.0, self._allowed - 1)
             ended = ended or ("stopped" if self._stopping else None)
             again = ended is None and self._allowed > 0
             self._queued, self._over = again, ended
@@ -310,6 +353,11 @@ class Run:
             started = time.perf_counter()
             self._stream = generate(self.request, self.bundle, denoise)
         frame = next(self._stream)
+        if self._again:
+            if (frame.y != self.frames[frame.step].y).any():
+                raise StudioError(OTHER_DEVICE)
+            self._again -= 1
+            return True
         self._seconds += time.perf_counter() - started
         last = self.frames[-1]
         guesses = frame.likeliest if frame.likeliest is not None and (frame.likeliest >= 0).any() else None
@@ -326,6 +374,13 @@ class Run:
             )
         )
         return frame.step < frame.steps
+
+
+def leave(runs: Iterable[Run]) -> None:
+    """These are no longer looked at: one that goes on ends, a paused one waits for undo to lead back to it."""
+    for run in runs:
+        if run.state != "paused":
+            run.stop()
 
 
 def _shared(new: NDArray[Any], last: NDArray[Any] | None) -> NDArray[Any]:

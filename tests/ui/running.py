@@ -55,5 +55,5 @@ def gated(bundle: Bundle, lane: Lane, request: GenerationRequest) -> tuple[Gate,
     """A run held at every call; when the lane is closed it is let go, so that a test that fails does not hang."""
     gate = Gate(OnnxDenoiser(bundle, "cpu"))
     run = Run(request, bundle, lane.submit, lambda _: gate)
-    lane._runs.append(run)  # as `start` does
+    lane._runs.add(run)  # as `start` does
     return gate, run

@@ -1,5 +1,6 @@
 """The lane and its runs give the very frames that `sample` gives, and obey at once."""
 
+import gc
 from threading import Event
 from typing import Any, cast
 
@@ -227,12 +228,58 @@ def test_what_is_recorded_is_not_copied_again(bundle: Bundle, lane: Lane, monkey
     record, again = run.record(), run.record()
     names = ("steps", "y", "packed", "confidence", "likeliest")
     assert all(record[name] is again[name] and not record[name].flags.writeable for name in names)
-    assert len(Run.ended(run.request, bundle, record).frames) == len(run.frames)
+    assert len(Run.recorded(run.request, bundle, record, lane.submit, lane.network).frames) == len(run.frames)
     run.frames.append(run.frames[-1])
     assert len(run.record()["y"]) == len(record["y"]) + 1
     assert run.recordable
     monkeypatch.setattr(runs, "MAX_VALUE", run.record()["y"].nbytes - 1)
     assert not run.recordable
+
+
+@pytest.mark.parametrize("policy", ["ancestral", "confidence"])
+def test_a_run_of_another_session_goes_on_to_the_same(bundle: Bundle, lane: Lane, policy: str) -> None:
+    """Paused on the way, recorded, and taken up again: every frame is what it would have been."""
+    request = a_request(bundle, steps=8, policy=policy)
+    before = lane.start(request, bundle, paused=True)
+    for count in range(2, 5):
+        before.step()
+        until(lambda count=count: len(before.frames) == count and not before.active)
+    run = lane.restore(lambda _: bundle, before.record())
+    assert run.state == "paused" and run in lane.runs and len(run.frames) == 4 and run.catching_up
+    run.step()
+    until(lambda: not run.active)
+    assert run.state == "paused" and len(run.frames) == 5 and not run.catching_up and not run.made_here
+    run.resume()
+    until(lambda: run.over)
+    whole = list(generate(request, bundle, OnnxDenoiser(bundle, "cpu")))
+    assert run.state == "done" and len(run.frames) == 9
+    for kept, frame in zip(run.frames[1:], whole, strict=True):
+        assert (kept.y == frame.y).all() and kept.calls == frame.calls and (kept.revealed == frame.revealed).all()
+    before.stop()
+    until(lambda: before.over)
+
+
+def test_a_run_whose_steps_come_out_otherwise_here_says_so(bundle: Bundle, lane: Lane) -> None:
+    before = lane.start(a_request(bundle, steps=8), bundle)
+    until(lambda: before.over)
+    record: dict[str, Any] = before.record() | {"state": "paused"}
+    record |= {name: record[name][:4] for name in ("steps", "y", "packed", "confidence", "likeliest")}
+    y = np.array(record["y"])
+    y[3][y[3] != bundle.subtokens.mask_id] ^= 1
+    run = lane.restore(lambda _: bundle, record | {"y": y})
+    run.resume()
+    until(lambda: run.over)
+    assert run.state == "failed" and "Branch here" in str(run.error) and len(run.frames) == 4
+
+
+def test_a_paused_run_that_nobody_can_come_back_to_is_let_go(bundle: Bundle, lane: Lane) -> None:
+    left = [lane.start(a_request(bundle), bundle, paused=True)]
+    left[0].step()
+    until(lambda: not left[0].active)
+    assert lane.runs == left
+    left.clear()
+    gc.collect()
+    assert not lane.runs
 
 
 def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:

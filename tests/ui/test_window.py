@@ -159,9 +159,41 @@ def test_pause_step_back_and_branch(with_window: Any) -> None:
         assert branch is not None and branch.parent == (first.id, count - 2)
         known = first.frames[count - 2].y[0] != branch.bundle.subtokens.mask_id
         assert (branch.frames[-1].y[0][known] == first.frames[count - 2].y[0][known]).all()
-        assert first.state == "stopped"
+        act["image.stop"].trigger()  # of what is looked at
+        image.document.undo_stack.undo()
+        assert image.playhead.run is first and image.playhead.state == "paused" and act["image.pause"].isEnabled()
+        act["image.pause"].trigger()
+        await until(lambda: image.playhead.last > count)
+        act["image.stop"].trigger()
+        await finished(image)
 
     with_window(test)
+
+
+def test_a_paused_run_goes_on_at_the_next_start(with_window: Any) -> None:
+    async def use(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=20, policy="even", seed=7, seed_locked=True)
+        window.studio.actions["image.generate"].trigger()
+        await until(lambda: len(image.playhead.run.frames if image.playhead.run else []) > 4)
+        window.studio.actions["image.pause"].trigger()
+        await until(lambda: image.playhead.state == "paused" and not image.playhead.run.active)  # pyright: ignore
+
+    async def again(window: Window) -> None:
+        image, library = image_of(window), window.studio.library
+        run = image.playhead.run
+        assert run is not None and image.playhead.state == "paused" and 4 < len(run.frames) < 21
+        window.studio.actions["image.pause"].trigger()
+        await finished(image)
+        assert run.state == "done" and [kept.step for kept in run.frames] == list(range(21))
+        await until(lambda: library is not None and library.count() == 1)
+        window.studio.actions["image.generate"].trigger()
+        await until(lambda: image.playhead.run is not run)
+        await finished(image)
+        assert (image.playhead.run.frames[-1].y == run.frames[-1].y).all()  # pyright: ignore[reportOptionalMemberAccess]
+
+    with_window(use)
+    with_window(again)
 
 
 def test_what_is_open_comes_back(with_window: Any) -> None:

@@ -15,7 +15,6 @@ from studio.media.images import MAX_PIXELS, Picture
 from studio.ui.image import masking
 from studio.ui.image.document import ImageDocument
 from studio.ui.image.jobs import Job
-from studio.ui.runs import Run
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace
@@ -150,7 +149,7 @@ def _restore_run(workspace: "ImageWorkspace", state: dict[str, Any]) -> None:
 
 def _job(workspace: "ImageWorkspace", stored: dict[str, Any], picture: Picture, rgb: NDArray[np.uint8]) -> Job:
     """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
-    run, repainted = Run.restored(workspace.studio.models.get, stored), stored["repainted"]
+    run, repainted = workspace.studio.lane.restore(workspace.studio.models.get, stored), stored["repainted"]
     job = Job(run, picture, rgb, None if repainted is None else np.asarray(repainted, dtype=bool))
     if picture.size != (job.source.width, job.source.height):
         raise ValueError("the picture does not fit the request")

@@ -24,7 +24,7 @@ from studio.ui.image.jobs import Job, Jobs, Look
 from studio.ui.image.repaint import touched_job, touched_state
 from studio.ui.inspector.forecast import units_of
 from studio.ui.playhead import Playhead
-from studio.ui.runs import Kept, Run
+from studio.ui.runs import Kept, Run, leave
 from studio.ui.sampling_settings import SamplingSettings
 
 if TYPE_CHECKING:
@@ -79,9 +79,6 @@ class Making(QObject):
         """The job whose frame is on the canvas."""
         run = self.playhead.run
         return self._jobs.get(run.id) if run else None
-
-    def job_of(self, run_id: str) -> Job | None:
-        return self._jobs.get(run_id)
 
     @property
     def runs(self) -> bool:
@@ -212,7 +209,8 @@ class Making(QObject):
     def take_up(self, job: Job, variation: int, comparison: Sequence[Job] = ()) -> None:
         """Show a job of an earlier session, and those that it was compared with."""
         for other in (job, *comparison):
-            self._told.add(other.run.id)
+            if other.run.over:  # the end of one that goes on is news
+                self._told.add(other.run.id)
             self._jobs.keep(other)
         self._set_comparison(comparison)
         self.document.editing_state = True
@@ -228,12 +226,13 @@ class Making(QObject):
         self.changed.emit()
 
     def clear(self) -> None:
-        """Take what was made from the canvas, as an action; runs that go on are stopped."""
+        """Take what was made from the canvas, as an action; runs that go on are stopped, paused ones wait for undo."""
         self.document.come_to(None, "Back to the original", "pins", "erased", "painted")
         self._leave()
 
     def _leave(self) -> None:
-        self.close_down()
+        self._beside.stop()
+        leave(job.run for job in self._jobs)
         self._remember()
         self.document.editing_state = False
         self._set_comparison(())
@@ -291,6 +290,12 @@ class Making(QObject):
             put(made, painted[..., :3], opaque)
         return made, filled
 
+    def stop(self) -> None:
+        """Stop what is on the canvas, and what it is compared with."""
+        for job in (self.job, *self.comparison):
+            if job is not None:
+                job.run.stop()
+
     def close_down(self) -> None:
         self._beside.stop()
         for job in self._jobs:
@@ -328,9 +333,7 @@ class Making(QObject):
 
     def _end_old(self, run: Run, beside: Sequence[Job]) -> None:
         """Another run is shown, and others beside it: what is still being made for the canvas ends."""
-        for old in (self.job, *self.comparison):
-            if old is not None and old.run is not run and old not in beside:
-                old.run.stop()
+        leave(old.run for old in (self.job, *self.comparison) if old and old.run is not run and old not in beside)
 
     def _put(self, run: Run, text: str, comparison: Sequence[Job] = ()) -> None:
         """Show a new run, as an action; what was touched in the one before belonged to that."""

@@ -220,9 +220,7 @@ class ImageWorkspace(Workspace):
         await self.making.generate()
 
     def stop(self) -> None:
-        for run in self.studio.lane.runs:
-            if self.making.job_of(run.id):
-                run.stop()
+        self.making.stop()
         self.surprise.clear()
         self.playhead.watch()
 

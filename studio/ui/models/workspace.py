@@ -306,7 +306,7 @@ class ModelsWorkspace(Workspace):
         """Once for each model, while the lane and the cores have nothing better to do."""
 
         def wanted() -> bool:
-            busy = self._measuring or self.studio.lane.runs
+            busy = self._measuring or any(run.active for run in self.studio.lane.runs)
             return self.bundle is bundle and not self.speeds.lasts(bundle) and not busy
 
         async def measure() -> None:

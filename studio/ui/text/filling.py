@@ -15,7 +15,7 @@ from studio.generation import GenerationRequest, branch_request, plan_of, text_r
 from studio.media.gapped import Fill, Gap, GappedText
 from studio.media.words import Word
 from studio.ui.playhead import Playhead
-from studio.ui.runs import Run
+from studio.ui.runs import Run, leave
 from studio.ui.sampling_settings import SamplingSettings
 from studio.ui.text.document import NO_MODEL, Place, TextDocument
 from studio.ui.text.jobs import Job, with_pins
@@ -270,9 +270,9 @@ class Filling(QObject):
             self.document.set_pinned(gap_id, index, pinned)
 
     def stop(self) -> None:
-        for run in self._studio.lane.runs:
-            if run.id in self._jobs:
-                run.stop()
+        for job in (self.job, *self.comparison):
+            if job is not None:
+                job.run.stop()
         self.playhead.watch()
 
     def _leave(self) -> None:
@@ -289,7 +289,8 @@ class Filling(QObject):
 
     def _hide(self) -> None:
         self._remember()
-        self.stop()
+        leave(job.run for job in self._jobs.values())
+        self.playhead.watch()
         self.draft = 0
         self.playhead.set_run(None)
         self.changed.emit()
@@ -326,7 +327,8 @@ class Filling(QObject):
     def take_up(self, job: Job, draft: int, filled: bool = False) -> None:
         """Look at a job of an earlier session; filled: what it made is in the text, as of one that is done."""
         for other in (job, *job.beside):
-            self._over.add(other.run.id)
+            if other.run.over:  # the end of one that goes on is news
+                self._over.add(other.run.id)
             if filled or other.run.state == "done":
                 self._filled.add(other.run.id)
             self._keep(other)
@@ -374,9 +376,7 @@ class Filling(QObject):
         """Another run is shown, and others beside it: what is still being made for the screen ends."""
         self._remember()
         self.see_comparison()  # what has ended meanwhile is told before it is out of sight
-        for old in (self.job, *self.comparison):
-            if old is not None and old is not job and old not in job.beside:
-                old.run.stop()
+        leave(old.run for old in (self.job, *self.comparison) if old and old is not job and old not in job.beside)
 
     def see_comparison(self) -> None:
         """Tell of runs side by side that have come to their end; the playhead watches only one of them."""

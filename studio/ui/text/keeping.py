@@ -88,7 +88,7 @@ def _restore_run(workspace: "TextWorkspace", stored: dict[str, Any]) -> None:
 
 def _job(workspace: "TextWorkspace", stored: dict[str, Any], beside: list[Job]) -> Job:
     """What `_state_of` gave. KeyError, TypeError, ValueError, AssertionError or StudioError where it is damaged."""
-    run = Run.restored(workspace.studio.models.get, stored)
+    run = workspace.studio.lane.restore(workspace.studio.models.get, stored)
     request = run.request
     if not isinstance(request.source, TextSource):
         raise ValueError("the request is none for a text")

@@ -19,8 +19,9 @@ class Transport(QObject):
     @property
     def state(self) -> str:
         """The run's state as buttons should show it: a single step is a part of the pause. "" without a run."""
-        state = self.playhead.state
-        return "paused" if self._stepping and state in ("waiting", "running") else state
+        state, run = self.playhead.state, self._stepping
+        single = run is not None and not run.catching_up
+        return "paused" if single and state in ("waiting", "running") else state
 
     @property
     def live(self) -> bool:

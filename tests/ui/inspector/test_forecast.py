@@ -173,7 +173,7 @@ def test_a_run_of_another_session_teaches_nothing(bundle: Bundle, lane: Lane) ->
     record["steps"] = record["steps"] * (1, 1, 100)  # on a device a hundred times slower
     before: Any = forecaster.of_request(request, bundle)
     assert before.seconds
-    forecaster.learn(Run.ended(request, bundle, record))
+    forecaster.learn(Run.recorded(request, bundle, record, lane.submit, lane.network))
     assert forecaster.of_request(request, bundle) == before
 
 

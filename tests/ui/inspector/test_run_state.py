@@ -20,7 +20,8 @@ from tests.ui.running import a_request
 
 
 def a_run(step: int = 12, seconds: float = 0.4, error: Exception | None = None) -> Any:
-    return SimpleNamespace(frames=[SimpleNamespace(step=step, steps=32, calls=step, seconds=seconds)], error=error)
+    frame = SimpleNamespace(step=step, steps=32, calls=step, seconds=seconds)
+    return SimpleNamespace(frames=[frame], error=error, catching_up=False)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_long_run_tells_what_is_left() -> None:
 def test_steps_without_a_call_are_not_waited_for(qtbot: QtBot, bundle: Bundle, lane: Lane) -> None:
     """Twelve words in 32 steps: after eleven calls there is one more, whatever the number of steps."""
     frame = SimpleNamespace(step=11, steps=32, calls=11, seconds=16.5)
-    look = look_of(SimpleNamespace(frames=[frame], error=None), "running", calls=12)  # pyright: ignore[reportArgumentType]
+    look = look_of(SimpleNamespace(frames=[frame], error=None, catching_up=False), "running", calls=12)  # pyright: ignore[reportArgumentType]
     assert look.text == "Step 11 of 32" and look.share == pytest.approx(11 / 12)
     few = a_request(bundle).model_copy(update={"steps": 500, "policy": "even"})
     head = Playhead()

@@ -169,12 +169,40 @@ def test_pause_step_back_and_branch(with_window: Any) -> None:
         await until(lambda: text.playhead.run is not first)
         await finished(text)
         branch = text.playhead.run
-        assert branch is not None and branch.parent == (first.id, count - 2) and first.state == "stopped"
+        assert branch is not None and branch.parent == (first.id, count - 2) and first.state == "paused"
         known = first.frames[count - 2].y[0] != branch.bundle.subtokens.mask_id
         assert (branch.frames[-1].y[0][known] == first.frames[count - 2].y[0][known]).all()
         assert text.document.text.gaps[0].fill is not None and given(text) == before
+        text.document.undo_stack.undo()  # to the paused run, which goes on where it was
+        assert text.playhead.run is first and text.commands["pause"].isEnabled()
+        text.commands["pause"].trigger()
+        await finished(text)
+        assert first.state == "done" and text.document.text.gaps[0].filled and given(text) == before
 
     with_window(test)
+
+
+def test_a_paused_run_goes_on_at_the_next_start(with_window: Any) -> None:
+    kept: dict[str, Any] = {}
+
+    async def use(window: Window) -> None:
+        text = opened(window, "The king said: ", Gap(1, 20), "\r\nand went home.")
+        text.settings.set(steps=40, policy="sequential", granularity=12)
+        await press(text, "generate")
+        await until(lambda: len(text.playhead.run.frames if text.playhead.run else []) > 5)
+        text.commands["pause"].trigger()
+        await until(lambda: text.playhead.state == "paused" and not text.playhead.run.active)  # pyright: ignore
+        kept["frames"] = len(text.playhead.run.frames)  # pyright: ignore[reportOptionalMemberAccess]
+
+    async def again(window: Window) -> None:
+        text = text_of(window)
+        assert text.playhead.state == "paused" and text.playhead.last == kept["frames"] - 1 < 40
+        text.commands["pause"].trigger()
+        await finished(text)
+        assert text.document.text.gaps[0].filled
+
+    with_window(use)
+    with_window(again)
 
 
 def test_stop_leaves_the_text_as_it_was(with_window: Any) -> None:
