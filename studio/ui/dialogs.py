@@ -166,7 +166,7 @@ class _Question(QDialog):
 
     def __init__(self, parent: QWidget | None, text: str, details: str, yes: str, no: str, danger: bool) -> None:
         super().__init__(parent)
-        self.setWindowTitle((parent and parent.window().windowTitle()) or "Prime Studio")
+        self.setWindowTitle("Prime Studio")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(400)
         self.setAccessibleName(text)

@@ -91,11 +91,14 @@ def _at_large(lane: Lane) -> dict[str, str]:
     return {**where, "queue": "running" if any(run.active for run in lane.runs) else ""}
 
 
-def making_status(lane: Lane, bundle: "Bundle", state: str) -> dict[str, str]:
+def making_status(lane: Lane, bundle: "Bundle | None", state: str, subject: str) -> dict[str, str]:
     """What a workspace that makes things has to say (`Workspace.status`); state: of the run that is looked at."""
+    if bundle is None:
+        return {"model": "no model", "subject": subject}
     loaded, seconds = lane.loaded(bundle), lane.call_seconds(bundle, 1)
     return {
         "model": bundle.name,
+        "subject": subject,
         "provider": loaded.provider if loaded else "not loaded yet",
         "reason": (loaded.reason or "") if loaded else "",
         "call": f"{1000 * seconds:.0f} ms a call" if seconds else "",

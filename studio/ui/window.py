@@ -68,6 +68,7 @@ class Window(QMainWindow):
         self.session = Session(studio, self.workspaces, studio.folder / "session")
         for workspace in self.workspaces:
             workspace.dirty.connect(self.session.touch)
+            workspace.dirty.connect(self._tell_subject)
             workspace.request_opened.connect(lambda request, source: self.open_request(request, **source))
             workspace.paths_opened.connect(self.open_paths)
             workspace.model_used.connect(self._use_model)
@@ -123,9 +124,14 @@ class Window(QMainWindow):
         self.studio.actions.set_workspace(name)
         self.studio.undo.setActiveStack(workspace.undo_stack)  # pyright: ignore[reportArgumentType] (None is none)
         self.status.look_at(workspace)
+        self._tell_subject()
         menus.fill(self)
         workspace.activated()
         self.session.in_front(name)
+
+    def _tell_subject(self) -> None:
+        """In the title, to which the desktop adds the name of the program."""
+        self.setWindowTitle(self.workspace.status().get("subject") or "Prime Studio")
 
     def _first(self, takes: Callable[[Workspace], bool]) -> bool:
         """The first workspace that takes something, the one in front asked before the others, comes to the front,

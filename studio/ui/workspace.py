@@ -41,7 +41,8 @@ class Workspace(QWidget):
         self.undo_stack: QUndoStack | None = None
 
     def status(self) -> dict[str, str]:
-        """For the status bar: "model", "provider", "reason", "call" (time a call), "queue"; missing is empty."""
+        """For the status bar: "model", "provider", "reason", "call" (time a call), "queue"; missing is empty. And
+        "subject", what is worked on, for the title of the window."""
         return {}
 
     def activated(self) -> None:

@@ -1209,6 +1209,7 @@ def test_what_was_opened_last_is_in_the_menu(with_window: Any, tmp_path: Path) -
         recent.actions()[1].trigger()
         await until(lambda: image.opening.title == "one & two")
         assert window.workspace is image
+        await until(lambda: window.windowTitle() == "one & two")
         (tmp_path / "three.png").unlink()
         recent.aboutToShow.emit()
         recent.actions()[1].trigger()

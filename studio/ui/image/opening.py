@@ -146,6 +146,7 @@ class Opening(QObject):
             bundle, values = beside["settings"]
             of.settings.set_bundle(bundle)
             of.settings.load(values)
+        of.dirty.emit()
 
     def _return(self, beside: dict[str, Any]) -> None:
         self._of.studio.notices.clear(self._of.name)  # of the picture that is no longer open

@@ -375,9 +375,8 @@ class ImageWorkspace(Workspace):
         self._show_pixel(None)
 
     def status(self) -> dict[str, str]:
-        if self.settings.bundle is None:
-            return {"model": "no picture model"}
-        return making_status(self.studio.lane, self.settings.bundle, self.playhead.state)
+        subject = self.opening.title
+        return making_status(self.studio.lane, self.settings.bundle, self.playhead.state, subject)
 
     # ---- session
 

@@ -171,6 +171,7 @@ class TextWorkspace(Workspace):
     def file(self, path: Path | None) -> None:
         if path is not None:
             self._files[self.document.text] = path
+            self.dirty.emit()
 
     def activated(self) -> None:
         """The writer can go on at once; the network is loaded meanwhile."""
@@ -380,9 +381,8 @@ class TextWorkspace(Workspace):
         return tuple(granularity * sum(tokens[gap] for gap in group) for group in self._groups)
 
     def status(self) -> dict[str, str]:
-        if self.settings.bundle is None:
-            return {"model": "no text model"}
-        return making_status(self.studio.lane, self.settings.bundle, self.playhead.state)
+        subject = self.file.name if self.file else self.document.title
+        return making_status(self.studio.lane, self.settings.bundle, self.playhead.state, subject)
 
     # ---- session
 

@@ -1046,9 +1046,10 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
         (tmp_path / "b.txt").write_text("The [[king]]", encoding="utf-8")
         await text.open_text(tmp_path / "b.txt")
         assert not notices(window)
-        assert text.file == tmp_path / "b.txt"
+        assert text.file == tmp_path / "b.txt" and window.windowTitle() == "b.txt"
         text.undo_stack.setIndex(1)  # pyright: ignore[reportOptionalMemberAccess]
         assert text.document.text.pieces == (STORY,) and text.file == tmp_path / "a.txt"
+        assert window.windowTitle() == "a.txt"
         text.undo_stack.undo()  # pyright: ignore[reportOptionalMemberAccess]
         assert text.file is None
 
