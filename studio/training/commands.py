@@ -129,7 +129,7 @@ class _ProgressLine:
             TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
             console=console,
         )
-        self.task = self.progress.add_task("training", total=None, figures="starting …")
+        self.task = self.progress.add_task("training", total=None, figures="starting…")
 
     def __enter__(self) -> "_ProgressLine":
         if self.console.is_terminal:

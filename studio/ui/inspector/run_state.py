@@ -43,9 +43,9 @@ def look_of(run: Run | None, state: str, loading: bool = False, calls: float = m
     step = f"step {frame.step} of {frame.steps}"
     match state:
         case "waiting":
-            return Look("", "", "Loading the network …" if loading else "Waiting for its turn …", share)
+            return Look("", "", "Loading the network…" if loading else "Waiting for its turn…", share)
         case "running" if loading and not frame.step:
-            return Look("", "", "Loading the network …", share)
+            return Look("", "", "Loading the network…", share)
         case "running" if run.catching_up:
             return Look("", "", f"Making {count(frame.step, 'step')} again to go on from there …", share)
         case "running":
@@ -57,7 +57,7 @@ def look_of(run: Run | None, state: str, loading: bool = False, calls: float = m
                 "pause", "warning", f"Paused at {step}" if frame.step else "Paused before the first step", share
             )
         case "stopping":
-            return Look("", "", "Stopping …", share)
+            return Look("", "", "Stopping…", share)
         case "stopped":
             return Look("stop", "muted", f"Stopped at {step}", share)
         case "failed":

@@ -52,7 +52,7 @@ class Judging(QObject):
             )
 
         self.busy = True
-        self.told.emit("Preparing …", "…")
+        self.told.emit("Preparing…", "…")
         try:
             places, filled, calls, stream = await asyncio.to_thread(prepare)
             begun = time.monotonic()

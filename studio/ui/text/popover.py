@@ -118,7 +118,7 @@ class Popover(QFrame):
         which can be pinned."""
         self.gap, self.index = gap, index
         self._found = []
-        self._title.setText("Looking …")
+        self._title.setText("Looking…")
         for row in self.rows:
             row.hide()
         with QSignalBlocker(self.pin):

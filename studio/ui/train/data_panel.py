@@ -55,7 +55,7 @@ class DataPanel(QWidget):
         self.problems = QListWidget()
         self.problems.setAccessibleName("Problems with the data")
         self.problems.setWordWrap(True)
-        self.busy = Busy("Reading the data …", self.source.close)
+        self.busy = Busy("Reading the data…", self.source.close)
         self._lay_out(open_file, open_folder, tidy)
         source.changed.connect(self.refresh)
         self.refresh()

@@ -171,7 +171,7 @@ class RunPanel(QWidget):
     def set_making(self, making: bool) -> None:
         """Say for as long as it takes that a model is being made of a checkpoint."""
         self._making = making
-        self.take.setText("Making the model …" if making else "Use in studio")
+        self.take.setText("Making the model…" if making else "Use in studio")
         self._refresh_buttons()
 
     def set_runs(self, names: list[str]) -> None:

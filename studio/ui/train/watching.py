@@ -308,9 +308,9 @@ class Watch(QObject):
             "done": "Ended early" if self.early else "Finished",
             "failed": "Failed",
             "lost": "Broke off",
-            "stopping": "Stopping …",
+            "stopping": "Stopping…",
         }
-        words |= {"starting": "Starting …", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
+        words |= {"starting": "Starting…", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
         if self.last and self.state in ("done", "stopped"):
             stands = self._stands_at()
             if stands is not None and stands < self.last["step"]:

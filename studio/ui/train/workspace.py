@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 DATA, RUN = "data", "run"
 FOOT = 40
 """Pixels of the last line of data and of run, with its controls."""
-MEASURING = "Measuring a few steps …"
+MEASURING = "Measuring a few steps…"
 
 
 class TrainWorkspace(Workspace):
@@ -359,7 +359,7 @@ class TrainWorkspace(Workspace):
         self.run_panel.set_making(True)
         notices = self.studio.notices
         note = notices.show(
-            f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it …", "info", self.name
+            f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it…", "info", self.name
         )
         bundle = self.runs_folder / ".export" / folder.name
         try:

@@ -27,13 +27,13 @@ def a_run(step: int = 12, seconds: float = 0.4, error: Exception | None = None) 
 @pytest.mark.parametrize(
     ("state", "loading", "step", "text"),
     [
-        ("waiting", True, 0, "Loading the network …"),
-        ("waiting", False, 0, "Waiting for its turn …"),
-        ("running", True, 0, "Loading the network …"),
+        ("waiting", True, 0, "Loading the network…"),
+        ("waiting", False, 0, "Waiting for its turn…"),
+        ("running", True, 0, "Loading the network…"),
         ("running", False, 12, "Step 12 of 32"),
         ("paused", False, 0, "Paused before the first step"),
         ("paused", False, 12, "Paused at step 12 of 32"),
-        ("stopping", False, 12, "Stopping …"),
+        ("stopping", False, 12, "Stopping…"),
         ("stopped", False, 12, "Stopped at step 12 of 32"),
         ("done", False, 32, "Done · 32 calls · 0.4 s"),
     ],

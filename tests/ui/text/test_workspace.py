@@ -604,7 +604,7 @@ def test_what_judging_takes_is_told_from_the_first_moment(with_window: Any, monk
         monkeypatch.setattr(judging, "readings", lambda of: where.append(threading.current_thread()) or readings(of))
         text.commands["surprise"].trigger()
         await until(lambda: len(told) > 3)
-        assert told[0] == "Preparing …" and where and where[0] is not threading.main_thread()
+        assert told[0] == "Preparing…" and where and where[0] is not threading.main_thread()
         assert told[2].startswith("Stop judging (") and "left)" in told[2] and text._stop_judging.isVisible()
         assert text._stop_judging.text().endswith("%") and "left)" in text._stop_judging.accessibleName()
         window.resize(1440, 700)
@@ -616,7 +616,7 @@ def test_what_judging_takes_is_told_from_the_first_moment(with_window: Any, monk
         # Who stops it while it is prepared hears no more of it.
         text.commands["surprise"].trigger()
         text.commands["surprise"].trigger()
-        await until(lambda: told[-1] == "Preparing …")
+        await until(lambda: told[-1] == "Preparing…")
         text.judging.stop()
         await asyncio.sleep(0.5)
         assert told[-1] == "" and not text._stop_judging.isVisible()

@@ -199,7 +199,7 @@ def test_a_run_that_was_told_to_stop_is_stopping_whatever_it_tells_first(qapp: Q
     watch._set("stopping")
     for event in ({"event": "start", "step": 0, "steps": 60}, {"event": "paused", "step": 1}, {"event": "resumed"}):
         watch._take(event)
-        assert watch.state == "stopping" and watch.status_line().startswith("Stopping …")
+        assert watch.state == "stopping" and watch.status_line().startswith("Stopping…")
     watch._take({"event": "end", "step": 1})
     assert watch.state == "stopped"
 
