@@ -47,7 +47,7 @@ def look_of(run: Run | None, state: str, loading: bool = False, calls: float = m
         case "running" if loading and not frame.step:
             return Look("", "", "Loading the network…", share)
         case "running" if run.catching_up:
-            return Look("", "", f"Making {count(frame.step, 'step')} again to go on from there …", share)
+            return Look("", "", f"Making {count(frame.step, 'step')} again to go on from there…", share)
         case "running":
             left = frame.seconds * (1 - share) / share if share else 0
             more = f" · {duration(left)} left" if left > LONG else ""
