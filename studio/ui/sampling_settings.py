@@ -46,6 +46,7 @@ class SamplingSettings(QObject):
             "corrector": NO_CORRECTOR,
             "seed": secrets.randbits(32),
             "seed_locked": False,
+            "seed_brought": False,  # whether a request that was opened has locked it, not the user
             "variations": 1,
         }
 
@@ -121,13 +122,19 @@ class SamplingSettings(QObject):
 
     def take(self, request: "GenerationRequest") -> str:
         """Become what made a request; in one sentence what is beyond the bounds here, "" if it will make the same."""
+        brought = self.get("seed_brought") or not self.get("seed_locked")
         self.load(request.model_dump() | {"seed": request.seeds[0], "variations": len(request.seeds)})
-        self.set(seed_locked=True)
+        self.set(seed_locked=True, seed_brought=brought)
         lost = [name for name, value in self.options().items() if value != getattr(request, name)]
         if self.seeds() != request.seeds:
             lost.append("seeds")
         names = ", ".join(name.replace("_", " ") for name in lost)
         return names and f"Generate makes something else than before: {names} cannot be here as they were."
+
+    def let_go_of_seed(self) -> None:
+        """Something else is open: unlock the seed if what was opened before had locked it."""
+        if self.get("seed_brought"):
+            self.set(seed_locked=False, seed_brought=False)
 
     def new_seed(self) -> None:
         """Throw the dice."""

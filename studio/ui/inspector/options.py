@@ -121,7 +121,7 @@ class Options(QWidget):
         return put
 
     def _lock(self, locked: bool) -> None:
-        self._settings.set(seed_locked=locked)
+        self._settings.set(seed_locked=locked, seed_brought=False)
 
     def _remember(self, expanded: bool) -> None:
         self._stored.set_ui(self._place, more=expanded)

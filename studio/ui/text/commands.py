@@ -149,6 +149,7 @@ class Commands:
 
     def _new(self) -> None:
         self._of.studio.notices.clear(self._of.name)  # of the text before
+        self._of.settings.let_go_of_seed()
         self._of.document.open(GappedText.of([]), "text")
 
     async def _open(self) -> None:

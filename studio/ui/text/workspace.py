@@ -220,8 +220,8 @@ class TextWorkspace(Workspace):
         self.studio.notices.clear(self.name)  # of the text before, or of a file that was none
         parts, problem = open_gaps(text, self.document.longest)
         if problem:
-            told = f"Marks in {path.name} were left as text. {problem}"
-            self.studio.notices.show(told, "warning", self.name)
+            self.studio.notices.show(f"Marks in {path.name} were left as text. {problem}", "warning", self.name)
+        self.settings.let_go_of_seed()
         self.document.open(GappedText.of(parts), valid(path.stem))
         self.file = path
         if among > 1:
