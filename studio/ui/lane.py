@@ -156,6 +156,10 @@ class Lane:
         self._runs.add(run)
         return run
 
+    def unfinished(self, bundle: "Bundle") -> bool:
+        """Whether somebody may come back to a run of this model that has not come to its end, stopped or not."""
+        return any(run.bundle.digest == bundle.digest and run.state != "done" for run in self._runs)
+
     @property
     def runs(self) -> list[Run]:
         """Those that are not over."""

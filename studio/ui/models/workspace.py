@@ -285,6 +285,8 @@ class ModelsWorkspace(Workspace):
             return
         folder = card.bundle.path.name if card.bundle else card.name
         details = "Its files are deleted. What it made stays in the gallery, but cannot be made again without it."
+        if card.bundle is not None and self.studio.lane.unfinished(card.bundle):
+            details += " An unfinished run that uses it, in Image or Text, is lost at the next start."
         if replaces_shipped(folder):
             details += " The model of this name that came with the program takes its place."
         titles = [bundle.manifest.title for bundle in self.studio.models.all()]

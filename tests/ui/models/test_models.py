@@ -286,6 +286,7 @@ class TestComingAndGoing:
                 await until(lambda: run.over)  # noqa: B023
                 assert run.state == "done"
             assert ["came with the program" in details for details in told] == [False, True]
+            assert all("An unfinished run that uses it" in details for details in told)
             back = studio.models.get("emoji-32")
             assert back is not None and catalog.is_shipped(back) and "came with the program" in words(models)
             run = studio.lane.start(free_request(back, [0]), back)
