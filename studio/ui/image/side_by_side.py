@@ -53,12 +53,15 @@ class SideBySide(QWidget):
             column.addWidget(results)
         self.set_low(False)
         self._given: WeakKeyDictionary[Job, Reduced] = WeakKeyDictionary()
+        self._wiped: tuple[Job, int] | None = None
+        """The run whose variations the slider compares, and the one on its left."""
         self._seeds: tuple[str, tuple[int, ...]] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(REFRESH_MS)
         self._timer.timeout.connect(self._refresh)
         self._making.changed.connect(self._arrange)
+        self._making.changed.connect(self._turn_wipe)
         self._making.compared.connect(self._compare)
         self._playhead.frame_changed.connect(self._soon)
         self._playhead.state_changed.connect(self._soon)
@@ -144,7 +147,18 @@ class SideBySide(QWidget):
                 kept = self._playhead.frame or job.run.frames[-1]
                 return job.rgb if variation < 0 else job.whole(kept, variation)
 
+            self._wiped = job, first
             self._of.wipes.show(lambda: (whole(first), whole(second)), captions)
+
+    def _turn_wipe(self) -> None:
+        """Another variation is on the canvas: the slider has it on its right. With another run it closes."""
+        if not self._of.wipes.on:
+            return
+        if self._wiped is not None and self._wiped[0] is self._making.job:
+            first, second = self._wiped[1], self._making.variation
+            self._wipe_variations(-1 if first == second else first, second)
+        else:
+            self._of.wipes.close()
 
     # ---- the comparison of ℓ
 
@@ -167,7 +181,7 @@ class SideBySide(QWidget):
         self._of.commands["use"].trigger()
 
     def _wipe_runs(self, first: int, second: int) -> None:
-        jobs = self._making.comparison
+        jobs, self._wiped = self._making.comparison, None
 
         def newest(row: int) -> NDArray[np.uint8]:
             return jobs[row].whole(jobs[row].run.frames[-1], 0)
@@ -213,7 +227,6 @@ class Wipe(QObject):
         self._pictures: Pictures | None = None
         self.view = CompareView()
         self.view.closed.connect(self.close)
-        workspace.making.changed.connect(self.close)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(REFRESH_MS)
@@ -235,7 +248,7 @@ class Wipe(QObject):
             self.view.show()
             if self.view.picture_size() == self._of.canvas.picture_size():
                 self.view.look_like(self._of.canvas)
-        self.view.setFocus()
+            self.view.setFocus()
         self._of.commands["wipe"].setChecked(True)
         self.turned.emit()
 
