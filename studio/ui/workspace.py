@@ -79,12 +79,13 @@ class Workspace(QWidget):
         """Nobody stays: do what was answered. StudioError keeps the window open."""
 
     def warn_of_another_version(self, request: "GenerationRequest") -> None:
-        self.studio.notices.show(
-            f"This was made with a version of the model {request.model} that is not installed: the present one "
-            "makes something else from the same settings.",
-            kind="warning",
-            place=self.name,
+        told = (
+            f"This was made with a version of the model {request.model} that is not installed: the present one makes "
+            "something else from the same settings."
         )
+        if self.studio.models.get(request.model) is None:
+            told = f"This was made with the model {request.model}, which is not installed: import it to make it again."
+        self.studio.notices.show(told, kind="warning", place=self.name)
 
     def use_model(self, bundle: "Bundle") -> bool:
         """Take a model for what is made next; false if it is none for this workspace."""

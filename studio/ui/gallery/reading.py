@@ -55,7 +55,7 @@ def _with_thumbnails(library: Library, items: Sequence[Item]) -> list[tuple[Item
 
 def source_of(library: Library, item: Item) -> tuple[GenerationRequest, dict[str, Any]]:
     """The exact request of an item and what belongs to it: item (its id), title, variation, and for a picture
-    `picture` (Picture), which it was made into, and `result` uint8 (H, W, 3), for a text `text`, which was made."""
+    `picture` (Picture), which it was made into, and `result` (Picture), for a text `text`, which was made."""
     request = library.request(item.key)
     source: dict[str, Any] = {"item": item.id, "title": item.title, "variation": item.variation}
     if item.kind == "text":
@@ -65,4 +65,4 @@ def source_of(library: Library, item: Item) -> tuple[GenerationRequest, dict[str
     original = load_picture(item.input) if item.input is not None and item.input.exists() else result
     if isinstance(request.source, PictureSource):
         source["picture"] = original
-    return request, source | {"result": result.rgb}
+    return request, source | {"result": result}

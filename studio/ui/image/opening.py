@@ -124,12 +124,15 @@ class Opening(QObject):
         """layers: as `ImageDocument.set_picture`; before: the settings, where the picture has brought its own."""
         of = self._of
         self._turn += 1
+        if before is None:
+            before = self._settings()
+            of.settings.let_go_of_seed()
         old, new = {"title": self.title, "path": self._path}, {"title": title, "path": path}
         was, now = max(of.document.size), max(picture.size)
         if now != was:
             # As large on the screen; but one pixel, the least there is, was not chosen large in a tiny picture.
             old["size"], new["size"] = of.tools.size, min(round(of.tools.size * now / was), max(now // 4, 1))
-        if before is not None:
+        if before != self._settings():
             old["settings"], new["settings"] = before, self._settings()
         of.document.set_picture(picture, beside=(old, new), **layers)
         of.making.variation = 0  # of what is made next
@@ -187,19 +190,27 @@ class Opening(QObject):
             self._of.strip.open_folder(Path(folder))
 
     def request(
-        self, request: GenerationRequest, picture: object, title: str, variation: int, path: Path | None = None
+        self,
+        request: GenerationRequest,
+        picture: object,
+        title: str,
+        variation: int,
+        path: Path | None = None,
+        made: object = None,
     ) -> bool:
         """Bring back an exact request, and the picture that it fills if that is at hand; false for a text's.
 
-        variation: the one of its samples that was asked for."""
+        variation: the one of its samples that was asked for. made: what it made, to be shown where it cannot be made
+        again."""
         source = request.source
         if not isinstance(source, PictureSource):
             return False
         of, before = self._of, self._settings()
-        if not isinstance(picture, Picture) or picture.size != (source.width, source.height):
-            picture = None
         bundle = of.studio.models.get(request.model)
         same = bundle is not None and bundle.digest == request.digest
+        picture = picture if same or made is None else made
+        if not isinstance(picture, Picture) or picture.size != (source.width, source.height):
+            picture = None
         if not same:
             of.warn_of_another_version(request)
         if bundle is not None and bundle.manifest.modality == "image":

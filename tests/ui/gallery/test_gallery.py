@@ -486,7 +486,7 @@ class TestDoing:
             request, source = got.pop()
             assert request == library.request(items[1].key) and source["variation"] == 1
             assert (source["picture"].stored == 200).all() and source["item"] == items[1].id
-            assert (source["result"] == load_picture(items[1].file).rgb).all()
+            assert (source["result"].rgb == load_picture(items[1].file).rgb).all()
             rect = gallery.grid.visualRect(gallery.model.index(1))
             QTest.mouseClick(gallery.grid.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
             await until(lambda: gallery.selected == [items[2].key])
