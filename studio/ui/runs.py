@@ -233,14 +233,15 @@ class Run:
         frame = Frame(kept.step, kept.steps, kept.calls, kept.state, kept.revealed, confidence)
         return finish(self.request, self.bundle, frame, picture=picture, seconds=kept.seconds, provider=self.provider)
 
-    def strange_to(self, bundle: "Bundle") -> str:
-        """Why this model cannot go on from the run's frames, in one sentence; "" where it can."""
+    def strange_to(self, bundle: "Bundle", anew: str = "generate anew") -> str:
+        """Why this model cannot go on from the run's frames, and `anew`, what can be done instead, in one sentence; ""
+        where it can."""
         name = self.bundle.name
         if bundle.digest == self.bundle.digest:
             return ""
         if bundle.name == name:
-            return f"This was made with another {name} than the one that is installed now: generate anew."
-        return f"This was made with {name}: choose that model to go on from it, or generate anew."
+            return f"This was made with another {name} than the one that is installed now: {anew}."
+        return f"This was made with {name}: choose that model to go on from it, or {anew}."
 
     @property
     def state(self) -> State:

@@ -43,6 +43,7 @@ from studio.library import Item, Library
 from studio.media.export import PARAMETERS_KEY, read_parameters, save_png
 from studio.media.frames import WorkingFrame, crop
 from studio.media.images import Picture, load_picture
+from studio.runtime.bundle import Bundle
 from studio.runtime.catalog import data_folder, user_models
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.ui import dialogs, tasks
@@ -1749,5 +1750,84 @@ def test_no_words_are_cut_at_the_smallest_size(with_window: Any) -> None:
                     if not fits or right >= window.width():
                         cut.append(words.text())
             assert not cut, workspace.title
+
+    with_window(test)
+
+
+def test_a_seed_that_a_picture_brought_goes_with_it(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image, settings = image_of(window), image_of(window).settings
+        settings.set(steps=1, seed=77)
+        await image.generate()
+        await finished(image)
+        save_png(tmp_path / "made.png", image.shown_picture().stored, image.parameters())
+        await image.opening.file(tmp_path / "made.png")
+        assert settings.get("seed_locked") and settings.get("seed") == 77
+        image.opening.blank()
+        assert not settings.get("seed_locked")
+        image.document.undo_stack.undo()
+        assert settings.get("seed_locked")
+        image.opening.blank()
+        image.panel.options._lock(True)  # by the user
+        await image.opening.file(tmp_path / "made.png")
+        image.opening.blank()
+        assert settings.get("seed_locked")
+
+    with_window(test)
+
+
+def test_the_slider_shows_the_next_variation(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, act = image_of(window), window.studio.actions
+        image.settings.set(steps=1, variations=3)
+        await image.generate()
+        await finished(image)
+        act["image.wipe"].trigger()
+        act["image.next"].trigger()
+        assert image.wiping and image.making.variation == 1
+        assert image.wipes.view.captions == ("Original", "Variation 2")
+        image.side_by_side._wipe_variations(0, 1)
+        act["image.next"].trigger()
+        assert image.wiping and image.wipes.view.captions == ("Variation 1", "Variation 3")
+        act["image.discard"].trigger()
+        assert not image.wiping
+
+    with_window(test)
+
+
+def test_what_a_model_made_that_is_gone_is_shown(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        image, library, notices = image_of(window), window.studio.library, window.studio.notices
+        assert library is not None
+        image.settings.set(steps=1)
+        await image.generate()
+        await finished(image)
+        await until(lambda: library.count() == 1)
+        (item,) = library.items(library.ids())
+        request, source = source_of(library, item)
+        window.open_request(request, **source)
+        assert (image.document.stored == source["picture"].stored).all()
+        window.open_request(request.model_copy(update={"model": "gone"}), **source)
+        assert (image.document.stored == source["result"].stored).all()
+        assert "the model gone, which is not installed" in notices.at("image")[-1].text
+
+    with_window(test)
+
+
+def test_marks_that_another_model_cannot_go_on_from_offer_what_can_be_done(with_window: Any, tmp_path: Path) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=1)
+        await image.generate()
+        await finished(image)
+        masking.fill_rect(image.document, image.document.mask_bounds())
+        image.settings.set_bundle(Bundle.open(picture_bundle(tmp_path)))
+        image._settled()
+        assert image.making.pending and not image.commands["branch"].isEnabled()
+        assert not image.panel.generate_button.isEnabled()
+        assert image.panel.problem.text().endswith("undo your marks to generate anew.")
+        image.document.undo_stack.undo()
+        image._settled()
+        assert image.panel.generate_button.isEnabled()
 
     with_window(test)

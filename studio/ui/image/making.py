@@ -113,7 +113,8 @@ class Making(QObject):
         job, bundle = self.job, self.settings.bundle
         if job is None or bundle is None:
             return ""
-        if strange := job.run.strange_to(bundle):
+        anew = "undo your marks to generate anew" if self.pending else "generate anew"
+        if strange := job.run.strange_to(bundle, anew):
             return strange
         state = job.run.frames[self.playhead.index if index is None else index].y[self.variation]
         erased, painted = self.document.state_edits
@@ -271,10 +272,18 @@ class Making(QObject):
             return
         state = kept.y[self.variation]
         if (state == job.run.bundle.subtokens.mask_id).any():
-            raise StudioError("This is not finished: some pixels are only partly known. Go on to the last step first.")
+            raise StudioError(f"This is not finished: some pixels are only partly known. {self._way_on(job.run)}")
         made, filled = self._whole(job, kept)
         self.document.accept(made, filled if job.repainted is None else filled | job.repainted)
         self._leave()
+
+    def _way_on(self, run: Run) -> str:
+        """What makes a frame whole in which some pixels are only partly known."""
+        if run.state == "done":
+            return "Step on to the last step first."
+        if run.over:
+            return "The run has ended before its last step: Branch here goes on from this one."
+        return "Go on to the last step first."
 
     def finished(self) -> Picture | None:
         """The picture on the canvas as it would be saved: what was made and painted, in the picture it belongs to."""

@@ -204,7 +204,7 @@ class ImageWorkspace(Workspace):
         variation = int(source.get("variation", 0))
         # As `history` named what was made of it; what is made now gets its seed anew.
         title = str(source.get("title") or "picture").removesuffix(f", seed {request.seeds[variation]}")
-        return self.opening.request(request, source.get("picture"), title, variation)
+        return self.opening.request(request, source.get("picture"), title, variation, made=source.get("result"))
 
     def use_model(self, bundle: "Bundle") -> bool:
         if bundle.manifest.modality != "image":
@@ -331,7 +331,7 @@ class ImageWorkspace(Workspace):
         self.panel.set_units((units,) if units else ())
         other = self.settings.bundle is not None and not self.document.mask_bounds().isEmpty()
         nothing = NO_DIGITS if other else NOTHING
-        self.panel.set_problem("" if units else self.making.branch_problem() if self.making.pending else nothing)
+        self.panel.set_problem(self.making.branch_problem() if self.making.pending else "" if units else nothing)
         self._refresh()
 
     def _settings_changed(self) -> None:
@@ -341,6 +341,8 @@ class ImageWorkspace(Workspace):
     def _frame_changed(self) -> None:
         if not (self.transport.live and self.playhead.following):  # else nothing but the picture is another
             self._refresh()
+            if self.making.pending:  # from another frame there may be no going on
+                self._settle.start()
 
     def _refresh(self) -> None:
         self.commands.refresh()

@@ -362,7 +362,17 @@ def test_a_new_run_stops_the_old_one(making: Making, qtbot: Any) -> None:
 def test_unfinished_results_are_not_taken(making: Making, qtbot: Any) -> None:
     make(making, qtbot, making.generate())
     making.playhead.show(1)
-    with pytest.raises(StudioError, match="not finished"):
+    with pytest.raises(StudioError, match=r"not finished.* Step on to the last step"):
+        making.use_as_original()
+    making.settings.set(steps=4000, policy="ancestral")
+    run = asyncio.run(making.generate())
+    assert run is not None
+    run.pause()
+    with pytest.raises(StudioError, match=r"not finished.* Go on to the last step"):
+        making.use_as_original()
+    run.stop()
+    finish(making, qtbot)
+    with pytest.raises(StudioError, match=r"not finished.* Branch here goes on"):
         making.use_as_original()
 
 
