@@ -42,11 +42,13 @@ class Notice:
     details: str = ""
     action: str = ""
     on_action: Callable[[], object] | None = None
+    lasting: bool = False
+    """Whoever shows it puts it away, such as at the end of what it tells of."""
 
     @property
     def leaves(self) -> bool:
         """It needs no answer."""
-        return self.kind in ("info", "success") and not self.action and not self.details
+        return self.kind in ("info", "success") and not (self.action or self.details or self.lasting)
 
 
 class Notices(QObject):
@@ -68,9 +70,10 @@ class Notices(QObject):
         *,
         action: str = "",
         on_action: Callable[[], object] | None = None,
+        lasting: bool = False,
     ) -> Notice:
         """Tell something; the same sentence at the same place replaces the one before."""
-        notice = Notice(text, kind, place, details, action, on_action)
+        notice = Notice(text, kind, place, details, action, on_action, lasting)
         for old in self.at(place):
             if old.text == text:
                 self.dismiss(old)

@@ -1831,3 +1831,28 @@ def test_marks_that_another_model_cannot_go_on_from_offer_what_can_be_done(with_
         assert image.panel.generate_button.isEnabled()
 
     with_window(test)
+
+
+def test_a_time_lapse_tells_that_it_is_being_written(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(window: Window) -> None:
+        image, notices, told = image_of(window), window.studio.notices, list[list[str]]()
+        image.settings.set(steps=1)
+        await image.generate()
+        await finished(image)
+
+        async def ask_save(*_: Any) -> Path:
+            return tmp_path / "run.gif"
+
+        def write(*_: Any) -> None:
+            told.append([notice.text for notice in notices.at("image") if not notice.leaves])
+
+        monkeypatch.setattr(image.commands, "_ask_save", ask_save)
+        monkeypatch.setattr(commands, "export_run", write)
+        for _ in range(2):
+            await image.commands._export()
+            assert [notice.text for notice in notices.at("image")] == ["Exported as run.gif."]
+        assert told == [["Writing run.gif…"]] * 2
+
+    with_window(test)

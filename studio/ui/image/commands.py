@@ -271,7 +271,12 @@ class Commands:
         suffix = kind or "webp"
         path = await self._ask_save("Export the run", f"{of.opening.title}-run.{suffix}", filters)
         if path is not None:
-            await asyncio.to_thread(export_run, path, job, variation)
+            of.studio.notices.clear(of.name)  # such as of an export before
+            writing = of.studio.notices.show(f"Writing {path.name}…", place=of.name, lasting=True)
+            try:
+                await asyncio.to_thread(export_run, path, job, variation)
+            finally:
+                of.studio.notices.dismiss(writing)
             of.studio.notices.show(f"Exported as {path.name}.", kind="success", place=of.name)
 
     async def export_as(self, kind: str) -> None:
