@@ -62,7 +62,6 @@ class GalleryWorkspace(Workspace):
         self.grid.setStyleSheet("GridView { border: none; border-radius: 0; }")
         self.empty = Empty()
         self.stack.addWidget(self.grid)
-        self.setFocusProxy(self.grid)
         self.stack.addWidget(self.empty)
         self._wanted: Filter | None = None
         self._querying = self._tidied = False

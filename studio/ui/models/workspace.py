@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout
 
 from studio.errors import NoTokenizer, StudioError
@@ -67,7 +68,6 @@ class ModelsWorkspace(Workspace):
         column.addWidget(hint)
         self.list.selectionModel().currentChanged.connect(self._on_chosen)
         self.list.activated.connect(self._actions["use"].trigger)
-        self.setFocusProxy(self.list)
         studio.models.changed.connect(self._show)
         self._show()
 
@@ -370,6 +370,10 @@ class ModelsWorkspace(Workspace):
             return False
         self._import(path)
         return True
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """What had the keys is gone. No focus proxy, which would take half of the window out of the ring of Tab."""
+        self.list.setFocus()
 
     def session(self) -> dict[str, Any]:
         card = self.list.card

@@ -406,6 +406,10 @@ class TestComingAndGoing:
             assert models.details.widget() is before and use.hasFocus()
             models.list.choose("storybook")
             assert models.details.widget() is not before
+            models.show()
+            models.activateWindow()
+            models.setFocus()
+            await until(models.list.hasFocus)
 
         self.run(qrun, steps)
 
