@@ -66,8 +66,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Look:
-    """How a run was looked at: `index` is None for its newest frame, `beside` what it was compared with."""
+    """How a run was looked at: `index` is None for its newest frame, `beside` what it was compared with, `job` the one
+    of these that was on the canvas."""
 
+    job: Job | None = None
     variation: int = 0
     index: int | None = None
     beside: Sequence[Job] = ()

@@ -244,7 +244,8 @@ class Making(QObject):
     def _remember(self) -> None:
         if self.job is not None:
             index = None if self.playhead.following else self.playhead.index
-            self._jobs.remember(self.job, Look(self.variation, index, self.comparison))
+            for job in {self.job, *self.comparison}:  # undo knows a comparison by its first
+                self._jobs.remember(job, Look(self.job, self.variation, index, self.comparison))
 
     def _return(self) -> None:
         """Undo or redo has led to what was on the canvas at another time: have it there again."""
@@ -253,6 +254,7 @@ class Making(QObject):
             self._leave()
             return
         look = self._jobs.look(job)
+        job = look.job or job
         self._end_old(job.run, look.beside)
         self._remember()
         self._set_comparison(look.beside)

@@ -333,6 +333,18 @@ def test_a_new_run_and_undo_end_a_comparison(making: Making, qtbot: Any) -> None
     qtbot.waitUntil(lambda: all(run.state == "stopped" for run in runs), timeout=5000)
 
 
+def test_undo_and_redo_bring_back_a_comparison_as_it_was_looked_at(making: Making, qtbot: Any) -> None:
+    runs = make(making, qtbot, making.compare())
+    qtbot.waitUntil(lambda: all(run.over for run in runs), timeout=5000)
+    first, second = making.comparison
+    for shown in (first, second, first):
+        making.look_at(shown)
+        making.document.undo_stack.undo()
+        assert making.job is None and not making.comparison
+        making.document.undo_stack.redo()
+        assert list(making.comparison) == [first, second] and making.job is shown
+
+
 @pytest.mark.parametrize("side", [24, 700])
 def test_small_pictures_show_what_is_made(making: Making, qtbot: Any, side: int) -> None:
     rows = np.linspace(0, 255, side).astype(np.uint8)
