@@ -21,6 +21,10 @@ TO_TRAIN = "type ./run train --help once, or pip install '.[train]', in the fold
 """What brings the packages that only training needs. Never a name that somebody else may hold on PyPI."""
 
 
+REINSTALL = "`pip install --force-reinstall .` in the folder of the program"
+"""What brings packages that are missing or damaged; as `TO_TRAIN`."""
+
+
 class Stopped(Exception):
     """The user stopped what was running: nothing went wrong, and there is nothing to show."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from studio import __version__
 from studio.commands import common
-from studio.errors import TO_TRAIN, StudioError
+from studio.errors import REINSTALL, TO_TRAIN, StudioError
 
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
@@ -30,9 +30,7 @@ def run(args: argparse.Namespace) -> int:
     packages = {name: _version(name) for name in (*NEEDED, *WINDOW, *TRAINING)}
     missing = [name for name in NEEDED if packages[name] is None]
     if missing:
-        problems.append(
-            f"Missing: {', '.join(missing)}; run `pip install --force-reinstall .` in the folder of the program."
-        )
+        problems.append(f"Missing: {', '.join(missing)}; run {REINSTALL}.")
     models, model_problems = _models(facts["onnxruntime"] is not None, facts["providers"])
     problems += model_problems
     notes = _notes(packages)
@@ -82,9 +80,7 @@ def _notes(packages: dict[str, str | None]) -> list[str]:
     """What is missing without being needed for the command line."""
     notes = []
     if any(packages[name] is None for name in WINDOW):
-        notes.append(
-            "The window's packages are missing; run `pip install --force-reinstall .` in the program's folder."
-        )
+        notes.append(f"The window's packages are missing; run {REINSTALL}.")
     if any(packages[name] is None for name in TRAINING):
         notes.append(f"Training is not installed: {TO_TRAIN}.")
     return notes

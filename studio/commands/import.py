@@ -41,13 +41,9 @@ def run(args: argparse.Namespace) -> int:
 
     try:
         return _import(args)
-    except AlreadyThere:
+    except (AlreadyThere, NoTokenizer) as error:
         if args.json:
-            print(json.dumps({"refused": "name"}))
-        raise
-    except NoTokenizer:
-        if args.json:
-            print(json.dumps({"refused": "tokenizer"}))
+            print(json.dumps({"refused": "name" if isinstance(error, AlreadyThere) else "tokenizer"}))
         raise
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from studio.errors import StudioError
+from studio.errors import REINSTALL, StudioError
 
 PACKAGES = ("onnxruntime", "onnxruntime-gpu")
-_REINSTALL = "run `pip uninstall -y onnxruntime onnxruntime-gpu` and then `pip install --force-reinstall prime-studio`"
+_REINSTALL = f"run `pip uninstall -y onnxruntime onnxruntime-gpu` and then {REINSTALL}"
 FATAL = 4
 """Log severity of ONNX Runtime: what matters is reported by us, not on stderr."""
 

@@ -117,12 +117,30 @@ class Actions(QObject):
 
     def add_all(self, workspace: str, rows: Iterable[Row]) -> dict[str, QAction]:
         """Register what can be done in a workspace; the actions by the last parts of their ids."""
-        return {
-            name: self.add(
-                f"{workspace}.{name}", title, handler, shortcut=shortcut, icon=icon, workspace=workspace, help=help
-            )
-            for name, title, handler, shortcut, icon, help in rows
-        }
+        return {row[0]: self.add_to(workspace, *row) for row in rows}
+
+    def add_to(
+        self,
+        workspace: str,
+        name: str,
+        title: str,
+        handler: Callable[..., Any],
+        shortcut: str = "",
+        icon: str = "",
+        help: str = "",
+        **more: Any,
+    ) -> QAction:
+        """Register one thing that can be done in a workspace; name: the last part of its id. more: as `add`."""
+        return self.add(
+            f"{workspace}.{name}",
+            title,
+            handler,
+            shortcut=shortcut,
+            icon=icon,
+            workspace=workspace,
+            help=help,
+            **more,
+        )
 
     def forget_refusal(self, place: str) -> None:
         """Take back why the last action could not be done there: what was in its way is over."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QAction, QGuiApplication
 
@@ -144,28 +144,8 @@ class Commands:
     def __getitem__(self, name: str) -> QAction:
         return self._actions[name]
 
-    def _add(
-        self,
-        name: str,
-        title: str,
-        handler: Callable[..., object],
-        shortcut: str = "",
-        icon: str = "",
-        help: str = "",
-        group: str = "",
-        checkable: bool = False,
-    ) -> None:
-        self._actions[name] = self._of.studio.actions.add(
-            f"image.{name}",
-            title,
-            handler,
-            shortcut=shortcut,
-            icon=icon,
-            workspace="image",
-            help=help,
-            group=group,
-            checkable=checkable,
-        )
+    def _add(self, name: str, *what: Any, **more: Any) -> None:
+        self._actions[name] = self._of.studio.actions.add_to("image", name, *what, **more)
 
     def refresh(self) -> None:
         """Enable what can be done now."""

@@ -1,9 +1,8 @@
 """What can be done in the text workspace: every action with its shortcut, in one place."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtGui import QAction
 
@@ -89,26 +88,8 @@ class Commands:
     def __getitem__(self, name: str) -> QAction:
         return self._actions[name]
 
-    def _add(
-        self,
-        name: str,
-        title: str,
-        handler: Callable[..., object],
-        shortcut: str = "",
-        icon: str = "",
-        help: str = "",
-        checkable: bool = False,
-    ) -> None:
-        self._actions[name] = self._of.studio.actions.add(
-            f"text.{name}",
-            title,
-            handler,
-            shortcut=shortcut,
-            icon=icon,
-            workspace="text",
-            help=help,
-            checkable=checkable,
-        )
+    def _add(self, name: str, *what: Any, **more: Any) -> None:
+        self._actions[name] = self._of.studio.actions.add_to("text", name, *what, **more)
 
     def refresh(self) -> None:
         """Enable what can be done now."""
