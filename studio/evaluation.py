@@ -178,12 +178,13 @@ class JudgedToken:
 
 
 def text_surprises(
-    bundle: "Bundle", denoise: Denoiser, text: str, start: int = 0, stop: int | None = None
+    bundle: "Bundle", denoise: Denoiser, text: str, start: int = 0, stop: int | None = None, *, begin: int = 0
 ) -> tuple[int, Iterator[list[JudgedToken]]]:
     """How many network calls it takes to judge a text, and its judged tokens in order, a few from each call.
 
     The text is set between newlines as in training. Of a text longer than the context each token is judged by what
-    stands around it. start, stop: judge only tokens of these characters. StudioError for an empty text, at the call.
+    stands around it. start, stop: judge only tokens of these characters. begin: where among them to begin; what stands
+    before it comes last. StudioError for an empty text, at the call.
     """
     tokenizer = text_tokenizer(bundle)
     newline, tokens = tokenizer.encode("\n"), tokenizer.encode(unix_lines(text))
@@ -195,18 +196,21 @@ def text_surprises(
     last = len(tokens) if stop is None else bisect_left(places, stop, hi=len(tokens))
     if stop is not None and first >= last:
         raise StudioError("Nothing is selected: select the words to be judged.")
+    middle = min(max(bisect_right(places, begin) - 1, first), last)
+    parts = [(low, high) for low, high in ((middle, last), (first, middle)) if low < high]
 
     def stream() -> Iterator[list[JudgedToken]]:
         options = {"context": bundle.num_tokens, "batch": BATCH}
-        options |= {"start": first + len(newline), "stop": last + len(newline)}
-        with _blamed(bundle):
-            for at, nats in surprises(denoise, bundle.subtokens, whole, **options):
-                yield [
-                    JudgedToken(tokens[i], places[i], places[i + 1], float(value))
-                    for i, value in zip((at - len(newline)).tolist(), nats / math.log(2), strict=True)
-                ]
+        for low, high in parts:
+            options |= {"start": low + len(newline), "stop": high + len(newline)}
+            with _blamed(bundle):
+                for at, nats in surprises(denoise, bundle.subtokens, whole, **options):
+                    yield [
+                        JudgedToken(tokens[i], places[i], places[i + 1], float(value))
+                        for i, value in zip((at - len(newline)).tolist(), nats / math.log(2), strict=True)
+                    ]
 
-    return math.ceil((last - first) / BATCH), stream()
+    return sum(math.ceil((high - low) / BATCH) for low, high in parts), stream()
 
 
 def heat_map(bits: NDArray[np.float64], top: float) -> NDArray[np.uint8]:

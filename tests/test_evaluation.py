@@ -19,7 +19,7 @@ from PIL import Image
 
 from studio import cli
 from studio.errors import StudioError
-from studio.evaluation import evaluate, heat_map, picture_surprise, read_data, text_surprise
+from studio.evaluation import evaluate, heat_map, picture_surprise, read_data, text_surprise, text_surprises
 from studio.generation import picture_tokenizer, text_tokenizer
 from studio.media.compressors import picture_bytes
 from studio.prime.subtokens import Subtokens
@@ -295,6 +295,21 @@ class TestMap:
         bundle = Bundle.open(models / "storybook")
         judged = text_surprise(bundle, OnnxDenoiser(bundle, "cpu"), "Salmon → Matte")
         assert b"".join(piece for piece, _ in judged).decode() == "Salmon → Matte"
+
+    def test_a_text_is_judged_from_a_place_on_and_then_before_it(self, models: Path) -> None:
+        bundle = Bundle.open(models / "storybook")
+        text = "There lived a king with a golden crown and three daughters. " * 3
+        calls, stream = text_surprises(bundle, OnnxDenoiser(bundle, "cpu"), text)
+        in_order = [token for some in stream for token in some]
+        assert calls == -(-len(in_order) // 8)
+        begin = text.index("golden") + 2
+        calls, stream = text_surprises(bundle, OnnxDenoiser(bundle, "cpu"), text, begin=begin)
+        parts = list(stream)
+        tokens = [token for some in parts for token in some]
+        assert len(parts) == calls and tokens[0].start <= begin < tokens[0].stop
+        tokens.sort(key=lambda token: token.start)
+        assert [one.start for one in tokens] == [one.start for one in in_order]
+        assert np.allclose([one.bits for one in tokens], [one.bits for one in in_order], atol=1e-3)
 
     def test_three_tokens_a_pixel_add_up(self) -> None:
         tokenizer = SimpleNamespace(kind="rgb", file=None)

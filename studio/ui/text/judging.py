@@ -31,8 +31,9 @@ class Judging(QObject):
         self._turn = 0
         self.busy = False
 
-    async def judge(self, bundle: "Bundle", start: int, stop: int) -> None:
-        """Judge what stands between two places, by all of the text. An edit ends it; what was judged stays."""
+    async def judge(self, bundle: "Bundle", start: int, stop: int, begin: int = 0) -> None:
+        """Judge what stands between two places, by all of the text, from `begin` on and then what is before it. An
+        edit ends it; what was judged stays."""
         if not len(self._document.text):
             raise StudioError("The text is empty: there is nothing to judge.")
         self._turn += 1
@@ -44,12 +45,11 @@ class Judging(QObject):
             text = GappedText(pieces)
             whole, places = readings(text)
             filled = {-place - 1: gap for place, gap in text.placed() if isinstance(gap, Gap) and gap.filled}
-            low, high = _index(places, start), _index(places, stop)
-            return (
-                places,
-                filled,
-                *text_surprises(bundle, lambda y, rows: lane.network(bundle)(y, rows), whole, low, high),
+            low, high, first = (_index(places, place) for place in (start, stop, begin))
+            stream = text_surprises(
+                bundle, lambda y, rows: lane.network(bundle)(y, rows), whole, low, high, begin=first
             )
+            return places, filled, *stream
 
         self.busy = True
         self.told.emit("Preparing…", "…")

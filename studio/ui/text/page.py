@@ -217,6 +217,11 @@ class TextPage(QTextEdit):
         start, stop = self.spot(cursor.selectionStart()), self.spot(cursor.selectionEnd())
         return start.place, stop.place + (stop.gap is not None and cursor.hasSelection())
 
+    def top(self) -> int:
+        """The place of the first paragraph that is in sight."""
+        block = self.cursorForPosition(self.viewport().rect().topLeft()).block()
+        return self.spot(block.position()).place
+
     def gap_at_caret(self) -> Gap | None:
         """The gap that is selected, or that the caret is in or beside."""
         start, stop = self.selection()

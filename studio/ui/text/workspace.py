@@ -303,17 +303,17 @@ class TextWorkspace(Workspace):
         self._settle.start()
 
     def show_surprise(self, on: bool) -> None:
-        """Judge what is selected, or the whole text, and tint it."""
+        """Judge what is selected, or the whole text from what is in sight on, and tint it."""
         self.editor.judged_shown = on
         self.editor.forget_marks()
         if not on:
             self.judging.stop()
             return
         start, stop = self.editor.selection()
-        whole = (0, len(self.document.text))
         if self.settings.bundle is None:
             raise StudioError(NO_MODEL)
-        spawn(self.judging.judge(self.settings.bundle, *((start, stop) if stop > start else whole)), place=self.name)
+        what = (start, stop) if stop > start else (0, len(self.document.text))
+        spawn(self.judging.judge(self.settings.bundle, *what, begin=self.editor.top()), place=self.name)
 
     def _show_judging(self, told: str, short: str) -> None:
         self._stop_judging.setVisible(bool(told))

@@ -624,6 +624,21 @@ def test_what_judging_takes_is_told_from_the_first_moment(with_window: Any, monk
     with_window(test)
 
 
+def test_judging_begins_with_what_is_in_sight(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "A king.\n" * 40)
+        text.editor.verticalScrollBar().setValue(text.editor.verticalScrollBar().maximum())
+        top = text.editor.top()
+        assert 0 < top < len(text.document.text)
+        text.commands["surprise"].trigger()
+        await until(lambda: len(text.editor.judged) > 0)
+        assert text.editor.judged.starts[0] == top
+        await until(lambda: not text.judging.busy)
+        assert text.editor.judged.starts[0] == 0 and text.editor.judged.stops[-1] == len(text.document.text)
+
+    with_window(test)
+
+
 def test_hours_are_told_as_hours() -> None:
     assert judging.progress(3000, 100_000, 0.0742) == "Stop judging (3 %, about 2 h left)"
     assert judging.progress(0, 1000, 0.1) == "Stop judging (0 %, about 2 min left)"
