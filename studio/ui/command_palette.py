@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from studio.ui import theme
 from studio.ui.actions import Actions, Entry, native
@@ -111,10 +112,10 @@ class CommandPalette(QFrame):
 
     def hideEvent(self, event: QHideEvent) -> None:
         # The focus goes back to where it was, unless the user has put it elsewhere.
+        before, self._before = self._before, None
         focus = QApplication.focusWidget()
-        if self._before is not None and (focus is None or self.isAncestorOf(focus)):
-            self._before.setFocus(Qt.FocusReason.PopupFocusReason)
-        self._before = None
+        if before is not None and isValid(before) and (focus is None or self.isAncestorOf(focus)):
+            before.setFocus(Qt.FocusReason.PopupFocusReason)
         super().hideEvent(event)
 
     def found(self) -> list[Entry]:

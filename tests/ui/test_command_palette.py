@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLineEdit, QMainWindow, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from studio.ui import theme
 from studio.ui.actions import Actions
@@ -68,6 +69,17 @@ def test_letters_find_and_return_runs(bench: Bench, qtbot: QtBot) -> None:
     bench.press(KEY.Key_Return)
     assert bench.ran == ["image.gif"]
     assert not bench.palette.isVisible() and bench.field.hasFocus(), "the focus is back where it was"
+
+
+def test_what_had_the_keys_may_be_gone(bench: Bench, qtbot: QtBot) -> None:
+    """As a dialog's button is: an exception there would end the program while its window is hidden."""
+    field = QLineEdit(bench.window)
+    field.show()
+    field.setFocus()
+    bench.palette.open()
+    delete(field)
+    bench.window.hide()
+    assert not bench.palette.isVisible()
 
 
 def test_arrows_choose_and_go_round(bench: Bench) -> None:
