@@ -33,7 +33,12 @@ class Models(QObject):
 
     def _take(self, found: "list[tuple[Path, Bundle | StudioError]]") -> None:
         self.broken = [(path, what) for path, what in found if isinstance(what, StudioError)]
-        self._bundles = {what.name: what for _, what in found if not isinstance(what, StudioError)}
+        now = {what.name: what for _, what in found if not isinstance(what, StudioError)}
+        for name, bundle in now.items():
+            old = self._bundles.get(name)
+            if old is not None and (old.path, old.digest) == (bundle.path, bundle.digest):
+                now[name] = old  # whoever holds it holds the one that is listed
+        self._bundles = now
         self.changed.emit()
 
     def get(self, name: str) -> "Bundle | None":

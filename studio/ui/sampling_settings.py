@@ -1,6 +1,7 @@
 """What the inspector sets: the options of the next run."""
 
 import secrets
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -14,6 +15,9 @@ from studio.runtime.bundle import Bundle, Corrector, Slope, Warp
 
 if TYPE_CHECKING:
     from studio.generation import GenerationRequest
+
+State = tuple[str, dict[str, Any]]
+"""The name of the model, "" for none, and all options."""
 
 MAX_STEPS = 4096
 MAX_VARIATIONS = 64
@@ -53,6 +57,18 @@ class SamplingSettings(QObject):
     @property
     def bundle(self) -> Bundle | None:
         return self._bundle
+
+    def state(self) -> State:
+        """All of it, for `come_back`."""
+        return self._bundle.name if self._bundle else "", self.dump()
+
+    def come_back(self, state: State, find: Callable[[str], Bundle | None]) -> None:
+        """Be again as `state` told. Options of a model that is no longer there are left out with it."""
+        name, values = state
+        bundle = find(name)
+        if bundle is not None and state != self.state():
+            self.set_bundle(bundle)
+            self.load(values)
 
     def set_bundle(self, bundle: Bundle | None, keep: bool = False) -> None:
         """Choose the model; the options become its defaults, or with `keep` stay as far as it can do them."""

@@ -301,6 +301,18 @@ def test_settings_stay_within_what_the_model_can_do(bundle: Bundle) -> None:
     assert settings.get("steps") == 12 and settings.get("schedule") == "poly3" and settings.get("seed_locked") is True
 
 
+def test_settings_come_back_with_the_model_that_is_there_now(bundle: Bundle) -> None:
+    settings = SamplingSettings()
+    settings.set_bundle(bundle)
+    settings.set(steps=9, temperature=0.4)
+    state, again = settings.state(), Bundle.open(bundle.path)
+    settings.set(steps=11)
+    settings.come_back(state, lambda name: None)
+    assert settings.get("steps") == 11, "the model is gone, and what it was set to with it"
+    settings.come_back(state, lambda name: again if name == bundle.name else None)
+    assert settings.state() == state and settings.bundle is again
+
+
 def test_settings_say_what_of_a_request_they_cannot_take(bundle: Bundle) -> None:
     settings = SamplingSettings()
     settings.set_bundle(bundle)

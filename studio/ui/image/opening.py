@@ -31,8 +31,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
     from studio.ui.image.workspace import ImageWorkspace
-
-    Settings = tuple[Bundle | None, dict[str, Any]]
+    from studio.ui.sampling_settings import State
 
 
 class Opening(QObject):
@@ -119,21 +118,21 @@ class Opening(QObject):
         self.picture(picture_of(image), title)
 
     def _put(
-        self, picture: Picture, title: str, path: Path | None, before: "Settings | None" = None, **layers: Any
+        self, picture: Picture, title: str, path: Path | None, before: "State | None" = None, **layers: Any
     ) -> None:
         """layers: as `ImageDocument.set_picture`; before: the settings, where the picture has brought its own."""
         of = self._of
         self._turn += 1
         if before is None:
-            before = self._settings()
+            before = of.settings.state()
             of.settings.let_go_of_seed()
         old, new = {"title": self.title, "path": self._path}, {"title": title, "path": path}
         was, now = max(of.document.size), max(picture.size)
         if now != was:
             # As large on the screen; but one pixel, the least there is, was not chosen large in a tiny picture.
             old["size"], new["size"] = of.tools.size, min(round(of.tools.size * now / was), max(now // 4, 1))
-        if before != self._settings():
-            old["settings"], new["settings"] = before, self._settings()
+        if before != (now := of.settings.state()):
+            old["settings"], new["settings"] = before, now
         of.document.set_picture(picture, beside=(old, new), **layers)
         of.making.variation = 0  # of what is made next
         self._take(new)
@@ -145,18 +144,13 @@ class Opening(QObject):
         of.strip.mark(self._path)
         if "size" in beside:
             of.tools.set(size=beside["size"])
-        if "settings" in beside and beside["settings"] != self._settings():
-            bundle, values = beside["settings"]
-            of.settings.set_bundle(bundle)
-            of.settings.load(values)
+        if "settings" in beside:
+            of.settings.come_back(beside["settings"], of.studio.models.get)
         of.dirty.emit()
 
     def _return(self, beside: dict[str, Any]) -> None:
         self._of.studio.notices.clear(self._of.name)  # of the picture that is no longer open
         self._take(beside)
-
-    def _settings(self) -> "Settings":
-        return self._of.settings.bundle, self._of.settings.dump()
 
     def folder(self, path: Path) -> None:
         """Show the pictures of a folder as a strip and open the first one."""
@@ -205,7 +199,7 @@ class Opening(QObject):
         source = request.source
         if not isinstance(source, PictureSource):
             return False
-        of, before = self._of, self._settings()
+        of, before = self._of, self._of.settings.state()
         bundle = of.studio.models.get(request.model)
         same = bundle is not None and bundle.digest == request.digest
         picture = picture if same or made is None else made

@@ -12,6 +12,7 @@ from studio.media.export import check_suffix, save_text
 from studio.media.gapped import GappedText
 from studio.media.story import STORY_SUFFIXES, save_story
 from studio.ui import dialogs
+from studio.ui.text.keeping import show_text
 
 if TYPE_CHECKING:
     from studio.ui.text.workspace import TextWorkspace
@@ -130,8 +131,7 @@ class Commands:
 
     def _new(self) -> None:
         self._of.studio.notices.clear(self._of.name)  # of the text before
-        self._of.settings.let_go_of_seed()
-        self._of.document.open(GappedText.of([]), "text")
+        show_text(self._of, GappedText.of([]), "text")
 
     async def _open(self) -> None:
         path = await dialogs.ask_open(self._of, "Open text", self._of.name, [dialogs.TEXTS])

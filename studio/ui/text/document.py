@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 from weakref import ref
 
 from PySide6.QtCore import QObject, Signal
@@ -63,10 +64,10 @@ class _Command(QUndoCommand):
 class _Opening(QUndoCommand):
     """Another text in place of the one that was open. Nobody edits a text that is not, so undo finds it as it was."""
 
-    def __init__(self, document: "TextDocument", text: GappedText, title: str):
+    def __init__(self, document: "TextDocument", text: GappedText, title: str, beside: tuple[Any, Any] | None):
         super().__init__("open text")
         self._document = ref(document)
-        self._texts = (document.text, document.title), (text, title)
+        self._texts, self._beside = ((document.text, document.title), (text, title)), beside
 
     def redo(self) -> None:
         self._show(1)
@@ -77,6 +78,8 @@ class _Opening(QUndoCommand):
     def _show(self, which: int) -> None:
         if document := self._document():
             document._show(*self._texts[which])
+            if self._beside is not None:
+                document.reopened.emit(self._beside[which])
 
 
 class TextDocument(QObject):
@@ -84,7 +87,7 @@ class TextDocument(QObject):
 
     edited: an `Edit` has just been applied. reworked: many of them have, one after the other. moved: where anchor and
     caret belong after an undo step. leaving, reset: another text is about to be shown, and is. returned: undo or redo
-    has led to another `place`.
+    has led to another `place`. reopened: what goes with the text that is open now.
     """
 
     edited = Signal(object)
@@ -93,6 +96,7 @@ class TextDocument(QObject):
     leaving = Signal()
     reset = Signal()
     returned = Signal()
+    reopened = Signal(object)
 
     def __init__(self, parent: QObject | None = None):
         super().__init__(parent)
@@ -110,9 +114,10 @@ class TextDocument(QObject):
         self._come: _Step | None = None
         """The last step of `come_to`, while none is younger."""
 
-    def open(self, text: GappedText, title: str) -> None:
-        """Show another text, as one action."""
-        self.undo_stack.push(_Opening(self, text, title))
+    def open(self, text: GappedText, title: str, beside: tuple[Any, Any] | None = None) -> None:
+        """Show another text, as one action. beside: what goes with the text before, and with this one, of no concern
+        here; undo and redo hand it to `reopened`."""
+        self.undo_stack.push(_Opening(self, text, title, beside))
 
     def load(self, text: GappedText, title: str = "text") -> None:
         """Begin anew with this text: nothing to undo."""

@@ -13,6 +13,7 @@ from studio.ui.tasks import report
 from studio.ui.text.jobs import Job, begun, given_fills, made_fills
 
 if TYPE_CHECKING:
+    from studio.ui.sampling_settings import State
     from studio.ui.text.workspace import TextWorkspace
 
 
@@ -101,6 +102,17 @@ def _job(workspace: "TextWorkspace", stored: dict[str, Any], beside: list[Job]) 
     return job
 
 
+def show_text(workspace: "TextWorkspace", text: GappedText, title: str, before: "State | None" = None) -> None:
+    """Show another text, as one action. before: the settings, where the text has brought its own; else the seed that
+    the text before had brought is let go."""
+    settings = workspace.settings
+    if before is None:
+        before = settings.state()
+        settings.let_go_of_seed()
+    now = settings.state()
+    workspace.document.open(text, title, (before, now) if before != now else None)
+
+
 def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source: dict[str, Any]) -> None:
     """Show the text of a request with what was given, and what was made, in its gaps, and its settings: to generate
     makes it again. source: as for `Workspace.open_request`; `variation` of its drafts, whose text is `text`."""
@@ -108,6 +120,7 @@ def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source
     content, title = request.source.content, str(source.get("title") or "text")
     variation = min(max(int(source.get("variation", 0)), 0), len(request.seeds) - 1)
     bundle, notices = workspace.studio.models.get(request.model), workspace.studio.notices
+    before = workspace.settings.state()
     notices.clear(workspace.name)  # of the text before
     if bundle is not None and bundle.manifest.modality == "text":
         workspace.settings.set_bundle(bundle)
@@ -117,7 +130,7 @@ def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source
     text = GappedText.of(open_gaps(content, LONGEST_GAP)[0] if isinstance(content, str) else content)
     if bundle is None or bundle.digest != request.digest:
         workspace.warn_of_another_version(request)
-        workspace.document.open(text, title)
+        show_text(workspace, text, title, before)
         return
     if lost:
         notices.show(lost, kind="warning", place=workspace.name)
@@ -126,12 +139,12 @@ def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source
         made = made_fills(request, bundle, str(source.get("text") or ""))
         fills = made or given_fills(request, bundle)
     except StudioError as error:  # a stranger's request, of which the model can make nothing
-        workspace.document.open(text, title)
+        show_text(workspace, text, title, before)
         report(error, workspace.name)
         return
     for edit in text.fill({ids[number]: fill for number, fill in fills.items()}):
         text.apply(edit)
-    workspace.document.open(text, title)
+    show_text(workspace, text, title, before)
     workspace.editor.select_gap(next((gap.id for gap in text.gaps if not gap.filled), ids[0]))
     workspace.filling.draft = variation
     if begun(request, bundle):

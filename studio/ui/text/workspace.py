@@ -32,7 +32,7 @@ from studio.ui.text.finding import FindBar
 from studio.ui.text.gap_tools import GapTools
 from studio.ui.text.jobs import Job
 from studio.ui.text.judging import Judging
-from studio.ui.text.keeping import bring_request, restore_session, session_of
+from studio.ui.text.keeping import bring_request, restore_session, session_of, show_text
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
@@ -151,6 +151,7 @@ class TextWorkspace(Workspace):
             signal.connect(self._touched)
         document.reset.connect(filling.come_back)
         document.reset.connect(self._refresh)
+        document.reopened.connect(lambda state: self.settings.come_back(state, self.studio.models.get))
         self.settings.changed.connect(self._take_model)
         filling.changed.connect(self._show_frame)
         filling.listed.connect(self._refresh)
@@ -221,8 +222,7 @@ class TextWorkspace(Workspace):
         parts, problem = open_gaps(text, self.document.longest)
         if problem:
             self.studio.notices.show(f"Marks in {path.name} were left as text. {problem}", "warning", self.name)
-        self.settings.let_go_of_seed()
-        self.document.open(GappedText.of(parts), valid(path.stem))
+        show_text(self, GappedText.of(parts), valid(path.stem))
         self.file = path
         if among > 1:
             told = f"One text is open at a time: of {among} files {path.name} was taken."

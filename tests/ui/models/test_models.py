@@ -353,6 +353,22 @@ class TestComingAndGoing:
         self.run(qrun, steps)
         assert Bundle.open(folders / "flags-8-8").name == "flags-8-8" and not (folders / "own").exists()
 
+    def test_who_holds_a_model_holds_the_one_that_is_listed(self, studio: FakeStudio, folders: Path, qrun: Any) -> None:
+        """Else what is set to it looks like another: after a look again it is the same, unless another took its place."""
+        path = folders / "own"
+
+        async def steps() -> None:
+            await studio.models.reload()
+            held = studio.models.get("own")
+            await studio.models.reload()
+            assert held is not None and studio.models.get("own") is held
+            manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+            (path / "manifest.json").write_text(json.dumps(manifest | {"title": "Another"}), encoding="utf-8")
+            await studio.models.reload()
+            assert studio.models.get("own") is not held
+
+        qrun(steps())
+
     def test_a_model_that_was_damaged_is_shown_so_after_any_action(
         self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -111,6 +111,28 @@ def test_a_draft_comes_back_with_its_words(with_window: Any, way: str, tmp_path:
     with_window(test)
 
 
+def test_undo_leads_back_to_the_settings_of_the_text_before(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 6), ".")
+        text.settings.set(steps=5)
+        run = await generated(text)
+        text.settings.set(steps=7, temperature=0.5)
+        mine = text.settings.state()
+        assert text.open_request(run.request, text=text.document.text.text)
+        brought = text.settings.state()
+        assert text.settings.get("steps") == 5 and text.settings.get("seed_locked")
+        text.document.undo_stack.undo()
+        assert text.settings.state() == mine and not text.settings.get("seed_locked")
+        text.document.undo_stack.redo()
+        assert text.settings.state() == brought
+        text.commands["new"].trigger()
+        assert not text.settings.get("seed_locked")
+        text.document.undo_stack.undo()
+        assert text.settings.state() == brought
+
+    with_window(test)
+
+
 def test_a_draft_whose_seeds_do_not_follow_one_another_is_made_alone(with_window: Any) -> None:
     async def test(window: Window) -> None:
         text = opened(window, "The king had ", Gap(1, 6), ".")
