@@ -354,7 +354,7 @@ class TestComingAndGoing:
         assert Bundle.open(folders / "flags-8-8").name == "flags-8-8" and not (folders / "own").exists()
 
     def test_who_holds_a_model_holds_the_one_that_is_listed(self, studio: FakeStudio, folders: Path, qrun: Any) -> None:
-        """Else what is set to it looks like another: after a look again it is the same, unless another took its place."""
+        """Else what is set to it looks like another model; after a look again it is the same."""
         path = folders / "own"
 
         async def steps() -> None:
