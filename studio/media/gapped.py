@@ -1,7 +1,9 @@
 """A text with gaps as its writer edits it: given characters and gaps, in order; the truth behind the editor."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from typing import Any
 
 from studio.errors import StudioError
@@ -24,6 +26,8 @@ class GappedText:
 
     def __init__(self, pieces: Iterable[str | Gap] = ()):
         self._pieces: list[str | Gap] = list(joined(pieces))
+        self._starts: list[int] | None = None
+        """Where each piece begins, and the last one ends; None until somebody asks."""
         self._next = 1 + max((gap.id for gap in self.gaps), default=0)
 
     @classmethod
@@ -84,7 +88,11 @@ class GappedText:
 
     def between(self, start: int, stop: int) -> Pieces:
         """What stands from place `start` up to `stop`."""
-        return between(self._pieces, start, stop)
+        if self._starts is None:
+            self._starts = list(accumulate((size([piece]) for piece in self._pieces), initial=0))
+        first = max(bisect_right(self._starts, start) - 1, 0)
+        last = bisect_left(self._starts, stop, lo=first)
+        return between(self._pieces[first:last], start - self._starts[first], stop - self._starts[first])
 
     def apply(self, edit: Edit) -> None:
         """Do an edit. ValueError where what it removes is not what stands there: then nothing is changed."""
@@ -103,7 +111,7 @@ class GappedText:
                 raise ValueError(f"the text at {edit.start} is not what the edit removes")
             done += edit.added
             place = edit.start + size(edit.added)
-        self._pieces = list(joined([*done, *left[::-1]]))
+        self._pieces, self._starts = list(joined([*done, *left[::-1]])), None
         added = (piece.id + 1 for edit in edits for piece in edit.added if isinstance(piece, Gap))
         self._next = max([self._next, *added])
 

@@ -39,6 +39,7 @@ from PySide6.QtWidgets import (
 
 from studio.errors import StudioError
 from studio.evaluation import picture_surprise
+from studio.generation import PackedArray
 from studio.library import Item, Library
 from studio.media.export import PARAMETERS_KEY, read_parameters, save_png
 from studio.media.frames import WorkingFrame, crop
@@ -708,6 +709,28 @@ def test_redo_brings_the_start_of_a_branch_back(with_window: Any, tmp_path: Path
         await image.branch()
         await finished(image)
         assert (image.shown_picture().rgb == made.rgb).all()
+
+    with_window(test)
+
+
+@pytest.mark.parametrize("changed", ["granularity", "given"])
+def test_a_request_of_which_its_model_can_make_nothing_is_a_picture_alone(
+    with_window: Any, tmp_path: Path, changed: str
+) -> None:
+    async def test(window: Window) -> None:
+        image = image_of(window)
+        image.settings.set(steps=2)
+        await image.generate()
+        await finished(image)
+        made, stored, before = image.shown_picture(), json.loads(image.parameters() or ""), image.settings.state()
+        strange = {"granularity": 16, "given": PackedArray.pack(np.full((4, 4), 2)).model_dump(mode="json")}
+        stored["request"][changed] = strange[changed]
+        save_png(tmp_path / "strange.png", made.stored, json.dumps(stored), made.alpha)
+        await image.opening.file(tmp_path / "strange.png")
+        assert (image.document.stored == made.stored).all() and image.opening.title == "strange"
+        assert image.settings.state() == before and image.making.job is None
+        told = window.studio.notices.at("image")[-1]
+        assert told.text.startswith("strange.png is here as a picture alone") and "emoji-32" in told.details
 
     with_window(test)
 

@@ -68,7 +68,7 @@ class GalleryWorkspace(Workspace):
         self._offered: bool | None = None  # whether of the deleted; None where it is to be asked anew
         self._goal: str | None = None
         self._deletion: Notice | None = None
-        self._newest = self._asked = 0
+        self._newest = self._asked = self._opening = 0
         if self.library is None:
             self.bar.setEnabled(False)
             for action in self._actions.values():
@@ -235,11 +235,13 @@ class GalleryWorkspace(Workspace):
     # -- what is done with it
 
     async def open_selected(self) -> None:
-        """Bring the exact request back to where it was made."""
-        items = await self._items()
+        """Bring the exact request back to where it was made; of several that are being read, the last asked for."""
+        self._opening += 1
+        turn, items = self._opening, await self._items()
         if len(items) == 1 and self.library is not None:
             request, source = await asyncio.to_thread(reading.source_of, self.library, items[0])
-            self.request_opened.emit(request, source)
+            if turn == self._opening:
+                self.request_opened.emit(request, source)
 
     async def copy_selected(self) -> None:
         """The picture, the texts, or where several pictures are, to the clipboard."""

@@ -89,6 +89,7 @@ class Jobs:
         return self._jobs.get(str(run_id))
 
     def keep(self, job: Job) -> Job:
+        self._jobs.pop(job.run.id, None)  # what is looked at again is the youngest
         self._jobs[job.run.id] = job
         while len(self._jobs) > KEPT_JOBS:
             self._drop(next(iter(self._jobs)))

@@ -155,7 +155,7 @@ class Making(QObject):
         bundle = self.bundle()
         if problem := self.branch_problem(index, again):
             raise StudioError(problem)
-        self.building = True
+        self.building, touched = True, self.document.undo_stack.index()
         try:
             given = touched_state(job, index, self.variation, self.document, again)
             edited, mask = touched_job(job, self.document, again)
@@ -176,6 +176,8 @@ class Making(QObject):
             self.building = False
         if self.job is not job:  # taken from the canvas in the meantime
             return None
+        if self.document.undo_stack.index() != touched:  # a stroke has come to it
+            return await self.branch(index, again)
         run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
         self._jobs.keep(replace(edited, run=run))
         self._put(run, "Branch" if again is None else "Redo the rest")

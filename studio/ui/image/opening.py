@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage
 
 from studio.errors import StudioError
 from studio.files import is_utf8
-from studio.generation import GenerationRequest, PictureSource, picture_tokenizer, read_request
+from studio.generation import GenerationRequest, PictureSource, check, picture_tokenizer, read_request
 from studio.generation.request import inside
 from studio.media.export import read_parameters
 from studio.media.frames import WorkingFrame
@@ -93,12 +93,15 @@ class Opening(QObject):
         if picture.lost:
             self._of.studio.notices.show(picture.lost, kind="warning", place=self._of.name)
         if problem:
-            told = f"{path.name} is here as a picture alone: what it was made with cannot be read."
-            self._of.studio.notices.show(told, kind="warning", place=self._of.name, details=problem)
+            self._tell_alone(path.name, problem)
         if among > 1:
             told = f"One picture is open at a time: of {among} files {path.name} was taken."
             self._of.studio.notices.show(f"{told} Open their folder to see all.", place=self._of.name)
         self._of.studio.settings.add_recent(self._of.name, path)
+
+    def _tell_alone(self, name: str, problem: str) -> None:
+        told = f"{name} is here as a picture alone: what it was made with cannot be read."
+        self._of.studio.notices.show(told, kind="warning", place=self._of.name, details=problem)
 
     def picture(self, picture: Picture, title: str, path: Path | None = None) -> None:
         """Put a picture on the canvas, as an action that can be undone."""
@@ -202,6 +205,15 @@ class Opening(QObject):
         of, before = self._of, self._of.settings.state()
         bundle = of.studio.models.get(request.model)
         same = bundle is not None and bundle.digest == request.digest
+        try:
+            if same and bundle is not None:
+                check(request, bundle)
+        except StudioError as error:  # a stranger's request, of which the model can make nothing
+            alone = picture if made is None else made
+            if isinstance(alone, Picture):
+                self.picture(alone, title, path)
+            self._tell_alone(path.name if path else title, str(error))
+            return True
         picture = picture if same or made is None else made
         if not isinstance(picture, Picture) or picture.size != (source.width, source.height):
             picture = None

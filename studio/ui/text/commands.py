@@ -9,10 +9,8 @@ from PySide6.QtGui import QAction
 from studio.errors import StudioError
 from studio.generation import story_of
 from studio.media.export import check_suffix, save_text
-from studio.media.gapped import GappedText
 from studio.media.story import STORY_SUFFIXES, save_story
 from studio.ui import dialogs
-from studio.ui.text.keeping import show_text
 
 if TYPE_CHECKING:
     from studio.ui.text.workspace import TextWorkspace
@@ -130,13 +128,12 @@ class Commands:
     # ---- handlers
 
     def _new(self) -> None:
-        self._of.studio.notices.clear(self._of.name)  # of the text before
-        show_text(self._of, GappedText.of([]), "text")
+        self._of.opening.empty()
 
     async def _open(self) -> None:
         path = await dialogs.ask_open(self._of, "Open text", self._of.name, [dialogs.TEXTS])
         if path is not None:
-            await self._of.open_text(path)
+            await self._of.opening.file(path)
 
     async def _ask_save(self, title: str, name: str, filters: list[str]) -> Path | None:
         of = self._of

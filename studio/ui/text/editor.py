@@ -1,5 +1,6 @@
 """The editor: turns keys and mouse into edits of a TextDocument. Qt's own text is never edited by itself."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRectF, Qt, Signal
@@ -250,7 +251,8 @@ class TextEditor(TextPage):
             gap_id = self._drag[0]
             self._drag = None
             self.document_.end_drag()
-            self.select_gap(gap_id)
+            with suppress(KeyError):  # undone while it was dragged
+                self.select_gap(gap_id)
             return
         super().mouseReleaseEvent(event)
         if event.button() == Qt.MouseButton.LeftButton and not self.textCursor().hasSelection():

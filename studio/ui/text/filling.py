@@ -79,9 +79,6 @@ class Filling(QObject):
         """What the job that is looked at is compared with, itself among them."""
         return self.job.beside if self.job else ()
 
-    def job_of(self, run_id: str) -> Job | None:
-        return self._jobs.get(run_id)
-
     def at_home(self, job: Job) -> bool:
         """Whether a gap that the job makes is still in the text."""
         return any(gap.id in job.made for gap in self.document.text.gaps)
@@ -223,7 +220,10 @@ class Filling(QObject):
             raise StudioError(ALL_KNOWN)
         if not self.settings.get("seed_locked"):
             self.settings.new_seed()
-        request = branch_request(job.run.request, bundle, state, seeds=self.settings.seeds(), **self.settings.options())
+        options: Any = {"seeds": self.settings.seeds(), **self.settings.options()}
+        request = await asyncio.to_thread(branch_request, job.run.request, bundle, state, **options)
+        if self.job is not job:  # another text, or another run, has come meanwhile
+            return None
         run = self._studio.lane.start(request, bundle, parent=(job.run.id, index))
         self._put(self._keep(Job(run, job.gaps, job.made)), "branch")
         return run
@@ -241,6 +241,7 @@ class Filling(QObject):
 
     def _show(self, job: Job, draft: int) -> None:
         self.draft = draft
+        self._jobs[job.run.id] = self._jobs.pop(job.run.id, job)  # what is looked at again is the youngest
         if self.playhead.run is not job.run:
             self.playhead.set_run(job.run)
         self.changed.emit()

@@ -5,15 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from studio.errors import StudioError
 from studio.files import is_utf8
-from studio.generation import GenerationRequest, TextSource
-from studio.media.gapped import LONGEST_GAP, GappedText
-from studio.media.textplan import open_gaps
-from studio.ui.runs import Run
-from studio.ui.tasks import report
-from studio.ui.text.jobs import Job, begun, given_fills, made_fills
+from studio.generation import TextSource
+from studio.media.gapped import GappedText
+from studio.ui.text.jobs import Job
 
 if TYPE_CHECKING:
-    from studio.ui.sampling_settings import State
     from studio.ui.text.workspace import TextWorkspace
 
 
@@ -100,58 +96,3 @@ def _job(workspace: "TextWorkspace", stored: dict[str, Any], beside: list[Job]) 
     job = Job(run, gaps, made, beside)
     job.words(run.frames[0], 0)
     return job
-
-
-def show_text(workspace: "TextWorkspace", text: GappedText, title: str, before: "State | None" = None) -> None:
-    """Show another text, as one action. before: the settings, where the text has brought its own; else the seed that
-    the text before had brought is let go."""
-    settings = workspace.settings
-    if before is None:
-        before = settings.state()
-        settings.let_go_of_seed()
-    now = settings.state()
-    workspace.document.open(text, title, (before, now) if before != now else None)
-
-
-def bring_request(workspace: "TextWorkspace", request: GenerationRequest, source: dict[str, Any]) -> None:
-    """Show the text of a request with what was given, and what was made, in its gaps, and its settings: to generate
-    makes it again. source: as for `Workspace.open_request`; `variation` of its drafts, whose text is `text`."""
-    assert isinstance(request.source, TextSource)
-    content, title = request.source.content, str(source.get("title") or "text")
-    variation = min(max(int(source.get("variation", 0)), 0), len(request.seeds) - 1)
-    bundle, notices = workspace.studio.models.get(request.model), workspace.studio.notices
-    before = workspace.settings.state()
-    notices.clear(workspace.name)  # of the text before
-    if bundle is not None and bundle.manifest.modality == "text":
-        workspace.settings.set_bundle(bundle)
-    lost = workspace.settings.take(request)
-    if lost and not workspace.settings.take(alone := request.model_copy(update={"seeds": (request.seeds[variation],)})):
-        lost, request, variation = "", alone, 0  # seeds that do not follow one another cannot all be here
-    text = GappedText.of(open_gaps(content, LONGEST_GAP)[0] if isinstance(content, str) else content)
-    if bundle is None or bundle.digest != request.digest:
-        workspace.warn_of_another_version(request)
-        show_text(workspace, text, title, before)
-        return
-    if lost:
-        notices.show(lost, kind="warning", place=workspace.name)
-    ids = tuple(gap.id for gap in text.gaps)
-    try:
-        made = made_fills(request, bundle, str(source.get("text") or ""))
-        fills = made or given_fills(request, bundle)
-    except StudioError as error:  # a stranger's request, of which the model can make nothing
-        show_text(workspace, text, title, before)
-        report(error, workspace.name)
-        return
-    for edit in text.fill({ids[number]: fill for number, fill in fills.items()}):
-        text.apply(edit)
-    show_text(workspace, text, title, before)
-    workspace.editor.select_gap(next((gap.id for gap in text.gaps if not gap.filled), ids[0]))
-    workspace.filling.draft = variation
-    if begun(request, bundle):
-        open_ = frozenset(gap.id for gap in text.gaps if gap.fill is None or len(gap.fill.pinned) < gap.length)
-        workspace.filling.take_up(Job(Run.at_start(request, bundle), ids, open_), variation, filled=bool(made))
-        told = "This went on from words that were known in part: Branch here makes it again from there."
-    else:
-        told = "Text and settings are as they were: Generate makes the same again." if made and not lost else ""
-    if told:
-        notices.show(told, place=workspace.name)

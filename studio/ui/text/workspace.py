@@ -11,8 +11,8 @@ from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout
 
 from studio.errors import StudioError
 from studio.generation import GenerationRequest, TextSource, text_plan, text_tokenizer
-from studio.media.gapped import LONGEST_GAP, GappedText, valid
-from studio.media.textplan import open_gaps, parse_gaps
+from studio.media.gapped import LONGEST_GAP, GappedText
+from studio.media.textplan import parse_gaps
 from studio.media.texts import load_text
 from studio.shipped import shipped
 from studio.ui import history
@@ -32,7 +32,8 @@ from studio.ui.text.finding import FindBar
 from studio.ui.text.gap_tools import GapTools
 from studio.ui.text.jobs import Job
 from studio.ui.text.judging import Judging
-from studio.ui.text.keeping import bring_request, restore_session, session_of, show_text
+from studio.ui.text.keeping import restore_session, session_of
+from studio.ui.text.opening import Opening
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
@@ -67,6 +68,7 @@ class TextWorkspace(Workspace):
         self.settings, self.playhead = SamplingSettings(self), Playhead(self)
         self.filling = Filling(studio, self.document, self.settings, self.playhead, self)
         self.transport = Transport(self.playhead, self)
+        self.opening = Opening(self)
         self.editor = TextEditor(self.document)
         self.editor.looks, self.editor.settled = self.filling.look, self.filling.settled
         self.judging = Judging(studio, self.document, self.editor.judged, self)
@@ -212,27 +214,13 @@ class TextWorkspace(Workspace):
     def open_paths(self, paths: list[Path]) -> bool:
         texts = [path for path in paths if path.suffix.lower() in SUFFIXES]
         if texts:
-            spawn(self.open_text(texts[0], len(paths)), place=self.name)
+            spawn(self.opening.file(texts[0], len(paths)), place=self.name)
         return bool(texts)
-
-    async def open_text(self, path: Path, among: int = 1) -> None:
-        """Open a text as it is, one of so many; marks such as [[6]] in it become gaps. StudioError where it is none."""
-        text = await asyncio.to_thread(load_text, path)
-        self.studio.notices.clear(self.name)  # of the text before, or of a file that was none
-        parts, problem = open_gaps(text, self.document.longest)
-        if problem:
-            self.studio.notices.show(f"Marks in {path.name} were left as text. {problem}", "warning", self.name)
-        show_text(self, GappedText.of(parts), valid(path.stem))
-        self.file = path
-        if among > 1:
-            told = f"One text is open at a time: of {among} files {path.name} was taken."
-            self.studio.notices.show(told, place=self.name)
-        self.studio.settings.add_recent(self.name, path)
 
     def open_request(self, request: GenerationRequest, **source: Any) -> bool:
         if not isinstance(request.source, TextSource):
             return False
-        bring_request(self, request, source)
+        self.opening.request(request, source)
         return True
 
     def use_model(self, bundle: "Bundle") -> bool:

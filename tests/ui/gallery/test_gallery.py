@@ -1,6 +1,7 @@
 """The Gallery workspace: what it shows, finds, and does with what is selected."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ from studio.generation import TextSource
 from studio.library import Filter, Item, Library, Parent, given_pieces
 from studio.media.images import Picture, load_picture
 from studio.ui import dialogs
+from studio.ui.gallery import reading
 from studio.ui.gallery.cell import CELL, ago
 from studio.ui.gallery.grid import GridView
 from studio.ui.gallery.model import ITEM, GalleryModel
@@ -493,6 +495,30 @@ class TestDoing:
             QTest.mouseDClick(gallery.grid.viewport(), Qt.MouseButton.LeftButton, pos=rect.center())
             await until(lambda: got)
             assert got[0][1]["text"] == "Once a king ruled."
+
+        self.run(gallery, qrun, steps)
+
+    def test_what_was_opened_last_is_what_comes(
+        self, gallery: GalleryWorkspace, items: list[Item], qrun: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        got, go_on, read = [], threading.Event(), reading.source_of
+        gallery.request_opened.connect(lambda request, source: got.append(source["item"]))
+
+        def source_of(library: Library, item: Item) -> Any:
+            assert item.id != items[1].id or go_on.wait(10)
+            return read(library, item)
+
+        monkeypatch.setattr(reading, "source_of", source_of)
+
+        async def steps() -> None:
+            await choose(gallery, 2)
+            slow = asyncio.ensure_future(gallery.open_selected())
+            await asyncio.sleep(0.05)
+            await choose(gallery, 1)
+            await gallery.open_selected()
+            go_on.set()
+            await slow
+            assert got == [items[2].id]
 
         self.run(gallery, qrun, steps)
 

@@ -175,6 +175,23 @@ def test_touches_go_with_what_they_touched(making: Making, qtbot: Any) -> None:
     assert again.parent is None and not making.pending
 
 
+def test_a_stroke_while_a_branch_is_built_goes_along(making: Making, qtbot: Any) -> None:
+    making.document.set_frame(WorkingFrame(8, 6, GRID))
+    make(making, qtbot, making.generate())
+    fill_rect(making.document, QRect(9, 7, 1, 1))
+
+    async def branch() -> Run | None:
+        going = asyncio.ensure_future(making.branch())
+        await asyncio.sleep(0)
+        assert making.building
+        fill_rect(making.document, QRect(12, 9, 1, 1))
+        return await going
+
+    run: Run = make(making, qtbot, branch())
+    start = (run.frames[0].state[0] == run.bundle.subtokens.mask_id).all(axis=-1)
+    assert making.playhead.run is run and start.sum() == 2
+
+
 def test_undo_brings_a_touched_run_back_with_what_was_touched(making: Making, qtbot: Any) -> None:
     run: Run = make(making, qtbot, making.generate())
     fill_rect(making.document, QRect(9, 7, 2, 2))
@@ -386,6 +403,19 @@ def test_unfinished_results_are_not_taken(making: Making, qtbot: Any) -> None:
     finish(making, qtbot)
     with pytest.raises(StudioError, match=r"not finished.* Branch here goes on"):
         making.use_as_original()
+
+
+def test_the_run_that_undo_leads_back_to_is_not_forgotten(making: Making, qtbot: Any) -> None:
+    making.settings.set(steps=1)
+    first: Run = make(making, qtbot, making.generate())
+    for _ in range(11):
+        make(making, qtbot, making.generate())
+    for _ in range(11):
+        making.document.undo_stack.undo()
+    assert making.playhead.run is first
+    make(making, qtbot, making.generate())
+    making.document.undo_stack.undo()
+    assert making.playhead.run is first
 
 
 def test_old_jobs_are_forgotten(making: Making, qtbot: Any) -> None:

@@ -220,6 +220,15 @@ def test_an_edge_is_dragged(editor):
     assert editor.document_.text.gaps[0].length == 3
 
 
+def test_a_gap_may_be_undone_while_its_edge_is_dragged(editor):
+    editor.document_.insert_gap(0, 3)
+    grip = editor.marks().gaps[0].handle.center().toPoint()
+    QTest.mousePress(editor.viewport(), Qt.MouseButton.LeftButton, pos=grip)
+    editor.document_.undo_stack.undo()
+    QTest.mouseRelease(editor.viewport(), Qt.MouseButton.LeftButton, pos=grip)
+    assert not editor.document_.text.gaps and editor._drag is None
+
+
 def test_clicks_tell_tokens_and_select_empty_gaps(editor, qtbot):
     opened(editor, "The ", Gap(1, 2), " king", Gap(2, 3, fill=fill_of(Gap(2, 3))), ".")
     empty, filled = editor.marks().gaps

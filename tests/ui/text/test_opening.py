@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from studio.generation import GenerationRequest, text_request, text_tokenizer
+from studio.generation import GenerationRequest, PackedArray, text_request, text_tokenizer
 from studio.generation.keeping import parameters_of
 from studio.media.gapped import Gap, GappedText
 from studio.ui.gallery.reading import source_of
+from studio.ui.text import opening
 from studio.ui.text.jobs import PATIENCE, made_fills
 from studio.ui.text.looks import document_look
 from studio.ui.window import Window
@@ -27,14 +30,14 @@ def test_a_mark_that_is_too_long_stays_text(with_window: Any, tmp_path: Path) ->
 
     async def test(window: Window) -> None:
         text = text_of(window)
-        await text.open_text(tmp_path / "note.md")
+        await text.opening.file(tmp_path / "note.md")
         assert text.document.text.parts == ("See [[202406121530]], or ", 6, ".\n")
         assert "left as text. A gap of 202406121530 tokens is too long" in notices(window)[-1]
         assert text.filling.as_shown().marked == LINK
         await generated(text)
         assert "[[202406121530]]" in text.document.text.text
         text.settings.set_bundle(None)
-        await text.open_text(tmp_path / "note.md")
+        await text.opening.file(tmp_path / "note.md")
         assert text.document.text.parts == ("See [[202406121530]], or ", 6, ".\n")
 
     with_window(test)
@@ -107,6 +110,41 @@ def test_a_draft_comes_back_with_its_words(with_window: Any, way: str, tmp_path:
         assert text.playhead.run is not None and text.playhead.run.request == job.run.request
         text.undo_stack.setIndex(0)  # pyright: ignore[reportOptionalMemberAccess]
         assert text.document.text.pieces == ("other",)
+
+    with_window(test)
+
+
+def test_a_request_of_which_its_model_can_make_nothing_is_a_text_alone(with_window: Any) -> None:
+    async def test(window: Window) -> None:
+        text = opened(window, "The king had ", Gap(1, 6), ".")
+        run = await generated(text)
+        strange = run.request.model_copy(update={"given": PackedArray.pack(np.full((4, 4), 2))})
+        assert text.open_request(strange, text="The king had a dog.")
+        assert not text.document.text.gaps[0].filled and "takes 256 tokens of 12 digits" in notices(window)[-1]
+
+    with_window(test)
+
+
+def test_the_text_that_was_asked_for_last_is_the_one_that_comes(
+    with_window: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("slow", "quick"):
+        (tmp_path / f"{name}.txt").write_text(name, encoding="utf-8")
+    go_on = threading.Event()
+
+    def load(path: Path) -> str:
+        assert path.stem != "slow" or go_on.wait(10)
+        return path.stem
+
+    async def test(window: Window) -> None:
+        text = opened(window, "mine")
+        monkeypatch.setattr(opening, "load_text", load)
+        slow = asyncio.ensure_future(text.opening.file(tmp_path / "slow.txt"))
+        await asyncio.sleep(0)
+        await text.opening.file(tmp_path / "quick.txt")
+        go_on.set()
+        await slow
+        assert text.document.text.text == "quick" and text.document.undo_stack.count() == 1
 
     with_window(test)
 

@@ -482,7 +482,7 @@ def test_a_word_is_put_into_a_frame_to_go_on_from_there(with_window: Any) -> Non
         fill = text.document.text.gaps[0].fill
         assert fill is not None and fill.tokens[4] == found[0].token
         kept = first.frames[-1]  # pyright: ignore[reportOptionalMemberAccess]
-        words = text.filling.job_of(first.id).words(kept, 0)[1]  # pyright: ignore[reportOptionalMemberAccess]
+        words = text.filling._jobs[first.id].words(kept, 0)[1]  # pyright: ignore[reportOptionalMemberAccess]
         assert fill.words[:2] == tuple(word.text for word in words[:2])
 
     with_window(test)
@@ -718,7 +718,7 @@ def test_a_name_that_is_no_utf_8_keeps_nothing_from_being_saved(with_window: Any
 
     async def test(window: Window) -> None:
         text = opened(window)
-        await text.open_text(path)
+        await text.opening.file(path)
         assert text.document.text.text == "The king" and "\ufffd" in text.document.title
         window.studio.settings.save()
         SessionFiles(tmp_path / "session").write({"text": frozen(text.session())})
@@ -754,12 +754,12 @@ def test_a_text_that_is_saved_keeps_its_empty_gaps(
         marked = "Once [[2]] there lived\r\n[[3]]."
         (tmp_path / "story.txt").write_bytes(marked.encode())
         text = opened(window)
-        await text.open_text(tmp_path / "story.txt")
+        await text.opening.file(tmp_path / "story.txt")
         text.document.make_gap(9, 14)  # of words, which it reads as
         await press(text, "save")
         await until(lambda: any("Saved" in notice for notice in notices(window)))
         assert (tmp_path / "story.txt").read_bytes() == marked.encode()
-        await text.open_text(tmp_path / "story.txt")
+        await text.opening.file(tmp_path / "story.txt")
         assert [gap.length for gap in text.document.text.gaps] == [2, 3]
 
     with_window(test)
@@ -775,7 +775,7 @@ def test_what_was_told_of_a_file_goes_with_the_next(with_window: Any, tmp_path: 
         text.open_paths([tmp_path / "a.txt", tmp_path / "b.txt"])
         await until(lambda: text.document.title == "a")
         assert notices(window) == ["One text is open at a time: of 2 files a.txt was taken."]
-        await text.open_text(tmp_path / "b.txt")
+        await text.opening.file(tmp_path / "b.txt")
         assert not notices(window)
 
     with_window(test)
@@ -1052,14 +1052,14 @@ def test_a_text_file_is_opened_as_it_is(with_window: Any, tmp_path: Path) -> Non
         text = text_of(window)
         assert text.open_paths([tmp_path / "a.txt"]) and not text.open_paths([tmp_path / "a.png"])
         await until(lambda: text.document.text.pieces == (STORY,))
-        await text.open_text(tmp_path / "b.txt")
+        await text.opening.file(tmp_path / "b.txt")
         assert text.document.text.parts == ("The ", 5, " king")
         (tmp_path / "b.txt").write_text("The [[5]] king and [[0]] queens", encoding="utf-8")
-        await text.open_text(tmp_path / "b.txt")
+        await text.opening.file(tmp_path / "b.txt")
         assert text.document.text.pieces == ("The [[5]] king and [[0]] queens",)
         assert "left as text. A gap of 0 tokens" in notices(window)[-1]
         (tmp_path / "b.txt").write_text("The [[king]]", encoding="utf-8")
-        await text.open_text(tmp_path / "b.txt")
+        await text.opening.file(tmp_path / "b.txt")
         assert not notices(window)
         assert text.file == tmp_path / "b.txt" and window.windowTitle() == "b.txt"
         text.undo_stack.setIndex(1)  # pyright: ignore[reportOptionalMemberAccess]
@@ -1097,7 +1097,7 @@ def test_undo_brings_back_a_text_with_what_was_made_for_it(with_window: Any, tmp
         assert job is not None
         text.playhead.show(2)
         for _ in range(2):
-            await text.open_text(tmp_path / "b.txt")
+            await text.opening.file(tmp_path / "b.txt")
             assert text.filling.job is None and text.playhead.run is None
             text.document.undo_stack.undo()
             assert text.document.text.pieces == filled
@@ -1109,7 +1109,7 @@ def test_undo_brings_back_a_text_with_what_was_made_for_it(with_window: Any, tmp
         run = await text.filling.generate()
         assert run is not None
         await until(lambda: text.playhead.last > 0)
-        await text.open_text(tmp_path / "b.txt")
+        await text.opening.file(tmp_path / "b.txt")
         text.document.undo_stack.undo()
         await until(lambda: text.playhead.state in ("stopped", "done"))
         assert text.playhead.run is run and text.playhead.last > 0
