@@ -134,11 +134,14 @@ class CommandPalette(QFrame):
 
     def _search(self, query: str) -> None:
         recent = self._recent()
-        matches = [(entry, match(query, f"{entry.title} {entry.workspace or ''}")) for entry in self._actions]
-        best = max((found[0] for _, found in matches if found), default=0.0)
+        matches = []
+        for entry in self._actions:
+            by_title = match(query, entry.title)
+            matches.append((entry, by_title, by_title or match(query, f"{entry.title} {entry.workspace or ''}")))
+        best = max((found[0] for _, _, found in matches if found), default=0.0)
         here = {entry.title for entry in self._actions if entry.workspace == self._actions.workspace}
         ranked = []
-        for order, (entry, found) in enumerate(matches):
+        for order, (entry, by_title, found) in enumerate(matches):
             if found is None or found[0] < POOR * best < best:
                 continue
             away = entry.workspace not in (None, self._actions.workspace)
@@ -148,9 +151,10 @@ class CommandPalette(QFrame):
             # Who names what the workspace in front has as well means that one, even where it cannot be done now.
             twin = away and entry.title in here
             score = -found[0] if query.strip() else away
-            ranked.append((twin, not available, last, score, order, entry, places))
-        ranked.sort(key=lambda row: row[:5])
-        self._model.show([_Found(entry, places, not off) for _, off, _, _, _, entry, places in ranked])
+            # Of what is found by its place, as all of Train by "train", "Go to Train" is meant first.
+            ranked.append((twin, not available, last, by_title is None, score, order, entry, places))
+        ranked.sort(key=lambda row: row[:6])
+        self._model.show([_Found(entry, places, not row[1]) for *row, entry, places in ranked])
         self.list.setCurrentIndex(self._model.index(0))
         self.list.scrollToTop()
         if self.isVisible():

@@ -131,6 +131,13 @@ def test_an_action_of_another_workspace_brings_it_to_the_front(bench: Bench, qtb
     assert bench.ran == ["text.gap"] and bench.actions.workspace == "text"
 
 
+def test_the_name_of_a_place_goes_there(bench: Bench, qtbot: QtBot) -> None:
+    bench.actions.add("window.image", "Go to Image", bench.runner("window.image"))
+    bench.palette.open()
+    qtbot.keyClicks(bench.palette.line, "image")
+    assert bench.titles()[0] == "Go to Image" and "Brush" in bench.titles()
+
+
 def test_what_is_off_here_is_not_done_elsewhere_unawares(bench: Bench, qtbot: QtBot) -> None:
     bench.actions.add("text.stop", "Stop", bench.runner("text.stop"), workspace="text")
     bench.actions["image.stop"].setEnabled(False)
