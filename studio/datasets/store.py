@@ -305,4 +305,5 @@ _EMPTY = np.empty((0, 1, 1, 3), np.uint8)
 
 
 def is_dataset(path: Path) -> bool:
+    """Whether a folder is one that `Dataset` can open."""
     return (path / TABLE).is_file()

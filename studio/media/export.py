@@ -174,7 +174,7 @@ def contact_grid(
 
 
 def save_strip(path: str | Path, frames: Sequence[NDArray[np.uint8]], scale: int = 1) -> None:
-    """Write the frames side by side in one row as a PNG."""
+    """Write the frames, uint8 (H, W, 3), side by side in one row as a PNG. StudioError where it cannot be written."""
     save_png(path, contact_grid(frames, columns=len(frames), scale=scale))
 
 

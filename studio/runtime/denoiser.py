@@ -182,7 +182,8 @@ def asked_samples(y: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[Any], ND
 
 
 def in_parts(denoise: Denoiser, y: NDArray[Any], rows: NDArray[Any], most: int) -> NDArray[np.float32]:
-    """What `denoise` says of all samples, at most so many of them at once; rows must not be empty."""
+    """What `denoise` says of all samples y (B, L, ℓ), at most so many of them at once: float32 (M, C) for rows (M,) of
+    which there must be some."""
     samples, tokens = rows // y.shape[1], y.shape[1]
     logits = None
     for first in range(0, len(y), most):

@@ -187,6 +187,7 @@ def _duration(seconds: float) -> str:
 
 
 def export(args: argparse.Namespace) -> int:
+    """`prime-studio export`: a checkpoint becomes a bundle; returns the exit code. StudioError where it cannot."""
     from studio.training.export import export as export_bundle
     from studio.training.trainer import CHECKPOINT
 

@@ -103,12 +103,12 @@ class TextData:
 
 @lru_cache(maxsize=1)  # of ten million samples it takes longer than a step
 def epoch_order(count: int, epoch: int, seed: int) -> Tensor:
-    """The order in which the samples of an epoch come: the same on every process and after every resume."""
+    """The order in which the samples of an epoch come, int64 (count,): the same on every process and after a resume."""
     return torch.randperm(count, generator=Generator().manual_seed(seed * 1_000_003 + epoch))
 
 
 def batch_indices(count: int, batch: int, step: int, seed: int, rank: int = 0, processes: int = 1) -> Tensor:
-    """Sample indices of one process at one step; no sample comes twice in an epoch.
+    """Sample indices of one process at one step, int64 (batch / processes,); no sample comes twice in an epoch.
 
     `batch` is that of all processes together. The last, incomplete batch of an epoch is left out, except
     where there are fewer samples than a batch holds: then they are repeated.

@@ -83,7 +83,8 @@ def numpy_denoiser(network: nn.Module, device: torch.device) -> Denoiser:
 
 @torch.no_grad()
 def fill_accuracy(network: nn.Module, digits: Tensor, tokens: Tensor, mask_id: int, batch: int = 8) -> float:
-    """Share of the whole tokens, 15 % of all being masked, whose most probable class is the true one."""
+    """Share of the whole tokens, 15 % of all being masked, whose most probable class is the true one. digits: int64
+    (N, L, ℓ) of the tokens, int64 (N, L)."""
     device = next(network.parameters()).device
     generator = Generator().manual_seed(0)
     right, count = 0, 0

@@ -48,8 +48,9 @@ def backward(
 ) -> Tensor:
     """Gradients of the mean loss over all masked tokens of all processes; returns this process's share.
 
-    parts: pieces of the batch that go through the network one after the other, where memory is short. The result is
-    the same up to rounding. The share is scaled so that the mean over the processes is the mean loss, in nats.
+    tokens: int64 (B, L). y: int64 (B, L, ℓ). parts: pieces of the batch that go through the network one after the
+    other, where memory is short. The result is the same up to rounding. The share is scaled so that the mean over the
+    processes is the mean loss, in nats.
     """
     count = (y == mask_id).any(-1).sum()
     if accelerator.num_processes > 1:  # gradients are averaged over processes, whatever each of them has masked

@@ -107,6 +107,7 @@ def parse_recipe(table: dict[str, Any]) -> Recipe:
 
 
 def load_recipe(path: str | Path) -> Recipe:
+    """The recipe in a TOML file, checked. StudioError for a file that cannot be read, and for a wrong recipe."""
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:

@@ -110,6 +110,7 @@ def mend(folder: Path) -> None:
 
 
 def write_checkpoints(folder: Path, entries: Iterable[Checkpoint]) -> None:
+    """Replace the table of a run's checkpoints, whole or not at all. StudioError where it cannot be written."""
     write_atomic(folder / TABLE, json.dumps([asdict(entry) for entry in entries], indent=1).encode())
 
 

@@ -135,21 +135,19 @@ class Session(QObject):
         self._started = True
         self._up.start(SETTLE_MS)
         for name in self._workspaces:
-            self._mark(name)
+            self.touch(name)
 
     def in_front(self, name: str) -> None:
         """This workspace is in front now."""
         if self._parts.get(PLACE) != {"front": name}:
             self._parts[PLACE] = {"front": name}
-            self._mark(PLACE)
+            self.touch(PLACE)
 
-    def touch(self) -> None:
-        """As the slot of `Workspace.dirty`: what that workspace has is no longer what was saved; called directly: so
-        of all of them. Cheap: call it as often as you like."""
-        sender = self.sender()
-        for name, workspace in self._workspaces.items():
-            if sender is None or sender is workspace:
-                self._mark(name)
+    def touch(self, name: str) -> None:
+        """What a workspace has is no longer what was saved. Cheap: call it as often as you like."""
+        self._dirty.add(name)
+        if self._started and not self._timer.isActive():
+            self._timer.start(RETRY_MS if self._failing else DELAY_MS)
 
     def save_now(self) -> None:
         """Save what has changed: the snapshot is taken here, the disk is waited for elsewhere."""
@@ -197,11 +195,6 @@ class Session(QObject):
     def _on_up(self) -> None:
         self._writer.submit(self._files.restored)
 
-    def _mark(self, name: str) -> None:
-        self._dirty.add(name)
-        if self._started and not self._timer.isActive():
-            self._timer.start(RETRY_MS if self._failing else DELAY_MS)
-
     def _snapshot(self) -> None:
         for name in self._dirty & set(self._workspaces):
             self._parts[name] = frozen(self._workspaces[name].session())
@@ -228,7 +221,7 @@ class Session(QObject):
                 self._failing = None
             self.saved.emit()
         if self._dirty and self._started:
-            self._mark(next(iter(self._dirty)))
+            self.touch(next(iter(self._dirty)))
 
 
 def _refusal(error: BaseException) -> StudioError:

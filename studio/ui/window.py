@@ -4,6 +4,7 @@ import asyncio
 import base64
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ class Window(QMainWindow):
 
         self.session = Session(studio, self.workspaces, studio.folder / "session")
         for workspace in self.workspaces:
-            workspace.dirty.connect(self.session.touch)
+            workspace.dirty.connect(partial(self.session.touch, workspace.name))
             workspace.dirty.connect(self._tell_subject)
             workspace.request_opened.connect(lambda request, source: self.open_request(request, **source))
             workspace.paths_opened.connect(self.open_paths)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -297,7 +298,7 @@ class TestSession:
             studio: Any = SimpleNamespace(notices=told)
             made.append(Session(studio, [image, text], tmp_path / "session"))
             for place in (image, text):
-                place.dirty.connect(made[-1].touch)
+                place.dirty.connect(partial(made[-1].touch, place.name))
             return made[-1], image, text
 
         yield build

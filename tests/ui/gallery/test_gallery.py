@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
-from PySide6.QtGui import QAccessible, QGuiApplication, QImage
+from PySide6.QtGui import QAccessible, QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QWidget
 
@@ -223,8 +223,13 @@ class TestShowing:
         studio.close()
 
     def test_a_null_image_is_not_drawn(self, gallery: GalleryWorkspace) -> None:
-        gallery.details.preview.set_image(QImage())
-        gallery.details.preview.grab()
+        preview = gallery.details.preview
+        preview.resize(80, 80)
+        for image in (QImage(8, 8, QImage.Format.Format_RGB32), QImage()):
+            image.fill(Qt.GlobalColor.red)
+            preview.set_image(image)
+            shown = preview.grab().toImage()
+            assert (shown.pixelColor(shown.rect().center()) == QColor(255, 0, 0)) == (not image.isNull())
 
     def test_every_control_has_a_name(self, gallery: GalleryWorkspace, items: list[Item], qrun: Any) -> None:
         async def main() -> None:
