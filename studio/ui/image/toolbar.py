@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QColorDialog, QFrame, QGridLayout, QHBoxLayout, QLabel, QMenu, QToolButton
+from PySide6.QtWidgets import QColorDialog, QFrame, QGridLayout, QLabel, QMenu, QToolButton
 
 from studio.ui.icons import icon
 from studio.ui.image.document import ImageDocument
@@ -184,20 +184,3 @@ class PlanesButton(QToolButton):
         self.setToolButtonStyle(alone if chosen == "all" else beside)
         self.setToolTip(f"Strokes mask {told} of a pixel")
         self.setAccessibleName(f"Digits that strokes mask: {told}")
-
-
-def bar(*widgets) -> QFrame:
-    """Widgets in a row above the canvas; None is room between them."""
-    frame = QFrame()
-    frame.setProperty("surface", "raised")
-    row = QHBoxLayout(frame)
-    row.setContentsMargins(8, 4, 8, 4)
-    row.setSpacing(4)
-    for widget in widgets:
-        if widget is None:
-            row.addStretch(1)
-        elif isinstance(widget, int):
-            row.addSpacing(widget)
-        else:
-            row.addWidget(widget)
-    return frame

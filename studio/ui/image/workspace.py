@@ -24,7 +24,7 @@ from studio.ui.image.showing import Showing
 from studio.ui.image.side_by_side import SideBySide, Wipe
 from studio.ui.image.strip import FilmStrip
 from studio.ui.image.surprise import Surprise
-from studio.ui.image.toolbar import PlanesButton, ToolStrip, bar
+from studio.ui.image.toolbar import PlanesButton, ToolStrip
 from studio.ui.image.tools import ToolSettings
 from studio.ui.image.view import PictureView
 from studio.ui.inspector.panel import InspectorPanel
@@ -37,6 +37,7 @@ from studio.ui.tasks import report, spawn
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.widgets.layout import bar
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:

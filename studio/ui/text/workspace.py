@@ -16,7 +16,6 @@ from studio.media.textplan import parse_gaps
 from studio.media.texts import load_text
 from studio.shipped import shipped
 from studio.ui import history
-from studio.ui.image.toolbar import bar
 from studio.ui.inspector.panel import InspectorPanel
 from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.playhead import Playhead
@@ -37,6 +36,7 @@ from studio.ui.text.opening import Opening
 from studio.ui.timeline.panel import TimelinePanel
 from studio.ui.timeline.transport import Transport
 from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.widgets.layout import bar
 from studio.ui.widgets.numbers import CountBox
 from studio.ui.workspace import Workspace
 

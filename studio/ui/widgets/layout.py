@@ -239,3 +239,20 @@ class ElidedLabel(QLabel):
         shown = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideMiddle, self.width())
         self.setText(shown)
         self.setToolTip(self._whole if shown != self._whole else "")
+
+
+def bar(*widgets: QWidget | int | None) -> QFrame:
+    """Widgets in a row above what is worked on; None is all the room there is between them, a number so many pixels."""
+    frame = QFrame()
+    frame.setProperty("surface", "raised")
+    row = QHBoxLayout(frame)
+    row.setContentsMargins(8, 4, 8, 4)
+    row.setSpacing(4)
+    for widget in widgets:
+        if widget is None:
+            row.addStretch(1)
+        elif isinstance(widget, int):
+            row.addSpacing(widget)
+        else:
+            row.addWidget(widget)
+    return frame
