@@ -32,7 +32,8 @@ _KINDS = "a folder of .txt or .md files, or a .txt, .jsonl, .csv or .parquet fil
 def texts(path: Path, column: str = "") -> Iterator[Item]:
     """Every text of a .txt or .md file or a folder of them, of JSONL, CSV or Parquet; all but Parquet may be gzipped.
 
-    column: of a table; if empty, "text" or the first one of text, which in a CSV is one of words, not of numbers.
+    column: of a table; if empty, "text" or the first one of text, which in a CSV is one of words, not of numbers, and
+    in JSONL that of the first row that has one.
     Plain texts come in blocks of lines, rows of tables each by itself. StudioError for what cannot be read at all; a
     single bad piece fails when it is read.
     """
@@ -124,6 +125,7 @@ def _failing(message: str) -> Callable[[], str]:
 
 
 def _jsonl(path: Path, name: str, column: str) -> Iterator[Item]:
+    wanted, there = _json_head(path, column) or (column or "text", [])
     try:
         with _open(path) as file:
             for number, line in enumerate(_lines(file), 1):
@@ -131,7 +133,7 @@ def _jsonl(path: Path, name: str, column: str) -> Iterator[Item]:
                 if line is None:
                     yield f"{name} {number}", _failing(f"{where} has more than {MAX_LINE:,} characters: split it.")
                 elif line.strip():
-                    yield f"{name} {number}", _json_text(where, line, column)
+                    yield f"{name} {number}", _json_text(where, line, wanted, there, named=bool(column))
     except (UnicodeDecodeError, EOFError, zlib.error) as error:
         yield name, _failing(f"{name} cannot be read to its end: {error}.")
 
@@ -145,29 +147,42 @@ def _lines(file: io.TextIOBase) -> Iterator[str | None]:
         yield whole
 
 
-def _json_text(where: str, line: str, column: str) -> Callable[[], str]:
+def _json_text(where: str, line: str, column: str, there: list[str], *, named: bool) -> Callable[[], str]:
     def read() -> str:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise StudioError(f"{where} is not JSON: {error}.") from error
-        if isinstance(row, str) and not column:
+        if isinstance(row, str) and not named:
             return row
         if not isinstance(row, dict):
             raise StudioError(f"{where} is no JSON object.")
-        key = column or _json_column(row)
-        if not isinstance(row.get(key), str):
-            raise StudioError(f"{where} has no text in {key!r}: choose one of {', '.join(map(str, list(row)[:12]))}.")
-        return row[key]
+        if not isinstance(row.get(column), str):
+            others = "" if column in there or not there else f": choose one of {', '.join(there[:12])}"
+            raise StudioError(f"{where} has no text in the column {column!r}{others}.")
+        return row[column]
 
     return read
 
 
 def _json_head(path: Path, column: str) -> tuple[str, list[str]] | None:
-    row = None
-    with _open(path) as file, suppress(ValueError, RecursionError, EOFError, zlib.error):  # reading it will tell
-        row = json.loads(next(_lines(file), None) or "null")
-    return (column or _json_column(row), list(row)) if isinstance(row, dict) else None
+    """(the column asked for, or that of the first row that has one; those of the first rows). One for the whole file:
+    rows may have their keys in any order, and some of them none."""
+    wanted, names = column, dict[str, None]()
+    with _open(path) as file, suppress(UnicodeDecodeError, EOFError, zlib.error):  # reading it will tell
+        for number, line in enumerate(_lines(file)):
+            if wanted and number >= LOOK_AT:
+                break
+            try:
+                row = json.loads(line or "null")
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(row, str) and not names:
+                return None  # a text a line
+            if isinstance(row, dict):
+                wanted = wanted or _json_column(row)
+                names |= dict.fromkeys(islice(row, 100)) if number < LOOK_AT or wanted in row else {}
+    return (wanted, list(names)) if names else None
 
 
 def _json_column(row: dict[str, Any]) -> str:

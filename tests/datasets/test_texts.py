@@ -42,8 +42,8 @@ def test_a_folder_holds_files_of_all_kinds(tmp_path: Path):
     (tmp_path / "d.txt").write_bytes(b"caf\xe9")
     (tmp_path / "e.png").write_bytes(b"")
     good, bad = read(tmp_path)
-    assert good == ["# One", "two", "x", "three", "four, with\na newline"]
-    assert len(bad) == 4
+    assert good == ["# One", "two", "three", "four, with\na newline"]
+    assert len(bad) == 5
     assert any("UTF-8" in sentence for sentence in bad)
 
 
@@ -77,6 +77,33 @@ def test_the_column_is_chosen(tmp_path: Path):
     with pytest.raises(StudioError, match="title, body"):
         read(tmp_path / "a.csv", "missing")
     assert all("title, body" in sentence for sentence in read(tmp_path / "a.jsonl", "missing")[1])
+
+
+@pytest.mark.parametrize(
+    ("rows", "column"),
+    [
+        ([{"title": "a0", "story": "b0"}, {"story": "b1", "title": "a1"}, {"title": "a2", "story": "b2"}], "title"),
+        ([{"id": 1, "title": None}, {"id": 2, "body": "a1", "title": "b1"}, {"title": "b2", "body": "a2"}], "body"),
+        ([{"id": 1, "note": "a0"}, {"text": "b1", "note": "a1"}], "note"),
+    ],
+)
+def test_one_column_of_json_lines_is_read_in_whatever_order_the_keys_are(
+    rows: list[dict[str, object]], column: str, tmp_path: Path
+):
+    file = tmp_path / "a.jsonl"
+    file.write_text("not json\n\n" + "".join(json.dumps(row) + "\n" for row in rows))
+    names = list({name: None for row in rows for name in row})
+    assert kinds.columns(file) == (column, names)
+    good, bad = read(file)
+    assert good == [row[column] for row in rows if column in row]
+    assert [sentence.split(":")[0] for sentence in bad] == [
+        "a.jsonl, line 1, is not JSON",
+        *(
+            f"a.jsonl, line {i}, has no text in the column {column!r}."
+            for i, row in enumerate(rows, 3)
+            if column not in row
+        ),
+    ]
 
 
 @pytest.mark.parametrize(
