@@ -9,9 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from studio.errors import StudioError
+from studio.media.texts import TextTokenizer
 from studio.prime.subtokens import Subtokens
 from studio.runtime.format import MANIFEST
 from studio.training.bundling import bundle_folder, check_replaceable, write_manifest
@@ -68,7 +70,8 @@ def export(
         likelihood = None
         if prepared:
             evaluation |= _evaluate(network, recipe, prepared.valid, prepared.subtokens)
-            likelihood = _likelihood(network, recipe, prepared.valid, prepared.subtokens)
+            units = _units(folder, recipe, prepared.valid)
+            likelihood = _likelihood(network, recipe, prepared.valid, prepared.subtokens, units)
         write_manifest(folder, _manifest(recipe, network, state, earlier, evaluation) | {"likelihood": likelihood})
     return output
 
@@ -111,7 +114,19 @@ def held_out_name(recipe: Recipe) -> str:
     return Path(recipe.data.valid).name or share
 
 
-def _likelihood(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, subtokens: Subtokens) -> dict[str, Any]:
+def _units(folder: Path, recipe: Recipe, valid: torch.Tensor) -> dict[str, float]:
+    """Units a figure is told in and their mean number in a sample, as in `studio.evaluation`: models of other tokens
+    are compared by them."""
+    if recipe.modality == "image":
+        return {"dimension": float(recipe.num_tokens)}
+    tokenizer = TextTokenizer(folder / "tokenizer.json")
+    tables = {"character": tokenizer.begun, "byte": [len(piece) for piece in tokenizer.pieces]}
+    return {unit: float(np.array(table)[valid.numpy()].sum(axis=1).mean()) for unit, table in tables.items()}
+
+
+def _likelihood(
+    network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, subtokens: Subtokens, units: dict[str, float]
+) -> dict[str, Any]:
     """The valid figure on held-out data, a bound with its name, as `prime-studio evaluate --write` stores it."""
     granularities = {min(recipe.tokens.granularities), recipe.defaults.get("granularity", 1)}
     figures = []
@@ -127,6 +142,8 @@ def _likelihood(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, s
                 "nats_per_token": round(bound.nats_per_token, 5),
                 "bits_per_token": round(bound.bits_per_token, 5),
                 "perplexity_per_token": round(bound.perplexity, 5),
+                **{f"bits_per_{unit}": _six(bound.bits_per(number)) for unit, number in units.items()},
+                **{f"bits_per_{unit}_error": _six(bound.error_per(number)) for unit, number in units.items()},
                 "samples": bound.count,
                 "pairs": 1,
                 "seed": 0,
@@ -134,6 +151,11 @@ def _likelihood(network: torch.nn.Module, recipe: Recipe, valid: torch.Tensor, s
         )
     digest = hashlib.sha256(valid.numpy().astype("<u4").tobytes()).hexdigest()
     return {"data": held_out_name(recipe), "sha256": digest, "of": "tokens, as the model has them", "figures": figures}
+
+
+def _six(value: float) -> float | None:
+    """Six digits, which are more than the error leaves; JSON has no infinity."""
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _manifest(

@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from studio.errors import StudioError
+from studio.generation.tokenizers import text_tokenizer
 from studio.runtime.bundle import Bundle
 from studio.runtime.denoiser import OnnxDenoiser
 from studio.training import export as export_module
 from studio.training import onnx_graph
 from studio.training.export import export
 from studio.training.networks import build_network
+from studio.training.prepare import prepare
 from studio.training.recipe import Recipe
 from studio.training.saving import load_checkpoint
 from studio.training.trainer import train
@@ -39,6 +41,7 @@ def test_a_bundle_computes_what_its_weights_say(kind: str, tmp_path: Path, reque
     bundle = Bundle.open(export(checkpoint, tmp_path / "models" / recipe.name))
     assert tuple(bundle.manifest.granularities) == tuple(recipe.tokens.granularities)
     assert "masked_cross_entropy" in bundle.manifest.evaluation
+    _told_in_the_units_of_evaluate(bundle, recipe, tmp_path / "run")
     denoise = OnnxDenoiser(bundle, "cpu")
     rng = np.random.default_rng(0)
     for batch, count in ((1, 1), (1, bundle.num_tokens), (3, 5), (3, 2 * bundle.num_tokens)):
@@ -53,6 +56,23 @@ def test_a_bundle_computes_what_its_weights_say(kind: str, tmp_path: Path, reque
     assert isinstance(parameters, int)
     assert b"site-packages" not in bundle.file("denoiser.onnx").read_bytes()  # no path of the machine it was made on
     assert bundle.file("weights.safetensors").stat().st_size < 2 * parameters + 20000  # half precision, once
+
+
+def _told_in_the_units_of_evaluate(bundle: Bundle, recipe: Recipe, run: Path) -> None:
+    """A model and the one that it was started from are compared by them."""
+    assert bundle.manifest.likelihood is not None
+    windows = prepare(recipe, run).valid.numpy()
+    for figure in bundle.manifest.likelihood["figures"]:
+        if recipe.modality == "image":
+            numbers = {"dimension": bundle.num_tokens}
+        else:
+            tokenizer = text_tokenizer(bundle)
+            written = [tokenizer.decode_bytes(window) for window in windows]
+            characters = np.mean([len(window.decode("utf-8", "ignore")) for window in written])
+            numbers = {"character": float(characters), "byte": float(np.mean([len(window) for window in written]))}
+        for unit, number in numbers.items():
+            assert figure[f"bits_per_{unit}"] == pytest.approx(figure["nats"] / number / np.log(2), rel=1e-3)
+            assert f"bits_per_{unit}_error" in figure
 
 
 def test_a_run_starts_from_a_bundle(picture_recipe: Recipe, tmp_path: Path):

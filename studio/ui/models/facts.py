@@ -106,14 +106,17 @@ def _figures(bundle: "Bundle") -> list[Mapping[str, Any]]:
     return [f for f in figures if isinstance(f, dict) and isinstance(f.get("bound"), str)]
 
 
-def _unit(figures: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    return next((unit for unit in _UNITS if figures and all(_is_number(f.get(unit[0])) for f in figures)), None)
+def _unit(bundle: "Bundle", figures: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    units = _UNITS
+    if bundle.manifest.modality == "image":  # a token is a dimension; older exports have the first name only
+        units = (_UNITS[0], ("bits_per_token", "bits per dimension"), *_UNITS[1:])
+    return next((unit for unit in units if figures and all(_is_number(f.get(unit[0])) for f in figures)), None)
 
 
 def headline(bundle: "Bundle") -> str:
     """The best figure with its bound named, such as "≤ 1.85 bits per dimension (marginal bound, ℓ = 1)"; "" if none."""
     figures = _figures(bundle)
-    unit = _unit(figures)
+    unit = _unit(bundle, figures)
     if unit is None:
         return ""
     best = min(figures, key=lambda figure: figure[unit[0]])
@@ -125,7 +128,7 @@ def tables(bundle: "Bundle") -> list[Table]:
     """Held-out figures: upper bounds of the likelihood by granularity, and what is measured beside them."""
     found = []
     figures = _figures(bundle)
-    unit = _unit(figures)
+    unit = _unit(bundle, figures)
     if unit is not None:
         likelihood = _bounded(bundle.manifest.likelihood)
         what = {str(figure.get("what", "")) for figure in figures}

@@ -643,6 +643,16 @@ class TestFacts:
         assert "Upper bound" in likelihood.what and "not a likelihood" in cross.what
         assert ("Data", emoji.manifest.training["data"]) in facts.trained_on(emoji)
 
+    @pytest.mark.parametrize(("modality", "unit"), [("image", "dimension"), ("text", "token")])
+    def test_of_older_exports_a_picture_is_told_in_the_same_unit(
+        self, tmp_path: Path, modality: str, unit: str
+    ) -> None:
+        path = (picture_bundle if modality == "image" else text_bundle)(tmp_path, "old")
+        figures = [{"bound": "marginal", "granularity": 1, "nats": 9.0, "bits_per_token": 1.36}]
+        manifest = json.loads((path / "manifest.json").read_text()) | {"likelihood": {"figures": figures}}
+        (path / "manifest.json").write_text(json.dumps(manifest))
+        assert facts.headline(Bundle.open(path)) == f"≤ 1.36 bits per {unit} (marginal bound, ℓ = 1)"
+
     @pytest.mark.parametrize(
         "fields",
         [
