@@ -36,14 +36,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """What can be mended by a choice is told to scripts too, such as the window, as {"refused": "name"}."""
+    """What can be mended by a choice is told to scripts too, such as the window, as {"refused": "name", "name": …}."""
     from studio.runtime.catalog import AlreadyThere
 
     try:
         return _import(args)
     except (AlreadyThere, NoTokenizer) as error:
         if args.json:
-            print(json.dumps({"refused": "name" if isinstance(error, AlreadyThere) else "tokenizer"}))
+            clash = isinstance(error, AlreadyThere)
+            print(json.dumps({"refused": "name", "name": error.name} if clash else {"refused": "tokenizer"}))
         raise
 
 
@@ -64,7 +65,8 @@ def _import(args: argparse.Namespace) -> int:
     output = Path(args.output) if args.output else user_models() / name
     taken = [output] if args.output else [folder / name for folder in models_folders()]
     if not args.replace and any((folder / MANIFEST).exists() for folder in taken):
-        raise AlreadyThere(f"A model {output.name} is already there; add --replace to take its place, or --name N.")
+        sentence = f"A model {output.name} is already there; add --replace to take its place, or --name N."
+        raise AlreadyThere(sentence, output.name)
     tokenizer = None
     if published.modality == "text":
         embedded = embedded_tokenizer(published.tokenizer)

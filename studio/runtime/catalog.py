@@ -35,7 +35,11 @@ _STALE_SECONDS = 24 * 3600
 
 
 class AlreadyThere(StudioError):
-    """A model of that name is installed, and was not to be replaced."""
+    """A model of that name is installed, and was not to be replaced. same: it is the very same one, and whole."""
+
+    def __init__(self, sentence: str, name: str, same: bool = False):
+        super().__init__(sentence)
+        self.name, self.same = name, same
 
 
 def data_folder() -> Path:
@@ -119,11 +123,20 @@ def verify_bundle(name_or_path: str | Path) -> Bundle:
     return bundle
 
 
-def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
-    """Install a `.primebundle` file or a model folder under the name that its manifest gives.
+def free_name(name: str) -> str:
+    """A name for a model that no installed one has: name, name-2, …"""
+    free, number = name, 2
+    while any((folder / free).exists() for folder in models_folders()):
+        free, number = f"{name[:60].rstrip('-._')}-{number}", number + 1  # the longest that a model can have has 64
+    return free
+
+
+def import_bundle(source: str | Path, replace: bool = False, name: str = "") -> Bundle:
+    """Install a `.primebundle` file or a model folder under the name that its manifest gives, or under `name`, with
+    which it counts as another model.
 
     It is unpacked and checked beside its place, then renamed into it: whole or not at all.
-    StudioError when it is wrong, or when a model of that name is there and `replace` is false.
+    StudioError when it is wrong; AlreadyThere when a model of that name is there and `replace` is false.
     """
     source, models = Path(source), user_models()
     if not source.exists():
@@ -146,9 +159,11 @@ def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
         for path in unpacked.iterdir():
             if path.name not in (MANIFEST, *bundle.manifest.files):  # nothing is known of what it is
                 path.unlink()
+        if name:
+            bundle = _called(bundle, name)
         target = models / bundle.name
         if not replace and any((folder / bundle.name).exists() for folder in models_folders()):
-            raise AlreadyThere(f"A model {bundle.name} is already there; import it with --replace to take its place.")
+            raise _there_before(bundle)
         take_place(unpacked, target)
         return Bundle(target, bundle.manifest, bundle.digest)
     except OSError as error:
@@ -157,6 +172,23 @@ def import_bundle(source: str | Path, replace: bool = False) -> Bundle:
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _there_before(bundle: Bundle) -> AlreadyThere:
+    name, same = bundle.name, False
+    with suppress(StudioError):  # it is damaged
+        same = find_bundle(name).digest == bundle.digest
+    if same:
+        return AlreadyThere(f"The model {name} is already there, this very one.", name, same)
+    return AlreadyThere(f"A model {name} is already there; import it with --replace to take its place.", name)
+
+
+def _called(bundle: Bundle, name: str) -> Bundle:
+    """The model in its folder with another name, which its title tells too, as the title is what is chosen by."""
+    manifest = json.loads((bundle.path / MANIFEST).read_bytes())
+    manifest |= {"name": name, "title": f"{bundle.manifest.title[:120]} ({name})"}
+    write_atomic(bundle.path / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1).encode())
+    return Bundle.open(bundle.path)
 
 
 def export_bundle(bundle: Bundle, path: str | Path) -> None:
@@ -217,7 +249,7 @@ def rename_bundle(bundle: Bundle, title: str) -> Bundle:
     if target.exists() and target.samefile(bundle.path):  # also "mine" of "Mine", where the disk makes no difference
         target, name = bundle.path, bundle.path.name
     elif any((folder / name).exists() for folder in models_folders()):
-        raise AlreadyThere(f"A model {name} is already there; choose another name.")
+        raise AlreadyThere(f"A model {name} is already there; choose another name.", name)
     Bundle.open(bundle.path)
     try:
         manifest = json.loads((bundle.path / MANIFEST).read_bytes()) | {"name": name, "title": " ".join(title.split())}

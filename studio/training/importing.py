@@ -221,7 +221,8 @@ def write_published(
         length = published.network["length"]
         facts = {
             "name": name,
-            "title": f"MDM-Prime, {published.training['data']}, ℓ = {length}",
+            # One title for two models could not be told apart where one is chosen.
+            "title": f"MDM-Prime, {published.training['data']}, ℓ = {length}" + f" ({name})" * (name != published.name),
             "description": f"Imported from the published checkpoint {published.source}.",
             "modality": published.modality,
             "grid": published.grid,

@@ -205,6 +205,7 @@ class _Question(QDialog):
             self.no.hide()
         buttons.addWidget(self.yes)
         layout.addLayout(buttons)
+        self.buttons = buttons
 
 
 async def confirm(
@@ -212,6 +213,25 @@ async def confirm(
 ) -> bool:
     """Ask for one of two things; the buttons name them. With `danger`, Return does not do it."""
     return await finished(_Question(parent, text, details, yes, no, danger))
+
+
+async def choose(
+    parent: QWidget, text: str, answers: tuple[str, str, str], *, details: str = "", danger: bool = False
+) -> str:
+    """Ask for one of three things and return its button's words. The first is what `danger` is about; the last stands
+    for a dialog that is closed too."""
+    first, second, last = answers
+    question = _Question(parent, text, details, first, last, danger)
+    button, answer = QPushButton(second), first
+
+    def take() -> None:
+        nonlocal answer
+        answer = second
+        question.accept()
+
+    button.clicked.connect(take)
+    question.buttons.insertWidget(question.buttons.count() - 1, button)
+    return answer if await finished(question) else last
 
 
 async def tell(text: str) -> None:

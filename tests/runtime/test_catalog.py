@@ -14,9 +14,11 @@ from studio.errors import StudioError
 from studio.runtime import catalog
 from studio.runtime.bundle import Bundle
 from studio.runtime.catalog import (
+    AlreadyThere,
     default_bundle,
     export_bundle,
     find_bundle,
+    free_name,
     import_bundle,
     list_bundles,
     remove_bundle,
@@ -84,12 +86,35 @@ def test_a_deflated_archive_can_be_imported(folder: Any, tmp_path: Path) -> None
 
 
 def test_an_existing_name_needs_replace(make_folder: Callable[..., Any], tmp_path: Path) -> None:
-    import_bundle(make_folder().path)
+    first = make_folder()
+    import_bundle(first.path)
+    assert refused(first.path) == "The model tiny is already there, this very one."
     other = make_folder(where=tmp_path / "other", title="Another")
-    assert "is already there" in refused(other.path)
+    assert "is already there; import" in refused(other.path)
     assert import_bundle(other.path, replace=True).manifest.title == "Another"
     assert find_bundle("tiny").manifest.title == "Another"
     assert not list(catalog.user_models().glob(".*"))
+
+
+def test_a_model_that_is_damaged_is_not_the_one_that_is_there(folder: Any) -> None:
+    installed = import_bundle(folder.path)
+    (installed.path / "denoiser.onnx").write_bytes(b"")
+    with pytest.raises(AlreadyThere) as caught:
+        import_bundle(folder.path)
+    assert not caught.value.same
+    assert import_bundle(folder.path, replace=True).digest == installed.digest
+
+
+def test_a_model_comes_in_under_a_free_name(make_folder: Callable[..., Any], tmp_path: Path) -> None:
+    assert free_name("tiny") == "tiny"
+    import_bundle(make_folder().path)
+    make_folder("tiny-2", where=tmp_path / "shipped")
+    other = make_folder(where=tmp_path / "other", title="T" * 200)
+    both = import_bundle(other.path, name=free_name("tiny"))
+    assert (both.name, both.path.name, both.manifest.title) == ("tiny-3", "tiny-3", f"{'T' * 120} (tiny-3)")
+    assert verify_bundle("tiny-3").digest == both.digest
+    (catalog.user_models() / ("a" * 64)).mkdir()
+    assert free_name("a" * 64) == f"{'a' * 60}-2"
 
 
 def test_the_users_model_counts_before_the_shipped_one(make_folder: Callable[..., Any], tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_picture_fixture_becomes_a_model(tmp_path: Path, capsys: pytest.Captur
         512, "ancestral", 1.0, (-0.2, 2.0)
     )  # fmt: skip
     code, out, err = run(capsys, "import", path, "-q", "--json")
-    assert (code, json.loads(out)) == (2, {"refused": "name"})
+    assert (code, json.loads(out)) == (2, {"refused": "name", "name": "prime-cifar10-l2"})
     assert "--replace" in err
     published = read_published(path)
 

@@ -67,6 +67,16 @@ def test_confirm_gives_what_was_pressed(qrun, window: QWidget) -> None:
         assert result is (pressed == "Delete")
 
 
+def test_one_of_three_is_chosen(qrun, window: QWidget) -> None:
+    answers = ("Replace it", "Keep both", "Keep it")
+    for pressed in answers:
+        question = dialogs.choose(window, "It is there.", answers, danger=True)
+        assert qrun(answer(question, press(pressed))) == pressed
+    for close in (QDialog.reject, lambda dialog: QTest.keyClick(dialog, Qt.Key.Key_Return)):
+        question = dialogs.choose(window, "It is there.", answers, danger=True)
+        assert qrun(answer(question, close)) == "Keep it"
+
+
 def test_the_name_follows_the_kind_of_file(qrun, window: QWidget, tmp_path: Path) -> None:
     def act(dialog: QDialog) -> None:
         assert isinstance(dialog, QFileDialog)

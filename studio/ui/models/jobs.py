@@ -14,20 +14,20 @@ CHECKPOINTS = (".pth", ".pt", ".ckpt")
 _STOP_SECONDS = 3.0
 _TAIL = 60
 _FIRST = "prime-studio: "
-_MENDED = {"name": AlreadyThere, "tokenizer": NoTokenizer}
 
 
 async def convert_checkpoint(
-    file: Path, progress: Callable[[str], None], *, tokenizer: Path | None = None, replace: bool = False
+    file: Path, progress: Callable[[str], None], *, tokenizer: Path | None = None, replace: bool = False, name: str = ""
 ) -> str:
     """Turn a published checkpoint into an installed model, in a process of its own, where torch may be; its name.
 
-    progress: told what is being done. StudioError with what the process said: AlreadyThere, or NoTokenizer, where a
-    choice mends it. Cancelled, the process is ended too.
+    progress: told what is being done. name: instead of its own. StudioError with what the process said: AlreadyThere,
+    or NoTokenizer, where a choice mends it. Cancelled, the process is ended too.
     """
     command = [sys.executable, "-m", "studio", "import", str(file), "--json"]
     command += ["--tokenizer", str(tokenizer)] if tokenizer else []
     command += ["--replace"] if replace else []
+    command += ["--name", name] if name else []
     said: list[str] = []
     async with child(*command, env=environment(PYTHONUNBUFFERED="1"), patience=_STOP_SECONDS) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -44,7 +44,9 @@ async def convert_checkpoint(
         return str(json.loads(out)["name"])
     last = said[-1] if said else ""
     if code == 2 and last.startswith(_FIRST):
-        refused: str = json.loads(out)["refused"] if out else ""
-        raise _MENDED.get(refused, StudioError)(last.removeprefix(_FIRST))
+        refused, sentence = json.loads(out) if out else {}, last.removeprefix(_FIRST)
+        if refused.get("refused") == "name":
+            raise AlreadyThere(sentence, refused["name"])
+        raise (NoTokenizer if refused.get("refused") == "tokenizer" else StudioError)(sentence)
     how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
     raise StudioError(f"{file.name} could not be imported: the process {how}. {last}".strip())

@@ -23,6 +23,7 @@ from studio.runtime.catalog import (
 )
 from studio.ui import dialogs
 from studio.ui.models import jobs
+from studio.ui.models.clash import ask_which
 from studio.ui.models.commands import PLACE, add_actions
 from studio.ui.models.details import Details
 from studio.ui.models.listing import Card, ModelList
@@ -170,42 +171,39 @@ class ModelsWorkspace(Workspace):
         work = self._convert(path, **options) if checkpoint else self._install(path)
         self._start(f"Importing {path.name}", work, can_stop=checkpoint)
 
-    async def _install(self, path: Path) -> None:
+    async def _install(self, path: Path, **options: Any) -> None:
         try:
-            bundle = await asyncio.to_thread(import_bundle, path)
+            bundle = await asyncio.to_thread(import_bundle, path, **options)
         except AlreadyThere as error:
-            if not await self._may_replace(error):
-                return
-            bundle = await asyncio.to_thread(import_bundle, path, True)
+            if error.same:
+                self.list.choose(error.name)
+                self.studio.notices.show(str(error), "info", PLACE)
+            elif instead := await ask_which(self, error):
+                await self._install(path, **instead)
+            return
         await self._installed(bundle.name)
 
-    async def _convert(self, path: Path, tokenizer: Path | None = None, replace: bool = False) -> None:
+    async def _convert(self, path: Path, **options: Any) -> None:
         try:
-            name = await jobs.convert_checkpoint(path, self._say, tokenizer=tokenizer, replace=replace)
+            name = await jobs.convert_checkpoint(path, self._say, **options)
         except AlreadyThere as error:
-            if await self._may_replace(error):
-                await self._convert(path, tokenizer, replace=True)
+            if instead := await ask_which(self, error):
+                await self._convert(path, **options | instead)
             return
         except NoTokenizer as error:
-            self._ask_for_tokenizer(error, path, replace)
+            self._ask_for_tokenizer(error, path, options)
             return
         await self._installed(name)
 
-    def _ask_for_tokenizer(self, error: NoTokenizer, path: Path, replace: bool) -> None:
+    def _ask_for_tokenizer(self, error: NoTokenizer, path: Path, options: dict[str, Any]) -> None:
         async def choose() -> None:
             file = await dialogs.ask_open(self, "The tokenizer of this model", PLACE, ["tokenizer.json (*.json)"])
             if file is not None:
-                self._import(path, tokenizer=file, replace=replace)  # who may be replaced was asked once
+                self._import(path, **options | {"tokenizer": file})  # who may be replaced was asked once
 
         sentence = str(error).replace("add --tokenizer FILE", "choose it here")
         self.studio.notices.show(
             sentence, "error", PLACE, action="Choose it…", on_action=lambda: spawn(choose(), PLACE)
-        )
-
-    async def _may_replace(self, error: StudioError) -> bool:
-        sentence = str(error).partition(";")[0] + "."
-        return await dialogs.confirm(
-            self, sentence, yes="Replace it", no="Keep it", details="What it made stays in the gallery.", danger=True
         )
 
     async def _installed(self, name: str) -> None:

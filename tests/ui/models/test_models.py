@@ -216,7 +216,8 @@ class TestComingAndGoing:
         file = tmp_path / "out.primebundle"
         answer(monkeypatch, "ask_save", file)
         answer(monkeypatch, "ask_open", file, file, file)
-        asked = answer(monkeypatch, "confirm", False, True, False, True)
+        asked = answer(monkeypatch, "confirm", False, True)
+        clash = answer(monkeypatch, "choose")
 
         async def steps() -> None:
             models.list.choose("own")
@@ -231,11 +232,35 @@ class TestComingAndGoing:
             await until(lambda: names(models) == ["emoji-32", "own", "storybook"])
             assert models.list.card and models.list.card.name == "own"
             await until(lambda: models._job is None)
-            for answers in (3, 4):  # it is there: keep it, then replace it
-                models._actions["import"].trigger()
-                await until(lambda: len(asked) == answers)  # noqa: B023
-                await until(lambda: models._job is None)
-            assert "already there" in asked[3][0] and "--replace" not in asked[3][0]
+            assert studio.told("models")[-1] == "own is installed."
+            models.list.choose("storybook")
+            models._actions["import"].trigger()  # the very same: nothing to be asked
+            await until(lambda: studio.told("models") == ["The model own is already there, this very one."])
+            assert models.list.card.name == "own" and clash == []
+            await until(lambda: models._job is None)
+
+        self.run(qrun, steps)
+
+    def test_of_two_models_of_one_name_both_can_be_kept(
+        self, models: ModelsWorkspace, studio: FakeStudio, folders: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        other = picture_bundle(tmp_path / "elsewhere", "own")
+        file = other / "manifest.json"
+        file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"title": "Another"}), encoding="utf-8")
+        asked = answer(monkeypatch, "choose", "Keep it", "Keep both", "Keep both", "Replace it")
+        before = (folders / "own" / "manifest.json").read_bytes()
+
+        async def steps() -> None:
+            for times in (1, 2, 3):
+                assert models.open_paths([other])
+                await until(lambda: len(asked) == times and models._job is None)  # noqa: B023
+            assert names(models) == ["emoji-32", "own", "own-2", "own-3", "storybook"]
+            assert (folders / "own" / "manifest.json").read_bytes() == before
+            assert models.bundle is not None and models.bundle.manifest.title == "Another (own-3)"
+            models.open_paths([other])
+            await until(lambda: len(asked) == 4 and models._job is None)
+            assert models.bundle.name == "own" and models.bundle.manifest.title == "Another"
+            assert asked[0][0] == "A model own is already there."
 
         self.run(qrun, steps)
         assert studio.told("models")[-1] == "own is installed."
@@ -472,7 +497,8 @@ class TestComingAndGoing:
 
 def _refuse(what: str, sentence: str) -> str:
     """A line of a stand-in for the import, which refuses as it does."""
-    told = f"print('{{\"refused\": \"{what}\"}}'); print('prime-studio: {sentence}', file=sys.stderr)"
+    answer = json.dumps({"refused": what, "name": "own"})
+    told = f"print('{answer}'); print('prime-studio: {sentence}', file=sys.stderr)"
     return f"import sys; {told}; sys.exit(2)"
 
 
@@ -568,19 +594,31 @@ class TestCheckpoints:
 
         self.run(models, qrun, tmp_path / "my-tokenizer.ckpt", steps)
 
-    def test_replace_is_asked_for(
-        self, models: ModelsWorkspace, fake: Path, qrun: Any, tmp_path: Path, monkeypatch: Any
+    @pytest.mark.parametrize(
+        ("pressed", "told"), [("Replace it", ["--replace"]), ("Keep both", ["--name", "own-2"])], ids=("one", "both")
+    )
+    def test_what_becomes_of_one_of_the_same_name_is_asked(
+        self,
+        models: ModelsWorkspace,
+        fake: Path,
+        qrun: Any,
+        tmp_path: Path,
+        monkeypatch: Any,
+        pressed: str,
+        told: list[str],
     ) -> None:
         fake.write_text(
             "import sys, json\n"
-            f"if '--replace' not in sys.argv:\n    {_refuse('name', 'A model own is already there; add --replace.')}\n"
+            "if not {'--replace', '--name'} & {*sys.argv}:\n"
+            f"    {_refuse('name', 'A model own is already there; add --replace.')}\n"
             "print(json.dumps({'name': 'own'}))\n"
         )
-        asked = answer(monkeypatch, "confirm", True)
+        asked = answer(monkeypatch, "choose", pressed)
 
         async def steps() -> None:
-            await until(lambda: (tmp_path / "args").exists() and "--replace" in (tmp_path / "args").read_text())
-            assert asked == [("A model own is already there.",)]
+            await until(lambda: asked and models._job is None)
+            assert json.loads((tmp_path / "args").read_text())[-len(told) :] == told
+            assert [args[0] for args in asked] == ["A model own is already there."]
 
         self.run(models, qrun, tmp_path / "net.pth", steps)
 
@@ -593,7 +631,7 @@ class TestCheckpoints:
             f"if '--tokenizer' not in sys.argv:\n    {_refuse('tokenizer', 'There is no tokenizer.json.')}\n"
             "print(json.dumps({'name': 'own'}))\n"
         )
-        asked = answer(monkeypatch, "confirm", True)
+        asked = answer(monkeypatch, "choose", "Replace it")
         answer(monkeypatch, "ask_open", tmp_path / "tokenizer.json")
 
         async def steps() -> None:
