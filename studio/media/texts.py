@@ -38,7 +38,7 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> Tokenizer:
     if tokenizer.get_vocab_size() != vocab_size:
         raise StudioError(
             f"The text gives only {tokenizer.get_vocab_size()} pieces, not {vocab_size}: "
-            "add more text or choose a smaller vocabulary."
+            "add more text, choose fewer pieces, or fine-tune a text model, which brings its own."
         )
     return tokenizer
 
