@@ -90,9 +90,10 @@ _NAME = re.compile(r"[A-Za-z0-9]+([._-][A-Za-z0-9]+)*")
 
 
 def problems(recipe: Recipe) -> list[Problem]:
-    """Every problem, in the order of the recipe's fields; of wrong types only, where there are any."""
-    if wrong_types := list(_types(recipe, "")):
-        return wrong_types
+    """Every problem, in the order of the recipe's fields; what fields say of each other only where each is right in
+    its type."""
+    if wrong_types := dict(_types(recipe, "")):
+        return list(_values(recipe, "", wrong_types))
     names = [field.name for field in dataclasses.fields(Defaults)]
     if unknown := [name for name in recipe.defaults if name not in names]:
         return [
@@ -101,8 +102,8 @@ def problems(recipe: Recipe) -> list[Problem]:
     given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in recipe.defaults.items()}
     defaults = Defaults(**given)
     return list(_types(defaults, "defaults.")) or [
-        *_values(recipe, ""),
-        *_values(defaults, "defaults."),
+        *_values(recipe, "", {}),
+        *_values(defaults, "defaults.", {}),
         *_agreement(recipe),
         *_agreement_of(defaults, recipe),
     ]
@@ -138,12 +139,14 @@ def _is(value: Any, kind: Any) -> bool:
     return isinstance(value, origin)
 
 
-def _values(node: Any, prefix: str) -> Iterator[Problem]:
+def _values(node: Any, prefix: str, wrong_types: dict[str, str]) -> Iterator[Problem]:
     for field in dataclasses.fields(node):
         value: Any = getattr(node, field.name)
         name = prefix + field.name
-        if dataclasses.is_dataclass(value):
-            yield from _values(value, name + ".")
+        if name in wrong_types:
+            yield name, wrong_types[name]
+        elif dataclasses.is_dataclass(value):
+            yield from _values(value, name + ".", wrong_types)
         elif field.type is str and not is_utf8(value):
             yield name, f"must be UTF-8, as a recipe is, not {value!r}: give the file or folder another name"
         elif name == "name" and not is_name(value):

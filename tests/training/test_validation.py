@@ -157,6 +157,15 @@ def test_all_problems_are_told_in_the_order_of_the_fields(tmp_path: Path):
     assert [field for field, _ in problems(recipe)] == ["name", "data.shift", "training.batch"]
 
 
+def test_a_wrong_type_hides_no_wrong_value(tmp_path: Path):
+    recipe = parse_recipe(picture_table(tmp_path))
+    for field, value in (("training.batch", 0), ("training.learning_rate", "fast"), ("data.shift", 99), ("name", 3)):
+        recipe = changed(recipe, field, value)
+    found = dict(problems(recipe))
+    assert list(found) == ["name", "data.shift", "training.batch", "training.learning_rate"]
+    assert found["training.learning_rate"] == "must be a number, not 'fast'" and "must lie" in found["training.batch"]
+
+
 def test_a_recipe_that_lacks_something_says_what():
     with pytest.raises(StudioError, match="lacks modality: add"):
         parse_recipe({"name": "a"})

@@ -149,7 +149,7 @@ def test_a_plan_becomes_a_recipe(pictures: Path, tmp_path: Path):
     assert recipe.data.name == "pictures: 13 pictures"
     assert recipe.defaults["granularity"] == 2
     plan.values = {"training.steps": "many", "training.batch": 0}
-    assert [field for field, _ in plan.problems(dataset)] == ["training.steps"]
+    assert [field for field, _ in plan.problems(dataset)] == ["training.steps", "training.batch"]
     plan.values = {"tokens.granularities": "a b"}
     assert plan.problems(dataset)[0][0] == "tokens.granularities"
     plan.shape = {"tokenizer": "rgb", "side": 16, "length": 3}
