@@ -2,6 +2,7 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,8 @@ def _told_in_the_units_of_evaluate(bundle: Bundle, recipe: Recipe, run: Path) ->
     """A model and the one that it was started from are compared by them."""
     assert bundle.manifest.likelihood is not None
     windows = prepare(recipe, run).valid.numpy()
-    for figure in bundle.manifest.likelihood["figures"]:
+    figures: Any = bundle.manifest.likelihood["figures"]
+    for figure in figures:
         if recipe.modality == "image":
             numbers = {"dimension": bundle.num_tokens}
         else:

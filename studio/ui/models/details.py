@@ -43,7 +43,7 @@ class Details(QScrollArea):
         shown = (card and (card.name, card.title, card.second, card.bundle and card.bundle.digest), speed, measuring)
         if shown == self._shown:
             return  # it stays where it was scrolled to, and keeps the keys
-        self._shown = shown
+        another, self._shown = self._shown[:1] != shown[:1], shown
         inside = QWidget()
         inside.setProperty("transparent", True)
         column = QVBoxLayout(inside)
@@ -63,7 +63,10 @@ class Details(QScrollArea):
         focused = QApplication.focusWidget()
         if focused is not None and self.isAncestorOf(focused):
             self._beside.setFocus()
+        bar = self.verticalScrollBar()
+        place = 0 if another else bar.value()
         self.setWidget(inside)  # the one before is deleted by Qt
+        bar.setValue(place)
 
     def _fill(self, column: QVBoxLayout, bundle: Bundle, speed: str, measuring: bool) -> None:
         manifest = bundle.manifest

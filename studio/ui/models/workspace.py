@@ -51,6 +51,7 @@ class ModelsWorkspace(Workspace):
         self._actions = add_actions(self)
         self._job: asyncio.Task[None] | None = None
         self._busy: Notice | None = None
+        self._doing = ""
         self.speeds = Speeds(studio.settings, studio.lane.device)
         self._measuring, self._filling = "", False
         self.list = ModelList()
@@ -333,14 +334,16 @@ class ModelsWorkspace(Workspace):
     def _start(self, words: str, work: Coroutine[Any, Any, None], *, can_stop: bool = False) -> None:
         if self._job is not None:
             work.close()
-            busy = "Something is going on already: wait for it, or stop it first."
+            stop = " or stop it" if self.stop.isVisibleTo(self.job_line) else ""
+            busy = f"{self._doing} is still going on: wait until it is done{stop}."
             self._busy = self.studio.notices.show(busy, "error", PLACE)
             return
         self.studio.notices.clear(PLACE)  # what an earlier job told
+        self._doing = words
+        self.stop.setVisible(can_stop)
 
         async def run() -> None:
             self._say(words)
-            self.stop.setVisible(can_stop)
             self.job_line.show()
             try:
                 await work

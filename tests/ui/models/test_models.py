@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from studio.runtime import catalog
 from studio.runtime.bundle import Bundle
 from studio.training.run_folder import RECIPE, Lock
 from studio.ui import dialogs
-from studio.ui.models import facts, jobs, workspace
+from studio.ui.models import facts, jobs, speeds, workspace
 from studio.ui.models.workspace import ModelsWorkspace
 from studio.ui.status import StatusBar
 from tests.helpers import picture_bundle, text_bundle
@@ -168,6 +169,35 @@ class TestShowing:
             await settled()
 
         qrun(main())
+
+    def test_the_first_call_of_a_size_is_no_measure(self, studio: FakeStudio, monkeypatch: pytest.MonkeyPatch) -> None:
+        clock, sizes = [0.0], list[int]()
+
+        class Cold:
+            provider = "CPU"
+
+            def denoise(self, y: Any, rows: Any) -> None:
+                clock[0] += 0.5 if len(y) in sizes else 9.0
+                sizes.append(len(y))
+
+        monkeypatch.setattr(studio.lane, "load", lambda bundle: Cold())
+        monkeypatch.setattr(speeds, "time", SimpleNamespace(perf_counter=lambda: clock[0], time=lambda: 0.0))
+        found = speeds.measure_speed(studio.lane, studio.models.all()[0])
+        assert found["ms1"] == 500.0
+
+    def test_another_model_is_shown_from_its_top(
+        self, models: ModelsWorkspace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        models.details.resize(300, 200)
+        models.details.show()
+        bar = models.details.verticalScrollBar()
+        bar.setValue(bar.maximum())
+        there = bar.value()
+        assert there > 0
+        models.details.show_card(models.list.card, "9 ms a call", False)
+        assert bar.value() == there  # the same one: it stays
+        models.list.choose("own")
+        assert bar.value() == 0
 
     def test_nonsense_in_the_settings(self, models: ModelsWorkspace, studio: FakeStudio) -> None:
         assert models.bundle is not None
@@ -429,9 +459,10 @@ class TestComingAndGoing:
             models.verify()
             assert models._job is not None and not await models.may_leave()
             models.verify_all()
-            assert "already" in studio.notices.at("models")[-1].text
+            busy = "Verifying emoji-32 is still going on: wait until it is done."
+            assert studio.notices.at("models")[-1].text == busy
             await until(lambda: models._job is None)
-            assert not any("already" in notice.text for notice in studio.notices.at("models"))
+            assert not any("going on" in notice.text for notice in studio.notices.at("models"))
             assert await models.may_leave() and not models.job_line.isVisibleTo(models)
 
         self.run(qrun, steps)
