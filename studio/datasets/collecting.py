@@ -45,7 +45,7 @@ def collect_pictures(
             try:
                 picture, size = future.result()
             except StudioError as error:
-                writer.problem(name, "unreadable", str(error))
+                writer.problem(name, "unreadable", _without_path(error, source, name))
             else:
                 if size[0] < grid[0] or size[1] < grid[1]:
                     writer.problem(name, "tiny", f"{size[1]} × {size[0]} pixels are enlarged")
@@ -96,7 +96,7 @@ def collect_texts(
             try:
                 text = load().replace("\r\n", "\n")
             except StudioError as error:
-                writer.problem(name, "unreadable", str(error))
+                writer.problem(name, "unreadable", _without_path(error, source, name))
             else:
                 if text.strip():
                     writer.add(name, (text if text.endswith("\n") else text + "\n").encode("utf-8", "replace"))
@@ -114,6 +114,11 @@ def _column_facts(source: Path, column: str, what: str) -> dict[str, Any]:
     found = columns(source, column, what)
     names = [name[:200] for name in found[1][:100]] if found else []  # they are only shown
     return {"column": column} | ({"taken": found[0][:200], "columns": names} if found else {})
+
+
+def _without_path(error: StudioError, source: Path, name: str) -> str:
+    """What is wrong with a file; where the data lie is known, and its name stands beside it."""
+    return str(error).replace(str(source / name), name)
 
 
 def _finished(writer: DatasetWriter, source: Path, what: str) -> Dataset:

@@ -12,7 +12,6 @@ from PySide6.QtCore import QByteArray, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QImage, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMainWindow, QMenu, QSplitter, QStackedWidget, QWidget
 
-from studio.media.images import FORMATS
 from studio.ui import dialogs, history, menus
 from studio.ui.context import Studio
 from studio.ui.notices import Notice
@@ -154,8 +153,7 @@ class Window(QMainWindow):
             return
         names = ", ".join(path.name for path in paths)
         self._refused = self.studio.notices.show(
-            f"{names} cannot be opened here: choose pictures ({', '.join(FORMATS)}), UTF-8 texts (.txt, .md), "
-            "folders of pictures or models.",
+            f"{names} cannot be opened here: choose {self.workspace.opens}.",
             kind="error",
             place=PLACE,
         )

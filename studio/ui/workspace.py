@@ -7,6 +7,8 @@ from PySide6.QtCore import QMimeData, Signal
 from PySide6.QtGui import QImage, QUndoStack
 from PySide6.QtWidgets import QWidget
 
+from studio.media.images import FORMATS
+
 if TYPE_CHECKING:
     from studio.generation import GenerationRequest
     from studio.runtime.bundle import Bundle
@@ -20,6 +22,8 @@ class Workspace(QWidget):
     """In settings, sessions and action ids: "image", "text", "train", "gallery", "models"."""
     title: str
     icon: str
+    opens = f"pictures ({', '.join(FORMATS)}), UTF-8 texts (.txt, .md), folders of pictures or models"
+    """What can be opened where it is in front, for a refusal."""
 
     dirty = Signal()
     """What `session` gives has changed and should be saved soon."""

@@ -42,8 +42,12 @@ def test_good_ones_are_kept_and_bad_ones_listed(folder: Path, tmp_path: Path):
     assert dataset.pixels.shape == (23, 8, 8, 3)
     assert (dataset.pixels[3] == np.asarray(Image.open(folder / "03.png"))).all()
     assert dataset.name(3) == "03.png"
+    assert [problem["name"] for problem in dataset.problems(2)] == [
+        "broken.png",
+        "dot.png",
+    ]  # tiny.png was written last
     problems = {problem["name"]: problem for problem in dataset.problems()}
-    assert "damaged" in problems["broken.png"]["what"]
+    assert problems["broken.png"]["what"] == "broken.png is damaged or cut short: save or download it again."
     assert problems["dot.png"]["kind"] == "unreadable"
     assert problems["tiny.png"]["what"] == "5 × 4 pixels are enlarged"
     assert problems["copy.png"]["what"] == problems["z.png"]["what"] == "the same content as 05.png"

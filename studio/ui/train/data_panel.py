@@ -1,8 +1,11 @@
 """The data of a run: where they come from, how many, how they look, and what is wrong with some."""
 
+import re
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QAction, QShowEvent
 from PySide6.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QLabel,
     QLineEdit,
@@ -19,7 +22,7 @@ from studio.errors import StudioError
 from studio.ui.style import restyle
 from studio.ui.train.browser import Browser
 from studio.ui.train.source import Source
-from studio.ui.widgets.choices import Choice
+from studio.ui.widgets.choices import Choice, Combo
 from studio.ui.widgets.icon_button import ActionButton
 from studio.ui.widgets.layout import ElidedLabel
 from studio.ui.widgets.states import Busy, EmptyState
@@ -48,10 +51,18 @@ class DataPanel(QWidget):
             self.fit.set_option_help(how, sentence.capitalize() + ".")
         self.fit.changed.connect(self.fit_chosen)
         self.fit.setFixedWidth(140)
-        self.column = QLineEdit()
-        self.column.setAccessibleName("Column of the table")
+        self.column, self.column_line = Combo(), QLineEdit()
+        self.column.setLineEdit(self.column_line)
+        self.column.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.column.setCompleter(None)  # pyright: ignore[reportArgumentType]
+        for widget in (self.column, self.column.view()):
+            widget.setAccessibleName("Column of the table")
+        self.column_line.setAccessibleName("Name of the column")
+        self.column.setStyleSheet("QLineEdit { background: transparent; border: none; padding: 0; min-height: 0; }")
         self.column.setFixedWidth(140)
-        self.column.editingFinished.connect(self._column_typed)
+        self.column.textActivated.connect(self._column_named)
+        self.column_line.editingFinished.connect(self._column_named)
+        self._asked = ""  # Return in the line tells of it twice
         self.problems = QListWidget()
         self.problems.setAccessibleName("Problems with the data")
         self.problems.setWordWrap(True)
@@ -100,7 +111,9 @@ class DataPanel(QWidget):
             "Parquet. It is read in the background, counted and split; nothing is changed in it.",
             "Open a folder…",
             open_folder.trigger,
-            button_icon="open",
+            button_icon="folder",
+            second="Open a file…",
+            on_second=open_file.trigger,
         )
         self.stack = QStackedWidget()
         self.stack.addWidget(self.empty)
@@ -126,21 +139,29 @@ class DataPanel(QWidget):
         if source.reading:
             return
         self.fit.set_value(source.fit)
-        self.column.setText(source.column)
+        if dataset is not None:  # of one that was named wrong the others are still to be chosen from
+            self.column.clear()
+            self.column.addItems(dataset.table.get("columns", []))
+        self._asked = source.column
+        self.column.setCurrentIndex(self.column.findText(source.column))
+        self.column.setEditText(source.column)
         taken = dataset.table.get("taken") if dataset else None
-        self.column.setPlaceholderText(f"Column: {taken}" if taken else "Column")
+        self.column_line.setPlaceholderText(f"Column: {taken}" if taken else "Column")
         words = dataset.column_words() if dataset else ""
         self.column.setToolTip(f"{COLUMN} Now {words}." if words else COLUMN)
         self.browser.set_dataset(dataset)
         self.picked.set_text("")
         self.problems.clear()
         for problem in dataset.problems(MOST_PROBLEMS) if dataset else ():
-            self.problems.addItem(f"{problem['name']}: {problem['what']}")
+            name, what = problem["name"], problem["what"]
+            file = re.sub(r" \d+$", "", name)  # of a table each row has a number
+            self.problems.addItem(what if what.startswith(file) else f"{name}: {what}")
         self.problems.setVisible(self.problems.count() > 0)
 
-    def _column_typed(self) -> None:
-        column = self.column.text().strip()
-        if column != self.source.column and self.column.isVisible():
+    def _column_named(self, *_: object) -> None:
+        column = self.column_line.text().strip()
+        if column != self._asked and self.column.isVisible():
+            self._asked = column
             self.column_chosen.emit(column)
 
     def _tell_name(self, index: int) -> None:

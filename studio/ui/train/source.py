@@ -67,6 +67,14 @@ class Source(QObject):
                 self.dataset, self.problem, self.reading = dataset, problem, False
                 self.changed.emit()
 
+    async def refuse(self, path: Path, problem: str) -> None:
+        """Data of which it is known without reading them that they are none."""
+        self._turn += 1
+        await self.cancel()
+        self.path, self.grid, self.column = path, None, ""
+        self.dataset, self.reading, self.problem = None, False, problem
+        self.changed.emit()
+
     async def _collect(self, path: Path, turn: int) -> Dataset | None:
         wanted = json.dumps([str(path.resolve()), self.grid, self.fit if self.grid else "", self.column])
         target = self.folder / f"{valid(path.stem)[:40]}-{hashlib.sha256(wanted.encode()).hexdigest()[:12]}"

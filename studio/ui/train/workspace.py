@@ -49,6 +49,9 @@ class TrainWorkspace(Workspace):
     name = "train"
     title = "Train"
     icon = "train"
+    opens = (
+        "a folder or zip of pictures, .npz, MNIST or CIFAR files, or texts (.txt, .md, .jsonl, .csv, .tsv, .parquet)"
+    )
 
     made = Signal(str, str)
 
@@ -171,7 +174,11 @@ class TrainWorkspace(Workspace):
         spawn(self._open_data(path, fit, column), self.name)
 
     async def _open_data(self, path: Path, fit: str, column: str) -> None:
-        kind = await asyncio.to_thread(kind_of, path)
+        try:
+            kind = await asyncio.to_thread(kind_of, path)
+        except StudioError as error:
+            await self.source.refuse(path, str(error))
+            return
         grid = (32, 32) if kind == "pictures" else None
         if grid is not None and self.form.plan.modality == "image":
             grid = self.form.grid() or grid

@@ -12,7 +12,7 @@ from studio.ui.widgets.icon_button import IconLabel
 
 
 class EmptyState(QWidget):
-    """An icon, what this place is for, and the button to begin with."""
+    """An icon, what this place is for, the button to begin with, and perhaps a second, quiet one."""
 
     def __init__(
         self,
@@ -23,6 +23,8 @@ class EmptyState(QWidget):
         on_click: Callable[[], object] | None = None,
         *,
         button_icon: str = "",
+        second: str = "",
+        on_second: Callable[[], object] | None = None,
     ) -> None:
         super().__init__()
         self.setAccessibleName(title)
@@ -58,6 +60,13 @@ class EmptyState(QWidget):
                 self.button.clicked.connect(lambda: on_click())
             layout.addSpacing(12)
             layout.addWidget(self.button, 0, middle)
+        self.second = QPushButton(second)
+        self.second.setProperty("kind", "quiet")
+        self.second.setVisible(bool(second))
+        if second:
+            if on_second:
+                self.second.clicked.connect(lambda: on_second())
+            layout.addWidget(self.second, 0, middle)
         layout.addStretch(3)
 
 

@@ -128,11 +128,17 @@ def test_from_data_to_a_model(with_train: Any, pictures: Path) -> None:
 
 def test_data_that_are_none_are_forgotten_with_the_next(with_train: Any, pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "junk.parquet").write_bytes(b"junk")
+    (tmp_path / "cut.zip").write_bytes(b"junk")
+    (tmp_path / "empty").mkdir()
 
     async def test(window: Window, train: TrainWorkspace) -> None:
-        train.open_data(tmp_path / "junk.parquet")
-        await until(lambda: any("junk.parquet" in notice.text for notice in window.studio.notices.at("train")))
+        path, summary = train.data_panel.path, train.data_panel.summary
+        for name, problem in (("cut.zip", "no readable archive"), ("empty", "neither"), ("junk.parquet", "Parquet")):
+            train.open_data(tmp_path / name)
+            await until(lambda: path.whole() == str(tmp_path / name) and problem in summary.text())  # noqa: B023
+            assert train.source.dataset is None and not window.studio.notices.at("train")
         await read(train, pictures)
+        assert path.whole() == str(pictures) and summary.text().startswith("12 pictures")
         assert not window.studio.notices.at("train")
 
     with_train(test)
@@ -147,6 +153,66 @@ def test_two_runs_of_one_name_make_models_of_two_titles(with_train: Any, picture
             await until(lambda: train.watch.name == folder and train.watch.state == "done")  # noqa: B023
             titles.append(load_recipe(train.runs_folder / folder / RECIPE).title)
         assert len(set(titles)) == 2 and titles[1].startswith("short-2"), titles
+
+    with_train(test)
+
+
+def test_what_is_left_out_stands_first_and_is_named_once(with_train: Any, pictures: Path, tmp_path: Path) -> None:
+    (pictures / "sub").mkdir()
+    for name in ("03.png", "sub/06 1.png"):
+        Image.new("RGB", (9, 9), "red").save(pictures / name)
+    table = tmp_path / "tales.jsonl"
+    table.write_text('{"id": 1, "text": "  "}\n{"id": 2}\n{"id": 3, "text": "once"}\n{"id": 4, "text": "upon"}\n')
+
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        problems = train.data_panel.problems
+        await read(train, pictures)
+        assert [problems.item(row).text() for row in range(problems.count())] == [
+            "broken.png is not a picture in a known format: use PNG, JPEG, WEBP, BMP, GIF.",
+            "03.png: 9 × 9 pixels are enlarged",
+            "sub/06 1.png: 9 × 9 pixels are enlarged",
+            "sub/06 1.png: the same content as 03.png",
+        ]
+        train.open_data(table)
+        await until(lambda: train.source.path == table and not train.source.reading)
+        assert [problems.item(row).text() for row in range(problems.count())] == [
+            "tales.jsonl, line 2, has no text in the column 'text'.",
+            "tales.jsonl 1: nothing but white space",
+        ]
+
+    with_train(test)
+
+
+def test_train_says_what_it_reads(with_train: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken.xyz").write_bytes(b"")
+
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        window.open_paths([tmp_path / "broken.xyz"])
+        (notice,) = window.studio.notices.at("window")
+        assert all(kind in notice.text for kind in ("broken.xyz", "zip", ".npz", ".csv", ".jsonl", ".parquet"))
+        asked = list[str]()
+        for name in ("open", "open-folder"):
+            window.studio.actions[f"train.{name}"].triggered.disconnect()
+            window.studio.actions[f"train.{name}"].triggered.connect(lambda _, name=name: asked.append(name))
+        empty = train.data_panel.empty
+        assert empty.button.isVisible() and empty.second.isVisible()
+        empty.button.click()
+        empty.second.click()
+        assert asked == ["open-folder", "open"]
+
+    with_train(test)
+
+
+def test_all_wrong_fields_are_marked_at_once(with_train: Any, pictures: Path) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        await read(train, pictures)
+        form = train.form
+        wrong = {"training.steps": "0", "training.batch": "1000000000", "training.learning_rate": "nan"}
+        for name, text in wrong.items():
+            form.fields[name].control.setText(text)  # type: ignore[attr-defined]
+        form._edited()
+        marked = {name for name, field in form.fields.items() if field.control.property("invalid")}  # type: ignore[attr-defined]
+        assert marked == wrong.keys()
 
     with_train(test)
 
@@ -219,16 +285,26 @@ def test_the_column_of_a_table_is_chosen(with_train: Any, tmp_path: Path) -> Non
         assert panel.column.isVisible() and not panel.fit.isVisible()
         assert train.source.dataset is not None and train.source.dataset.text(2) == "t2\n"
         assert train.form.plan.modality == "text"
-        assert panel.column.placeholderText() == "Column: title"
-        assert "“title” is read; there are id, title, story" in panel.column.toolTip()
-        panel.column.setText("story")
-        panel.column.editingFinished.emit()
+        line, box, asked = panel.column_line, panel.column, list[str]()
+        panel.column_chosen.connect(asked.append)
+        assert line.placeholderText() == "Column: title" and line.text() == ""
+        assert "“title” is read; there are id, title, story" in box.toolTip()
+        assert [box.itemText(index) for index in range(box.count())] == ["id", "title", "story"]
+        box.setCurrentIndex(2)
+        box.textActivated.emit("story")  # chosen in the list
+        line.editingFinished.emit()  # the keys go elsewhere
         await until(lambda: train.source.column == "story" and not train.source.reading)
-        assert train.source.dataset.text(2) == "once upon a time 2\n"
-        panel.column.setText("nothing")
-        panel.column.editingFinished.emit()
+        assert train.source.dataset.text(2) == "once upon a time 2\n" and line.text() == "story"
+        line.setText("nothing")
+        line.editingFinished.emit()
         await until(lambda: train.source.column == "nothing" and not train.source.reading)
-        assert "choose one of id, title, story" in panel.summary.text()
+        assert "choose one of id, title, story" in panel.summary.text() and line.text() == "nothing"
+        assert box.count() == 3
+        line.setText("")
+        line.editingFinished.emit()
+        await until(lambda: train.source.column == "" and not train.source.reading)
+        assert train.source.dataset is not None and train.source.dataset.text(2) == "t2\n"
+        assert asked == ["story", "nothing", ""]
 
     with_train(test)
 
