@@ -327,7 +327,7 @@ def assert_refused(answer: tuple[int, str, str], what: str) -> None:
         (("sample", "-n", 0, "-o", "x"), "-n must"),
         (("sample", "-o", "x.jpg"), ".png"),
         (("sample", "-o", "x", "--tokens", 3), "--tokens is for texts"),
-        (("sample", "--model", "storybook", "--tokens", 999), "takes 48 tokens"),
+        (("sample", "--model", "storybook", "--tokens", 999), "makes 1 to 48 tokens, not 999"),
         (("sample", "--model", "storybook", "-o", "out.png"), "end in .txt or .md"),
         (("models",), "required"),
         (("models", "info", "none"), "no model none"),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from studio.generation import (
     TextSource,
     alternatives,
     branch_request,
+    check,
     finish,
     free_request,
     generate,
@@ -241,6 +243,9 @@ class TestRequest:
             ({"planes": bits / 2}, "float64"),
             ({"frame": WorkingFrame(100, 0, GRID)}, "beside the picture"),
             ({"frame": WorkingFrame(0, 0, -1)}, "beside the picture"),
+            ({"frame": WorkingFrame(-10_000, 0, 20_000)}, "cannot work on a frame of 20000 pixels"),
+            ({"planes": bits.astype(np.int64) << 16}, "bits for the places 0 … 15"),
+            ({"planes": -bits.astype(np.int64)}, "bits for the places 0 … 15"),
         ):
             arguments: dict[str, Any] = {"picture": picture, "mask": mask, **changes}
             with pytest.raises(StudioError, match=what):
@@ -353,6 +358,61 @@ class TestPictures:
         with pytest.raises(StudioError, match="damaged"):
             run(request.model_copy(update={"source": moved}), images, picture)
 
+    @pytest.mark.parametrize(
+        ("changes", "says"),
+        [
+            ({"frame": [0, 0, 0], "mask": np.ones((0, 0))}, "frame does not fit a picture of 24×20"),
+            ({"frame": [0, 0, -8], "mask": np.ones((0, 0))}, "frame does not fit"),
+            ({"frame": [24, 0, 8], "mask": np.ones((8, 0))}, "frame does not fit"),
+            ({"frame": [-10_000, -10_000, 25_000], "mask": np.ones((20, 24))}, "frame does not fit"),
+            ({"frame": [9, 9, 1 << 80]}, "frame does not fit"),
+            ({"mask": np.ones((3, 3))}, "mask does not fit its frame"),
+            ({"plane_bits": np.ones((3, 3))}, "digits for each pixel do not fit its frame"),
+            ({"plane_bits": np.full((8, 8), 70_000)}, "have places from 16 on"),
+            ({"planes": [16]}, r"planes\.0 must be less than 16, not 16"),
+            ({"planes": [-1]}, r"planes\.0 must be at least 0, not -1"),
+            ({"planes": [10**6]}, "planes"),
+            ({"given": np.full(64, 2)}, r"no model begins with an array of the shape \(64,\)"),
+            ({"given": np.full((64, 65), 2)}, "no model begins with"),
+            ({"given": np.full((65_537, 4), 2)}, "no model begins with"),
+        ],
+    )
+    def test_a_strangers_request_that_cannot_be_is_refused_as_it_is_read(
+        self, images: Bundle, picture: np.ndarray, mask: np.ndarray, changes: dict[str, Any], says: str
+    ) -> None:
+        stored = json.loads(picture_request(images, picture, mask, frame=WorkingFrame(8, 6, 8)).model_dump_json())
+        for name, value in changes.items():
+            place = stored if name == "given" else stored["source"]
+            array = isinstance(value, np.ndarray)
+            place[name] = PackedArray.pack(value).model_dump(mode="json") if array else value
+        with pytest.raises(StudioError, match=f"^The stored request cannot be read: .*{says}") as error:
+            GenerationRequest.from_json(json.dumps(stored))
+        assert "\n" not in str(error.value)
+
+    def test_a_mask_of_another_size_never_stands_in_memory(
+        self, images: Bundle, picture: np.ndarray, mask: np.ndarray
+    ) -> None:
+        stored = json.loads(picture_request(images, picture, mask).model_dump_json())
+        bomb = PackedArray.pack(np.zeros((4096, 4096), dtype=np.uint8)).model_dump(mode="json")
+        text = json.dumps(stored | {"source": stored["source"] | {"mask": bomb}})
+        tracemalloc.start()
+        try:
+            with pytest.raises(StudioError, match="mask does not fit"):
+                GenerationRequest.from_json(text)
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+        finally:
+            tracemalloc.stop()
+
+    def test_digits_that_the_model_does_not_have(self, images: Bundle, picture: np.ndarray, mask: np.ndarray) -> None:
+        request = picture_request(images, picture, mask, frame=WorkingFrame(8, 6, 8))
+        assert isinstance(request.source, PictureSource)
+        for change in ({"planes": (0, 4)}, {"plane_bits": PackedArray.pack(np.full((8, 8), 0b10000))}):
+            source = request.source.model_copy(update=change)
+            with pytest.raises(StudioError, match="no such digits to fill: its own are the places 0 … 3"):
+                generate(request.model_copy(update={"source": source}), images, never)
+        source = request.source.model_copy(update={"plane_bits": PackedArray.pack(np.full((8, 8), 0xFFFF))})
+        check(request.model_copy(update={"source": source}), images)  # all that any model has
+
     @pytest.mark.parametrize("change", [{"variation": math.inf}, {"text": None, "texts": 5}, {"text": 5}])
     def test_a_text_of_another_program(self, texts: Bundle, tmp_path: Path, change: dict[str, Any]) -> None:
         request = text_request(texts, "Once [[2]] upon a time")
@@ -374,6 +434,23 @@ class TestPictures:
         monkeypatch.setattr(keeping, "_MAX_JSON", 16_000_000)
         with pytest.raises(StudioError, match=r"a\.json has more than 16 million characters"):
             read_text_request(tmp_path / "a.json")
+
+    def test_another_start_or_other_windows_of_a_text(self, texts: Bundle) -> None:
+        """What the window shows of a request that was checked needs no check of its own."""
+        stored = json.loads(text_request(texts, TEXT).model_dump_json())
+        (length,), packed = stored["source"]["windows"], stored["given"]["shape"]
+        assert packed == [length, 3]
+        for change, says in (
+            ({"given": PackedArray.pack(np.full((4, 4), 2))}, "takes 48 tokens of 3 digits, not 4 by 4"),
+            ({"given": PackedArray.pack(np.full((length, 3), 9))}, "names tokens"),
+            ({"source": stored["source"] | {"windows": [5, length - 5]}}, "no longer laid out so"),
+            ({"source": stored["source"] | {"windows": [-1]}}, "takes 48 tokens"),
+            ({"source": stored["source"] | {"text": "[[3]] " * 500}}, "no longer laid out so"),
+            ({"source": stored["source"] | {"text": "no gap"}}, "has no gap"),
+        ):
+            request = GenerationRequest.model_validate(stored | change)
+            with pytest.raises(StudioError, match=says):
+                check(request, texts)
 
     def test_no_windows(self, texts: Bundle) -> None:
         stored = json.loads(text_request(texts, "Once [[2]] upon a time").model_dump_json())
@@ -511,6 +588,11 @@ class TestTexts:
     def test_gaps_that_cannot_be(self, texts: Bundle, gap: int) -> None:
         with pytest.raises(StudioError, match="gap"):
             text_request(texts, f"Once [[{gap}]]")
+
+    @pytest.mark.parametrize("tokens", [-5, 0, CONTEXT + 1, 20_000_000, 10**20])
+    def test_a_length_that_the_model_does_not_make(self, texts: Bundle, tokens: int) -> None:
+        with pytest.raises(StudioError, match=rf"^storybook makes 1 to 48 tokens, not {tokens:,}\.$"):
+            free_request(texts, [0], num_tokens=tokens)
 
     def test_free(self, texts: Bundle) -> None:
         result = run(free_request(texts, [1, 2], num_tokens=5), texts)

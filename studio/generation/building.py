@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from studio.errors import StudioError
+from studio.errors import StudioError, digits
 from studio.generation.request import (
     FreeSource,
     GenerationRequest,
@@ -18,10 +18,12 @@ from studio.generation.request import (
     first_problem,
     inside,
 )
+from studio.generation.texts import laid_out
 from studio.generation.tokenizers import picture_tokenizer, text_plan
 from studio.media.frames import WorkingFrame, crop, crop_planes, frame_around, given_state
 from studio.prime.policies import NO_CORRECTOR, POLICIES, from_nothing
 from studio.prime.schedules import SCHEDULES, is_schedule
+from studio.runtime.format import MAX_PIXEL_DIGITS
 
 if TYPE_CHECKING:
     from studio.media.textplan import Parts
@@ -47,6 +49,7 @@ def picture_request(
     frame = frame or frame_around(mask, tokenizer.height)
     if not mask[inside(frame, width, height)].size:
         raise StudioError(f"The frame {frame.x},{frame.y},{frame.size} lies beside the picture: move it.")
+    _check_frame(bundle, frame.size, width, height)
     square, cells = crop(picture, mask, frame, tokenizer.height)
     tokens, token_mask, bits = tokenizer.encode(square), tokenizer.token_mask(cells), None
     if isinstance(planes, np.ndarray):
@@ -83,6 +86,8 @@ def _check_arrays(
         if planes.dtype.kind not in "iu" or planes.shape != mask.shape:
             got = f"{planes.dtype} of the shape {planes.shape}"
             raise StudioError(f"Digits for each pixel are integers of the shape {mask.shape}, not {got}.")
+        if planes.size and not 0 <= planes.min() <= planes.max() < 1 << MAX_PIXEL_DIGITS:
+            raise StudioError(f"Digits for each pixel are bits for the places 0 … {MAX_PIXEL_DIGITS - 1}, no others.")
     elif not set(planes or ()) <= set(range(length)):
         raise StudioError(f"The model's digits have the places 0 … {length - 1}, not {list(planes or ())}.")
 
@@ -144,7 +149,9 @@ def free_request(
 ) -> GenerationRequest:
     """Make one sample a seed from nothing; `num_tokens` makes shorter texts. StudioError for impossible options."""
     num_tokens = bundle.num_tokens if num_tokens is None else num_tokens
-    given = np.full((max(num_tokens, 0), bundle.subtokens.length), bundle.subtokens.mask_id)
+    if not 1 <= num_tokens <= bundle.num_tokens:
+        raise StudioError(f"{bundle.name} makes 1 to {bundle.num_tokens} tokens, not {digits(num_tokens)}.")
+    given = np.full((num_tokens, bundle.subtokens.length), bundle.subtokens.mask_id)
     return _request(bundle, FreeSource(), given, seeds, options)
 
 
@@ -189,6 +196,21 @@ def check_granularity(bundle: "Bundle", granularity: int) -> None:
         raise StudioError(f"{bundle.name} was not trained for granularity {granularity}: use one of {trained}.")
 
 
+def _check_frame(bundle: "Bundle", size: int, width: int, height: int) -> None:
+    grid = picture_tokenizer(bundle).height
+    if not grid <= size <= max(grid, width, height):
+        raise StudioError(f"{bundle.name} cannot work on a frame of {size} pixels.")
+
+
+def _check_picture(bundle: "Bundle", source: PictureSource) -> None:
+    """StudioError unless the model can work in such a frame and has the digits to be filled."""
+    _check_frame(bundle, source.frame[2], source.width, source.height)
+    length = bundle.subtokens.length
+    wrong = not set(source.planes or ()) <= set(range(length))
+    if wrong or (source.plane_bits is not None and not (source.plane_bits.unpack() & ((1 << length) - 1)).any()):
+        raise StudioError(f"{bundle.name} has no such digits to fill: its own are the places 0 … {length - 1}.")
+
+
 def check(request: GenerationRequest, bundle: "Bundle") -> None:
     """StudioError unless the model is the very one of the request and can do what it asks."""
     manifest, subtokens = bundle.manifest, bundle.subtokens
@@ -211,11 +233,10 @@ def check(request: GenerationRequest, bundle: "Bundle") -> None:
             f"{bundle.name} takes {bundle.num_tokens} tokens of {subtokens.length} digits, not "
             f"{' by '.join(map(str, request.given.shape))}."
         )
-    source = request.source
-    if isinstance(source, PictureSource):
-        grid = picture_tokenizer(bundle).height
-        if not grid <= source.frame[2] <= max(grid, source.width, source.height):
-            raise StudioError(f"{bundle.name} cannot work on a frame of {source.frame[2]} pixels.")
+    if isinstance(request.source, PictureSource):
+        _check_picture(bundle, request.source)
+    elif isinstance(request.source, TextSource):
+        laid_out(request.source, bundle)
     given = request.given.unpack()
     if given.max() > subtokens.mask_id or not subtokens.nameable(given).all():
         raise StudioError(f"The start state names tokens that {bundle.name} does not know.")

@@ -14,11 +14,18 @@ from studio.media.frames import WorkingFrame
 from studio.prime.policies import NO_CORRECTOR
 from studio.prime.schedules import NO_WARP, Triple
 from studio.runtime.bundle import Corrector, Draw, Slope, Warp
+from studio.runtime.format import MAX_PIXEL_DIGITS
 
 Seed = Annotated[int, Field(ge=0, lt=2**64)]
 
 MAX_ELEMENTS = 1 << 26
 """Values that a packed array may hold: a request may come from a stranger's PNG."""
+_PIECE = 1 << 20
+"""Bytes that are inflated at once to count them."""
+_MOST_TOKENS, _MOST_DIGITS = 1 << 16, 64
+"""Of any model, as its manifest bounds them."""
+_LARGEST_GRID = 1 << 8
+"""Side of the largest square of so many tokens: a frame may be larger than a picture that is smaller than it."""
 
 
 class _Model(BaseModel):
@@ -39,7 +46,18 @@ class PackedArray(_Model):
 
     @model_validator(mode="after")
     def _check(self) -> "PackedArray":
-        self._values()
+        """The data is counted piece by piece: it is not to fill the memory before its shape is found to be one that
+        fits its place."""
+        if any(side < 0 for side in self.shape) or np.prod(self.shape, dtype=object) > MAX_ELEMENTS:
+            raise ValueError(f"no array has the shape {self.shape}")
+        left, inflate, rest = 4 * int(np.prod(self.shape)), zlib.decompressobj(), self._packed()
+        try:
+            while left >= 0 and (piece := inflate.decompress(rest, _PIECE)):
+                left, rest = left - len(piece), inflate.unconsumed_tail
+        except zlib.error as error:
+            raise ValueError("the packed data is damaged") from error
+        if left:
+            raise ValueError(f"the packed data does not fill the shape {self.shape}")
         return self
 
     def unpack(self) -> NDArray[np.int64]:
@@ -54,24 +72,21 @@ class PackedArray(_Model):
         return where
 
     def _values(self) -> NDArray[np.uint32]:
-        """The array, not to be written to. ValueError when data and shape do not agree."""
-        if any(side < 0 for side in self.shape) or np.prod(self.shape, dtype=object) > MAX_ELEMENTS:
-            raise ValueError(f"no array has the shape {self.shape}")
+        """The array, not to be written to."""
         size = 4 * int(np.prod(self.shape))
-        inflate = zlib.decompressobj()
-        try:
-            raw = inflate.decompress(base64.b64decode(self.data, validate=True), size + 1)
-        except zlib.error as error:
-            raise ValueError("the packed data is damaged") from error
-        if len(raw) != size:
-            raise ValueError(f"the packed data does not fill the shape {self.shape}")
+        raw = zlib.decompressobj().decompress(self._packed(), size + 1)
         return np.frombuffer(raw, "<u4").reshape(self.shape)
+
+    def _packed(self) -> bytes:
+        return base64.b64decode(self.data, validate=True)
 
 
 class PictureSource(_Model):
     """Where in a picture the model works: picture size, frame (x, y, size) and the mask inside the frame.
 
     planes: the digit places to fill, None for all; or plane_bits, for each pixel inside the frame: bit j for place j.
+    What does not fit together is refused, for a request may come from a stranger's PNG: what is made of a source takes
+    no more memory than its picture does.
     """
 
     kind: Literal["picture"] = "picture"
@@ -79,8 +94,23 @@ class PictureSource(_Model):
     height: int = Field(gt=0)
     frame: tuple[int, int, int]
     mask: PackedArray
-    planes: tuple[int, ...] | None = None
+    planes: tuple[Annotated[int, Field(ge=0, lt=MAX_PIXEL_DIGITS)], ...] | None = None
     plane_bits: PackedArray | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> "PictureSource":
+        rows, columns = inside(WorkingFrame(*self.frame), self.width, self.height)
+        shape = rows.stop - rows.start, columns.stop - columns.start
+        if not 0 < self.frame[2] <= max(self.width, self.height, _LARGEST_GRID) or min(shape) < 1:
+            raise ValueError(f"its frame does not fit a picture of {self.width}×{self.height} pixels")
+        if self.mask.shape != shape:
+            raise ValueError("its mask does not fit its frame")
+        if self.plane_bits is not None:
+            if self.plane_bits.shape != shape:
+                raise ValueError("its digits for each pixel do not fit its frame")
+            if self.plane_bits.unpack().max() >> MAX_PIXEL_DIGITS:
+                raise ValueError(f"its digits for each pixel have places from {MAX_PIXEL_DIGITS} on")
+        return self
 
     def part_mask(self) -> NDArray[np.bool_]:
         """The mask inside the frame, bool (h, w), read-only. StudioError where it does not fit its frame."""
@@ -146,6 +176,13 @@ class GenerationRequest(_Model):
     warp: Warp = NO_WARP
     corrector: Corrector = NO_CORRECTOR
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=4096)
+
+    @model_validator(mode="after")
+    def _can_be_given(self) -> "GenerationRequest":
+        shape, most = self.given.shape, MAX_ELEMENTS if isinstance(self.source, TextSource) else _MOST_TOKENS
+        if len(shape) != 2 or shape[0] > most or shape[1] > _MOST_DIGITS:
+            raise ValueError(f"no model begins with an array of the shape {shape}")
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_mask_again(self) -> "GenerationRequest":

@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from studio.runtime.bundle import Bundle
 
 
+def laid_out(source: TextSource, bundle: "Bundle") -> "TextPlan":
+    """The plan of a text. StudioError where its windows are not those that the source names."""
+    plan = text_plan(bundle, source.content)
+    if tuple(len(window.y) for window in plan.windows) != source.windows:
+        raise StudioError("The windows of this text are no longer laid out so: make the request again.")
+    return plan
+
+
 class TextWindows:
     """A denoiser for the windows of a text side by side. A window is the stretch of tokens that the network sees in
     one call; a token that must begin a word gets only pieces that do."""
@@ -27,9 +35,7 @@ class TextWindows:
         self.denoise = denoise
         self.subtokens = bundle.subtokens
         self.edges = np.concatenate([[0], np.cumsum(source.windows)])
-        plan = text_plan(bundle, source.content)
-        if tuple(len(window.y) for window in plan.windows) != source.windows:
-            raise StudioError("The windows of this text are no longer laid out so: make the request again.")
+        plan = laid_out(source, bundle)
         self.allowed = {
             int(start) + position: classes
             for start, window in zip(self.edges, plan.windows, strict=False)

@@ -177,12 +177,22 @@ def crop_planes(bits: NDArray[np.unsignedinteger], frame: WorkingFrame, grid: in
     A cell's digit is to be filled if it is in any of the cell's pixels; see `crop`.
     """
     inside, reach = _overlap(frame, bits.shape)
-    square = np.pad(bits[inside], reach, mode="edge")
+    part = bits[inside]
     if frame.size == grid:
-        return square
-    used = [np.flatnonzero(weights) for weights in _area_weights(frame.size, grid)]
-    bands = np.stack([np.bitwise_or.reduce(square[pixels], axis=0) for pixels in used])
-    return np.stack([np.bitwise_or.reduce(bands[:, pixels], axis=1) for pixels in used], axis=1)
+        return np.pad(part, reach, mode="edge")
+    down, across = (
+        _pixels(frame.size, grid, before, count) for (before, _), count in zip(reach, part.shape, strict=True)
+    )
+    bands = np.stack([np.bitwise_or.reduce(part[used], axis=0) for used in down])
+    return np.stack([np.bitwise_or.reduce(bands[:, used], axis=1) for used in across], axis=1)
+
+
+def _pixels(size: int, grid: int, before: int, count: int) -> list[slice]:
+    """For each cell of a frame of `size` pixels the ones that it covers of the `count` that lie in the picture, of
+    which its edge goes on beyond it on either side."""
+    firsts = [min(max(cell * size // grid - before, 0), count - 1) for cell in range(grid)]
+    stops = [-(-(cell + 1) * size // grid) - before for cell in range(grid)]
+    return [slice(first, min(max(stop, first + 1), count)) for first, stop in zip(firsts, stops, strict=True)]
 
 
 def given_state(

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -203,6 +205,20 @@ def test_planes_of_cells_are_those_of_their_pixels(seed, height, width):
     cells = crop_planes(bits, frame, GRID)
     for place in range(4):
         assert np.array_equal((cells >> place) & 1 > 0, crop(picture, (bits >> place) & 1 > 0, frame, GRID)[1])
+
+
+def test_planes_of_a_panorama_take_no_more_memory_than_it():
+    bits = np.zeros((2, 3000), dtype=np.uint16)
+    bits[1, 1500] = 0b10
+    tracemalloc.start()
+    try:
+        cells = crop_planes(bits, WorkingFrame(0, -1499, 3000), GRID)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+    down, across = GRID // 2, GRID // 2
+    assert np.argwhere(cells).tolist() == [[row, across] for row in range(down, GRID)]
+    assert cells.max() == 0b10
 
 
 def test_given_state_with_planes_for_each_token():
