@@ -20,9 +20,10 @@ os.umask(_UMASK)
 
 
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, new: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the same folder; on success it replaces `path`, on failure it vanishes.
 
+    new: what is there by then is not replaced: FileExistsError.
     The suffix is kept, because writers such as Pillow choose the format by it; so are the permissions of a file that
     is replaced, and a link goes on leading to what it led to.
     Raises StudioError when the folder is missing, not writable or full, and when `path` is no file that can be written.
@@ -41,15 +42,32 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(mode)
-        os.replace(temporary, target)
+        if new:
+            _take_name(temporary, target)
+        else:
+            os.replace(temporary, target)
         _sync_folder(target.parent)
     except OSError as error:
+        if new and isinstance(error, FileExistsError):
+            raise
         raise StudioError(
             f"Cannot write {target}: {error.strerror or error}. Free some space or choose another place."
         ) from error
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def _take_name(temporary: Path, target: Path) -> None:
+    """Give a file a name that nothing has; of two processes at once only one can. FileExistsError."""
+    try:
+        os.link(temporary, target)  # to rename it would replace what is there
+    except FileExistsError:
+        raise
+    except OSError:  # a disk without hard links
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        os.replace(temporary, target)
 
 
 def write_atomic(path: str | Path, data: bytes | memoryview) -> None:
@@ -68,6 +86,14 @@ def check_writable(path: str | Path) -> None:
         raise cannot_write(target, f"{folder} is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise cannot_write(target, os.strerror(errno.EACCES))
+    for name in target.relative_to(folder).parts:
+        try:
+            os.lstat(folder / name)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:  # it is too long, or has what no name can have
+            why = getattr(error, "strerror", None) or error
+            raise StudioError(f"Cannot write {target}: {why}. Choose another name.") from error
 
 
 def cannot_write(target: Path, why: str | None) -> StudioError:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio import __version__, cli
+from studio import __version__, cli, generation
 from studio.commands import common, demo, inpaint
 from studio.commands.sample import AT_ONCE
 from studio.errors import StudioError
@@ -328,6 +328,10 @@ def assert_refused(answer: tuple[int, str, str], what: str) -> None:
         (("sample", "-o", "x.jpg"), ".png"),
         (("sample", "-o", "x", "--tokens", 3), "--tokens is for texts"),
         (("sample", "--model", "storybook", "--tokens", 999), "makes 1 to 48 tokens, not 999"),
+        (("sample", "--model", "storybook", "--tokens", -5), "makes 1 to 48 tokens, not -5"),
+        (("sample", "-o", "x" * 256), "name too long. Choose another name."),
+        ((*FILL, "-o", "x" * 252 + ".png"), "name too long. Choose another name."),
+        ((*FILL, "-o", "x" * 250 + ".png", "--variations", 2), "name too long. Choose another name."),
         (("sample", "--model", "storybook", "-o", "out.png"), "end in .txt or .md"),
         (("models",), "required"),
         (("models", "info", "none"), "no model none"),
@@ -462,6 +466,32 @@ class TestSample:
         assert sample("-n", 2) == ["sample-11.png", "sample-12.png"]
         assert Path("made/sample.png").read_bytes() == first and len(list(Path("made").iterdir())) == 13
         assert "made/sample-13.png to sample-14.png  (" in run("sample", "-o", "made", "--steps", 2, "-n", 2)[1]
+
+    def test_what_another_run_adds_meanwhile_is_kept(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+        folder, make, save = Path("made"), common.make, generation.save_picture
+
+        def make_while_another_does(*args: Any, **options: Any) -> Any:
+            folder.mkdir()
+            (folder / "sample-2.png").write_bytes(b"of another run")
+            return make(*args, **options)
+
+        def save_while_another_does(*args: Any) -> None:
+            save(*args)
+            (folder / "sample-4.png").write_bytes(b"of another run")
+
+        monkeypatch.setattr(common, "make", make_while_another_does)
+        monkeypatch.setattr(generation, "save_picture", save_while_another_does)
+        code, out, _ = run("sample", "-n", 3, "-o", "made", "--steps", 1)
+        assert code == 0 and out.startswith("made/sample-3.png, made/sample-5.png to sample-6.png  (")
+        assert sorted(path.name for path in folder.iterdir()) == [f"sample-{i}.png" for i in range(2, 7)]
+        for number in (2, 4):
+            assert (folder / f"sample-{number}.png").read_bytes() == b"of another run"
+
+    def test_a_folder_without_a_number_left(self, run: Run) -> None:
+        Path("made").mkdir()
+        Path("made/sample-999999998.png").touch()
+        assert run("sample", "-o", "made", "--steps", 1)[0] == 0
+        assert_refused(run("sample", "-o", "made", "--steps", 1), "choose another folder")
 
 
 class TestModels:

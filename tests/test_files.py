@@ -136,6 +136,29 @@ def test_where_nothing_can_be_written_is_said_before_the_work(tmp_path: Path, mo
         check_writable(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_what_came_there_meanwhile_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not links:
+        monkeypatch.setattr(os, "link", refused)
+    path = tmp_path / "a.txt"
+    with atomic_path(path, new=True) as temporary:
+        temporary.write_text("first")
+    with pytest.raises(FileExistsError), atomic_path(path, new=True) as temporary:
+        temporary.write_text("second")
+    assert path.read_text() == "first" and os.listdir(tmp_path) == ["a.txt"] and path.stat().st_nlink == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 252 + ".png", "new/" + "x" * 252 + ".png", "x" * 256 + "/a.png", "a\0.png"])
+def test_a_name_that_cannot_be_is_said_before_the_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(StudioError, match=r"^Cannot write .*(too long|null).*\. Choose another name\.$"):
+        check_writable(tmp_path / name)
+
+
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     for name in ("x" * 251 + ".png", "é" * 127):
         write_atomic(tmp_path / name, b"x")

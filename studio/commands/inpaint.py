@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from studio.commands import common
 from studio.errors import StudioError
+from studio.files import check_writable
 from studio.media.export import TIMELAPSE_SUFFIXES, Drawn, check_suffix, check_timelapse, contact_grid, save_timelapse
 from studio.media.frames import frame_around, parse_frame, parse_planes
 from studio.media.images import Picture, alpha_mask, load_mask, load_picture
@@ -30,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--again", metavar="OUT.png", help="make a picture that the program saved once more")
     parser.add_argument("-o", "--output", metavar="OUT.png", help="default: IN-filled.png, or OUT-again.png")
-    parser.add_argument("--frame", metavar="X,Y,SIZE", help="the square to work on; default: the one around the mask")
+    parser.add_argument(
+        "--frame",
+        metavar="X,Y,SIZE",
+        help="the square to work on; default: the one around the mask; write =X,Y,SIZE where X or Y is negative",
+    )
     parser.add_argument(
         "--planes", help="digits to fill: all, high, low, or places such as 0,3 (0 the most significant)"
     )
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> None:
     mask = alpha_mask(picture) if args.mask == "alpha" else load_mask(args.mask, picture.size)
     seeds = common.seeds(args, 1 if args.variations is None else args.variations)
     files = common.numbered(output, len(seeds))
+    check_writable(files[-1])  # its number may make a name too long
     common.check_apart([*files, args.timeline], [source, None if args.mask == "alpha" else args.mask])
 
     from studio.generation import picture_request, picture_tokenizer
