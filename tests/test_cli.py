@@ -467,6 +467,22 @@ class TestSample:
         assert Path("made/sample.png").read_bytes() == first and len(list(Path("made").iterdir())) == 13
         assert "made/sample-13.png to sample-14.png  (" in run("sample", "-o", "made", "--steps", 2, "-n", 2)[1]
 
+    def test_no_file_of_the_model_is_written_over(self, run: Run, own_home: Path) -> None:
+        models = own_home / "studio" / "models"
+        before = {path: path.read_bytes() for path in models.rglob("*.*") if path.is_file()}
+        manifest, notes = models / "storybook" / "manifest.json", models / "storybook" / "tokenizer.json"
+        Path("a.txt").write_text("Once upon a time")
+        for argv in (
+            ("infill", TEXT, "-o", manifest),
+            ("infill", TEXT, "-o", notes, "--model", models / "storybook"),
+            ("evaluate", "--data", "in.png", "--map", models / "emoji-32" / "palette.json"),
+            ("evaluate", "--data", "a.txt", "--map", manifest),
+        ):
+            assert_refused(run(*argv), "is what it would be made from")
+        export = ("models", "export", "emoji-32", "-o", models / "emoji-32" / "denoiser.onnx")
+        assert_refused(run(*export), "in the folder of the model itself")
+        assert {path: path.read_bytes() for path in models.rglob("*.*") if path.is_file()} == before
+
     def test_what_another_run_adds_meanwhile_is_kept(self, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         folder, make, save = Path("made"), common.make, generation.save_picture
 

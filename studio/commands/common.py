@@ -126,10 +126,15 @@ def _is_one_file(first: str | Path, second: str | Path) -> bool:
         return False
 
 
-def find_model(name: str | None, modality: str) -> "Bundle":
+def find_model(name: str | None, modality: str, outputs: Sequence[str | Path | None] = ()) -> "Bundle":
+    """The model of this name, or the first for "image" or "text". StudioError where there is none, and where one of
+    its own files would be written over."""
+    from studio.runtime.bundle import MANIFEST
     from studio.runtime.catalog import default_bundle, find_bundle
 
-    return default_bundle(modality) if name is None else find_bundle(name)
+    bundle = default_bundle(modality) if name is None else find_bundle(name)
+    check_apart(outputs, [bundle.path / file for file in (MANIFEST, *bundle.manifest.files)])
+    return bundle
 
 
 def samples_folder() -> Path:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.data)
     if not path.exists():
         raise StudioError(f"There is no file {path}: check the name.")
-    bundle = common.find_model(args.model, "text" if path.suffix.lower() in TEXTS else "image")
+    bundle = common.find_model(args.model, "text" if path.suffix.lower() in TEXTS else "image", [args.map])
     if args.map:
         _map(args, bundle, path)
     else:

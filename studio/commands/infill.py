@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
         raise
     from studio.generation import plan_of, story_of, text_request
 
-    bundle = common.find_model(args.model, "text")
+    bundle = common.find_model(args.model, "text", [args.output])
     request = text_request(bundle, text, seeds=seeds, **common.options(args))
     windows = plan_of(request, bundle).windows
     if len(windows) > 1:

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
 
     from studio.generation import picture_request, picture_tokenizer
 
-    bundle = common.find_model(args.model, "image")
+    bundle = common.find_model(args.model, "image", [*files, args.timeline])
     grid = picture_tokenizer(bundle).height
     request = picture_request(
         bundle,
@@ -96,7 +96,7 @@ def _again(args: argparse.Namespace) -> None:
     output = check_suffix(args.output or old.with_name(f"{old.stem}-again.png"), (".png",))
     common.check_apart([output, args.timeline], [old])
     picture = load_picture(old)
-    bundle = common.find_model(args.model or request.model, "image")
+    bundle = common.find_model(args.model or request.model, "image", [output, args.timeline])
     source = request.source if isinstance(request.source, PictureSource) else None
     if source and picture.size != (source.width, source.height):
         raise StudioError(

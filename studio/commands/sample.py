@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
     from studio.generation import free_request
 
-    bundle = common.find_model(args.model, "image")
+    bundle = common.find_model(args.model, "image", [args.output])
     image = bundle.manifest.modality == "image"
     if image and not args.output:
         raise StudioError("Say where the pictures go: -o FOLDER, or -o OUT.png for one sheet of all.")

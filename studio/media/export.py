@@ -57,6 +57,7 @@ def read_parameters(path: str | Path) -> str | None:
         with warnings.catch_warnings():
             # The pixels are not decoded here, so their number does not matter.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of an animation that is odd
             with Image.open(path, formats=["PNG"]) as image:
                 parameters = image.info.get(PARAMETERS_KEY)
     except FileNotFoundError as error:

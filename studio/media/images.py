@@ -91,12 +91,16 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
         if data is None and path.exists() and not path.is_file():  # a pipe would be waited for
             raise StudioError(f"{path} is no file: save the picture as one first.")
         with warnings.catch_warnings():
+            # What Pillow finds odd in EXIF data or an animation, and reads nevertheless, is nothing to act on.
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path if data is None else BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise StudioError(too_large)
-                lost = _lost(image)
+                lost, deep = _lost(image), _is_deep(image)
                 image.load()
+                if image.mode == "RGB" and deep and "transparency" in image.info:
+                    image.putalpha(_deep_alpha(image, path if data is None else BytesIO(data)))
                 picture = _to_picture(_upright(image))
                 return replace(picture, lost=f"Of {path.name} {lost}." if lost else "")
     except (StudioError, MemoryError):
@@ -116,7 +120,7 @@ def load_picture(path: str | Path, data: bytes | None = None) -> Picture:
 def _lost(image: ImageFile.ImageFile) -> str:
     """What of an opened file `_to_picture` leaves out. Call before `image.load()`, which clears `image.tile`."""
     lost = []
-    if image.format == "PNG" and any(";16" in str(tile.args) for tile in image.tile):  # RGB;16B is loaded as RGB
+    if _is_deep(image):
         lost.append("8 of 16 bits a channel are kept")
     if image.mode == "CMYK":
         lost.append("the inks are turned into red, green and blue")
@@ -126,6 +130,23 @@ def _lost(image: ImageFile.ImageFile) -> str:
     if profile and not any("sRGB".encode(code) in profile for code in ("ascii", "utf-16-be")):
         lost.append("the colour profile is left out, its colours are taken as sRGB")
     return "; ".join(lost)
+
+
+def _is_deep(image: ImageFile.ImageFile) -> bool:
+    """Whether an opened file has 16 bits a channel, which its mode need not tell. Call before `image.load()`."""
+    return image.format == "PNG" and any(";16" in str(tile.args) for tile in image.tile)
+
+
+def _deep_alpha(image: Image.Image, file: Path | BytesIO) -> Image.Image:
+    """Where the one transparent colour of a PNG of 16 bits a channel is not: Pillow loads the upper 8 of them alone,
+    and by these other colours would be transparent too."""
+    with Image.open(file, formats=["PNG"]) as lower:
+        lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]  # as if the lower bytes were the upper ones
+        same = np.ones(image.size[::-1], dtype=np.bool_)
+        for channel, key in enumerate(image.info["transparency"]):
+            same &= np.asarray(image.getchannel(channel)) == key >> 8
+            same &= np.asarray(lower.getchannel(channel)) == key & 255
+    return Image.fromarray(np.where(same, np.uint8(0), np.uint8(255)))
 
 
 _TURNS = {
@@ -153,12 +174,15 @@ def _to_picture(image: Image.Image) -> Picture:
     if image.mode.startswith(("I", "F")):
         # 16 bit grey: Pillow's own conversion would clip everything above 255 to white.
         grey = np.clip(np.rint(np.asarray(image, dtype=np.float64) / 257), 0, 255).astype(np.uint8)
-        return Picture(np.repeat(grey[..., None], 3, axis=2))
-    if "A" in image.getbands() or "transparency" in image.info:
+        stored, alpha = np.repeat(grey[..., None], 3, axis=2), None
+        if "transparency" in image.info:
+            alpha = np.where(np.asarray(image) == image.info["transparency"], np.uint8(0), np.uint8(255))
+    elif "A" in image.getbands() or "transparency" in image.info:
         rgba = np.asarray(image.convert("RGBA"))
         stored, alpha = rgba[..., :3].copy(), rgba[..., 3].copy()
-        return Picture(stored, None if alpha.min() == 255 else alpha)
-    return Picture(np.array(image.convert("RGB")))
+    else:
+        stored, alpha = np.array(image.convert("RGB")), None
+    return Picture(stored, None if alpha is None or alpha.min() == 255 else alpha)
 
 
 def load_mask(path: str | Path, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -60,11 +60,21 @@ def _policy(name: str) -> str:
     return name
 
 
+def _finite(fields: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """Free fields are written again as JSON, which has no infinity, as which 1e999 is read."""
+    try:
+        json.dumps(fields, allow_nan=False)
+    except ValueError:
+        raise ValueError("a number is too large") from None
+    return fields
+
+
 FileName = Annotated[str, AfterValidator(_plain)]
 _LETTERS = StringConstraints(max_length=64, pattern=r"^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$")
 ModelName = Annotated[str, _LETTERS, AfterValidator(_plain)]
 Line = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\n]*$"), AfterValidator(_printable)]
 Prose = Annotated[str, StringConstraints(max_length=100_000), AfterValidator(_printable)]
+Free = Annotated[dict[str, JsonValue], AfterValidator(_finite)]
 Schedule = Annotated[str, StringConstraints(max_length=32), AfterValidator(_schedule)]
 Length = Annotated[int, Field(ge=1, le=64)]
 Side = Annotated[int, Field(ge=1, le=1 << 16)]
@@ -132,10 +142,10 @@ class Manifest(_Checked):
     defaults: Defaults = Defaults()
     licence: Line
     notices: tuple[Prose, ...] = Field(default=(), max_length=1000)
-    network: dict[str, JsonValue] = {}
-    training: dict[str, JsonValue] = {}
-    evaluation: dict[str, JsonValue] = {}
-    likelihood: dict[str, JsonValue] | None = None
+    network: Free = {}
+    training: Free = {}
+    evaluation: Free = {}
+    likelihood: Free | None = None
     files: dict[FileName, FileEntry] = Field(max_length=MAX_FILES)
 
     @model_validator(mode="after")

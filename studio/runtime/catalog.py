@@ -193,7 +193,9 @@ def _called(bundle: Bundle, name: str) -> Bundle:
 
 def export_bundle(bundle: Bundle, path: str | Path) -> None:
     """Write a bundle as one `.primebundle` file, whole or not at all; equal bundles give equal bytes. StudioError when
-    its files are no longer what they were."""
+    its files are no longer what they were, and where it would be written among them."""
+    if Path(os.path.realpath(path)).is_relative_to(os.path.realpath(bundle.path)):
+        raise StudioError(f"{path} lies in the folder of the model itself: choose another place to save to.")
     Bundle.open(bundle.path)
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name in [MANIFEST, *sorted(bundle.manifest.files)]:

@@ -1,6 +1,7 @@
 import os
 import struct
 import tracemalloc
+import warnings
 import zlib
 
 import numpy as np
@@ -45,6 +46,21 @@ def test_exact_formats_come_back_exactly(tmp_path, suffix):
     assert np.array_equal(picture.rgb, RGB)
 
 
+def deep_png(pixels, transparent=()):
+    """A PNG of 16 bits a channel, (H, W, 1) or (H, W, 3), with one transparent colour if given."""
+    height, width, channels = pixels.shape
+    kind = {1: 0, 3: 2}[channels]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)),
+        *([(b"tRNS", np.array(transparent, dtype=">u2").tobytes())] if len(transparent) else []),
+        (b"IDAT", zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels))),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+
+
 def test_other_kinds_of_pictures(tmp_path):
     red = Image.new("RGB", (4, 3), (255, 0, 0))
     frames = [red.quantize(4), Image.new("RGB", (4, 3), (0, 0, 255)).quantize(4)]
@@ -70,12 +86,7 @@ def test_what_of_a_file_is_not_kept_is_said(tmp_path):
 
     deep = np.full((3, 4), 77 * 257, dtype=np.uint16)
     Image.fromarray(deep).save(tmp_path / "i.png")
-    rows = b"".join(b"\0" + row.repeat(3).astype(">u2").tobytes() for row in deep)
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 4, 3, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    png = b"".join(
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
-    )
-    (tmp_path / "rgb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + png)
+    (tmp_path / "rgb.png").write_bytes(deep_png(deep[..., None].repeat(3, axis=2)))
     for name in ("i.png", "rgb.png"):
         assert said(name) == f"Of {name} 8 of 16 bits a channel are kept."
         assert (load_picture(tmp_path / name).rgb == 77).all()
@@ -147,6 +158,37 @@ def test_a_transparent_palette_color(tmp_path):
     image.putpalette([255, 0, 0, 0, 255, 0])
     image.save(tmp_path / "a.png", transparency=1)
     assert alpha_mask(load_picture(tmp_path / "a.png")).tolist() == [[False, True], [True, False]]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_color_of_16_bits(tmp_path, channels):
+    """Held against all 16 bits, of which 8 are kept."""
+    pixels = RNG.integers(0, 1 << 16, (4, 5, channels), dtype=np.uint16)
+    pixels[1, 2] = pixels[3, 0] = 0x1234
+    pixels[0, 1], pixels[0, 2] = 0x1235, 0x1334  # the same but for the lower or the upper byte of each channel
+    pixels[2, 2, -1] = 0x1234
+    (tmp_path / "a.png").write_bytes(data := deep_png(pixels, [0x1234] * channels))
+    expected = np.full((4, 5), 255)
+    expected[1, 2] = expected[3, 0] = 0
+    if channels == 1:
+        expected[2, 2] = 0
+    opaque = deep_png(pixels)
+    for picture in (load_picture(tmp_path / "a.png"), load_picture("a.png", data)):
+        assert picture.alpha is not None and np.array_equal(picture.alpha, expected)
+        assert np.array_equal(picture.stored, load_picture("b.png", opaque).stored)
+    assert load_picture("b.png", opaque).alpha is None
+    assert load_picture("b.png", deep_png(pixels, [0x4321] * channels)).alpha is None
+
+
+def test_what_is_odd_but_read_is_not_warned_of(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    plain = load_picture(tmp_path / "a.jpg")
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert np.array_equal(load_picture(tmp_path / "a.jpg").stored, plain.stored)
+        assert not seen
+        warnings.warn("of another", stacklevel=1)
+        assert len(seen) == 1
 
 
 def test_opaque_pictures_have_nothing_to_fill_by_alpha():

@@ -233,6 +233,17 @@ def test_infinite_temperature(folder: Any) -> None:
     assert "defaults.temperature: " in refused(folder.path)
 
 
+@pytest.mark.parametrize("field", ["network", "training", "evaluation", "likelihood"])
+def test_infinity_in_a_free_field(folder: Any, field: str) -> None:
+    text = json.dumps(folder.manifest | {field: {"a": [{"b": "HERE"}]}})
+    for number, refusal in (("1e308", None), ("1e999", f"{field}: a number is too large")):
+        (folder.path / "manifest.json").write_text(text.replace('"HERE"', number))
+        if refusal:
+            assert refusal in refused(folder.path)
+        else:
+            Bundle.open(folder.path)
+
+
 @pytest.mark.parametrize(
     "name",
     [

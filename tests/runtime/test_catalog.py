@@ -359,3 +359,18 @@ def test_export_to_a_place_that_cannot_be_written(folder: Any, tmp_path: Path) -
     with pytest.raises(StudioError, match="taken is a folder: choose another name"):
         export_bundle(Bundle.open(folder.path), tmp_path / "taken")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["taken", "tiny"]
+
+
+def test_a_model_is_not_exported_over_itself(folder: Any, tmp_path: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.path.iterdir()}
+    (tmp_path / "link.primebundle").symlink_to(folder.path / "denoiser.onnx")
+    (tmp_path / "beside").symlink_to(folder.path)
+    for place in (
+        folder.path / "manifest.json",
+        folder.path / "tiny.primebundle",
+        tmp_path / "link.primebundle",
+        tmp_path / "beside" / "a.primebundle",
+    ):
+        with pytest.raises(StudioError, match="in the folder of the model itself: choose another place"):
+            export_bundle(Bundle.open(folder.path), place)
+    assert {path.name: path.read_bytes() for path in folder.path.iterdir()} == before
