@@ -58,7 +58,8 @@ _MOST_LINE = 1 << 20
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One entry of the list. held_out: bits a token of the valid figure, None where it was not measured."""
+    """One entry of the list. held_out: bits a token of the valid figure, None where it was not measured of this step;
+    earlier versions put the last one there that was measured."""
 
     file: str  # relative to the run's folder
     step: int
@@ -95,12 +96,13 @@ def mend(folder: Path) -> None:
     if _listed(folder) is not None:
         return
     found: dict[str, Checkpoint] = {}
-    figure, reader = None, EventReader(folder)
+    measured, reader = (-1, None), EventReader(folder)
     while events := reader.read():
         for event in events:
             if event["event"] == "evaluation":
-                figure = event["bound"]
+                measured = event["step"], event["bound"]
             elif event["event"] == "checkpoint":
+                figure = measured[1] if event["step"] == measured[0] else None
                 kept = [BEST] if event.get("best") is True else []
                 for file in (*kept, f"{CHECKPOINTS}/step-{event['step']:08}.pt", CHECKPOINT):  # the newest is the last
                     found.pop(file, None)

@@ -43,6 +43,7 @@ class Progress:
     samples: int = 0
     seconds: float = 0.0  # of training, pauses left out
     held_out: float = math.inf  # last held-out bound, bits per token
+    evaluated: int = -1  # the step whose bound that is; unknown in checkpoints of earlier versions
     best: float = math.inf
     worse: int = 0  # evaluations since the best
 
@@ -148,7 +149,8 @@ def train(
                 **learner.state_dict(),
                 **asdict(progress),
             }
-            figure = progress.held_out if math.isfinite(progress.held_out) else None
+            measured = progress.evaluated == progress.step and math.isfinite(progress.held_out)
+            figure = progress.held_out if measured else None
             save_checkpoint(folder, state, figure, best, settings.keep)
             report({"event": "checkpoint", "step": progress.step, "path": str(checkpoint), "best": best})
 
@@ -164,6 +166,7 @@ def train(
             bound = held_out_bound(raw, prepared.subtokens, prepared.valid, granularity)
         # A hair's breadth is no progress, or patience would never end.
         progress.held_out, better = bound.bits_per_token, bound.bits_per_token < progress.best * (1 - 1e-4)
+        progress.evaluated = progress.step
         progress.worse = 0 if better else progress.worse + 1
         if better:  # else many gains of a hair's breadth, much together, would never count
             progress.best = progress.held_out
@@ -236,7 +239,7 @@ def train(
             "batch": settings.batch,
         }
     )
-    reason = "finished"
+    reason, taken = "finished", None
     try:
         if old is None:
             preview()
@@ -286,6 +289,8 @@ def train(
             if time.monotonic() - last_save > 60 * settings.checkpoint_minutes:
                 save()
                 last_save = time.monotonic()
+        if taken is not None and progress.step > told_step:
+            tell(taken)  # whatever ended it, what is told last is of the step where it stands
         if progress.step and reason == "finished":
             must_be_healthy()
             if main and progress.step % settings.evaluate_every:

@@ -184,8 +184,8 @@ def test_a_damaged_list_is_written_anew_from_what_the_run_told(table: bytes | No
     Lock(tmp_path).release()
     assert run_folder.checkpoints(tmp_path) == [
         Checkpoint("checkpoints/best.pt", 2, 0.5, 1.0, best=True),
-        Checkpoint("checkpoints/step-00000003.pt", 3, 0.5, 2.0),
-        Checkpoint("checkpoint.pt", 3, 0.5, 2.0),
+        Checkpoint("checkpoints/step-00000003.pt", 3, None, 2.0),  # the figure is of step 2
+        Checkpoint("checkpoint.pt", 3, None, 2.0),
     ]
     assert (tmp_path / "checkpoints" / "best.pt").exists()
 

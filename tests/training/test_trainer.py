@@ -14,6 +14,7 @@ from studio.training.export import export
 from studio.training.learner import Learner, Step
 from studio.training.optim import learning_rate
 from studio.training.recipe import Recipe, TrainingSettings, load_recipe, parse_recipe, recipe_table
+from studio.training.run_folder import checkpoints
 from studio.training.saving import load_checkpoint
 from studio.training.trainer import train
 
@@ -121,6 +122,36 @@ def test_what_is_told_of_a_step(picture_recipe: Recipe, tmp_path: Path, monkeypa
     assert [event["seconds_left"] for event in steps[2:]] == [6, 4, 2, 0]
     assert {event["samples_per_second"] for event in steps} == {picture_recipe.training.batch / 2}
     assert load_checkpoint(tmp_path / "run" / "checkpoint.pt")["seconds"] == 12
+
+
+def test_the_step_where_it_stands_is_told_however_it_ends(
+    picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(trainer, "Stopwatch", TwoSeconds)
+    recipe = dataclasses.replace(picture_recipe, training=dataclasses.replace(picture_recipe.training, report_every=99))
+    events: list[dict] = []
+    train(recipe, tmp_path / "run", report=events.append, max_minutes=4 / 60)
+    assert [event["step"] for event in events if event["event"] == "step"] == [2]
+    train(recipe, tmp_path / "run", report=events.append, resume=True)
+    assert [event["step"] for event in events if event["event"] == "step"] == [2, 5, 6]  # 5: six seconds are enough
+
+
+def test_a_checkpoint_has_the_figure_of_its_own_step(picture_recipe: Recipe, tmp_path: Path):
+    settings = dataclasses.replace(picture_recipe.training, evaluate_every=2)
+    recipe = dataclasses.replace(picture_recipe, training=settings)
+
+    def measured() -> dict[int, bool]:
+        return {entry.step: entry.held_out is not None for entry in checkpoints(tmp_path / "run")}
+
+    checkpoint = train(recipe, tmp_path / "run", **stop_at(3))
+    assert measured() == {2: True, 3: False}
+    state = load_checkpoint(checkpoint)
+    del state["evaluated"]  # as an earlier version wrote it
+    torch.save(state, checkpoint)
+    train(recipe, tmp_path / "run", resume=True, max_minutes=0)
+    assert measured() == {2: True, 3: False}
+    train(recipe, tmp_path / "run", resume=True)
+    assert measured()[6]
 
 
 def test_the_averaged_weights_are_evaluated(picture_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
