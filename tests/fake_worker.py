@@ -46,7 +46,7 @@ def work(folder: Path, name: str, resume: bool) -> int:
     file = (folder / EVENTS).open("a" if resume else "w", encoding="utf-8")
 
     def tell(event: str, **facts: Any) -> None:
-        file.write(json.dumps({"event": event, **facts}) + "\n")
+        file.write(json.dumps({"event": event, **facts, "time": round(time.time(), 3)}) + "\n")
         file.flush()
 
     control = Control()

@@ -195,7 +195,8 @@ class RunPanel(QWidget):
         self.figure.setText(self._figure_line())
         steps = int(watch.start.get("steps", 0))
         self.bar.setRange(0, steps or 1)
-        self.bar.setValue(int(watch.last.get("step", watch.start.get("step", 0))))
+        back = watch.back()
+        self.bar.setValue(back.step if back else int(watch.last.get("step", watch.start.get("step", 0))))
         if watch.lines is not self._lines:  # those of another run
             self.log.clear()
             self._lines, self._written = watch.lines, 0
@@ -220,9 +221,12 @@ class RunPanel(QWidget):
         if watch.state in ("failed", "lost") and not watch.live:  # what happens now is told by a notice
             return watch.message
         parts = []
-        if watch.last:
+        if back := watch.back():  # what was told last is of steps that no longer count
+            if back.held_out is not None:
+                parts.append(f"held-out bound {back.held_out:.3f} bits a token")
+        elif watch.last:
             parts.append(f"loss {watch.last['loss']:.3f} bits")
-        if watch.evaluation:
+        if watch.evaluation and not back:
             error = watch.evaluation.get("bound_error") or math.nan  # as of a single sample
             within = f" ± {error:.3f}" if math.isfinite(error) else ""
             parts.append(f"held-out bound {watch.evaluation['bound']:.3f}{within} bits a token")

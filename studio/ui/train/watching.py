@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ class Watch(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.run: Run | None = None
+        self.beginning: Run | None = None  # its process starts: no lock tells of it yet, whatever is looked at
         self._task: asyncio.Task[None] | None = None
         self._clear()
 
@@ -95,6 +97,8 @@ class Watch(QObject):
         self.early = False  # it ended before its last step: it got no better
         self._new = False  # its folder is of this sitting
         self._counts = False  # its worker has begun to take steps, and what is told of them is of now
+        self._unended = False  # its worker has said hello, and not yet how it ended
+        self._day: date | None = None  # of the last line of the log
         self._since = 0.0
         self.series = {name: Series() for name in FIGURES}
         self.last: dict[str, Any] = {}
@@ -127,7 +131,7 @@ class Watch(QObject):
             if not self.live:
                 with suppress(StudioError):  # nothing can be written there
                     run_folder.mend(run.folder)
-            self._set("running" if self.live else "stopped")
+            self._set(("running" if since is None else "starting") if self.live else "stopped")
             self._task = spawn(self._listen(run), "train")
         self.told.emit()
         self.state_changed.emit()
@@ -154,6 +158,7 @@ class Watch(QObject):
         self._clear()
         since = time.time()
         self.run = Run(folder)
+        self.beginning = self.run
         self._set("starting")
         self.told.emit()
         self.previewed.emit()
@@ -164,6 +169,8 @@ class Watch(QObject):
             self._new = new
             self._leave_nothing(folder)
             raise
+        finally:
+            self.beginning = None
         self.follow(run, since)
         self.live, self._new = True, new
 
@@ -175,11 +182,19 @@ class Watch(QObject):
 
     async def stop(self, patience: float = 30.0) -> None:
         """Ask, terminate, kill, until the worker is gone."""
+        if self.beginning is not None and self.active:
+            self._set("stopping")
+            await self.begun()
         if self.run is not None and self.active:
             self._set("stopping")
             how = await self.run.stop(patience)
             if how != "asked":
                 self._note(f"the worker did not answer and was {how}")
+
+    async def begun(self) -> None:
+        """Wait for a worker that starts: before its hello it hears nothing."""
+        while self.beginning is not None:
+            await asyncio.sleep(0.05)
 
     def close(self) -> None:
         """Stop looking; the run goes on."""
@@ -210,8 +225,14 @@ class Watch(QObject):
 
     def _take(self, event: dict[str, Any]) -> None:
         kind = event["event"]
+        # Of one that is at work the ends of parts that were resumed since are told once more: they are no news.
+        of_now = not self.live or event.get("time", self._since) >= self._since
         if kind == "hello":
-            self._counts, self.message = False, ""
+            if self._unended:
+                self._note("the process had ended without a word", event)
+            self._counts, self._unended, self.message = False, True, ""
+            if self.live:
+                self._at_work("starting")
         elif kind in ("step", "evaluation"):
             step = int(event.get("step", 0))
             for name in FIGURES:
@@ -223,12 +244,12 @@ class Watch(QObject):
             else:
                 self.evaluation = event
                 best = ", the best so far" if event.get("best") else ""
-                self._note(f"step {step}: held-out bound {event.get('bound', 0):.4f} bits a token{best}")
+                self._note(f"step {step}: held-out bound {event.get('bound', 0):.4f} bits a token{best}", event)
         elif kind == "start":
             for series in self.series.values():
                 series.cut(int(event.get("step", 0)))
             self.start, self.message = event, ""
-            self._note(network_line(event))
+            self._note(network_line(event), event)
             self.diverged = self.early = False
             begins = event.get("step", 0)  # what came after it no longer counts
             self.last = {} if self.last.get("step", 0) > begins else self.last
@@ -241,24 +262,25 @@ class Watch(QObject):
             self.message = f"{event.get('what', '')}{part}".capitalize()
         elif kind in ("paused", "resumed"):
             self._stand_at(event)
-            self._note(f"{kind} at step {event.get('step')}")
+            self._note(f"{kind} at step {event.get('step')}", event)
             self._at_work("paused" if kind == "paused" else "running")
         elif kind == "preview":
             self.previewed.emit()
         elif kind == "checkpoint":
-            self._note(f"checkpoint at step {event.get('step')}{', the best' if event.get('best') else ''}")
+            self._note(f"checkpoint at step {event.get('step')}{', the best' if event.get('best') else ''}", event)
         elif kind == "log":
-            self._note(str(event.get("message", "")))
+            self._note(str(event.get("message", "")), event)
         elif kind == "end":
             self._stand_at(event)
             words = {"finished": "finished", "early": "ended early: no better figure", "time": "its time is up"}
-            self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}")
-            self.early = event.get("reason") == "early"
-            self._set("done" if event.get("finished") or self.early else "stopped")
+            self._note(f"{words.get(str(event.get('reason')), 'stopped')} at step {event.get('step')}", event)
+            self._unended, self.early = False, event.get("reason") == "early"
+            if of_now:
+                self._set("done" if event.get("finished") or self.early else "stopped")
         elif kind in ("error", "lost"):
-            self._note(str(event.get("message", "")))
-            self.diverged = event.get("diverged") is True
-            if not self.live or event.get("time", self._since) >= self._since:  # else: of a part that was resumed
+            self._note(str(event.get("message", "")), event)
+            self._unended, self.diverged = False, event.get("diverged") is True
+            if of_now:
                 self._set("failed" if kind == "error" else "lost", str(event.get("message", "")))
 
     def _stand_at(self, event: dict[str, Any]) -> None:
@@ -278,9 +300,19 @@ class Watch(QObject):
         if state != before:
             self.state_changed.emit()
 
-    def _note(self, line: str) -> None:
-        self.lines.append(line)
-        self.line_count += 1
+    def _note(self, line: str, event: dict[str, Any] | None = None) -> None:
+        """Add to the log, with the time of the event, or of now; a new day is a line of its own."""
+        when = time.time() if event is None else event.get("time")
+        lines = [line]
+        with suppress(OverflowError, OSError, ValueError):  # it may be a stranger's, or from before there were times
+            if when is not None:
+                at = datetime.fromtimestamp(when)
+                lines = [f"{at:%H:%M}  {line}"]
+                if at.date() != self._day:
+                    self._day = at.date()
+                    lines.insert(0, f"{at:%Y-%m-%d}")
+        self.lines += lines
+        self.line_count += len(lines)
         del self.lines[:-MOST_LINES]
 
     # ---- what lies in the folder
@@ -294,6 +326,13 @@ class Watch(QObject):
     def finished(self) -> bool:
         """It has made all its steps, and was not taken back to an older checkpoint since."""
         return self.state == "done" and self._stands_at() == self.start.get("steps")
+
+    def back(self) -> run_folder.Checkpoint | None:
+        """The older checkpoint that the run was taken back to, until it goes on from there."""
+        if not self.last or self.state not in ("done", "stopped"):
+            return None
+        entries = self.checkpoints()
+        return entries[-1] if entries and entries[-1].step < self.last["step"] else None
 
     def _stands_at(self) -> int | None:
         """The step from which the run would go on: that of its newest checkpoint."""
@@ -311,16 +350,16 @@ class Watch(QObject):
             "stopping": "Stopping…",
         }
         words |= {"starting": "Starting…", "paused": "Paused", "stopped": "Stopped", "running": "Training"}
-        if self.last and self.state in ("done", "stopped"):
-            stands = self._stands_at()
-            if stands is not None and stands < self.last["step"]:
-                return f"Back at step {stands:,} of {self.last['steps']:,}"
+        if back := self.back():
+            return f"Back at step {back.step:,} of {self.last['steps']:,}"
         parts = [words[self.state]]
         if self.state in ("starting", "running") and not (self.last and self._counts):
             parts.append(self.message or "getting ready")
         elif self.last:
             parts.append(f"step {self.last['step']:,} of {self.last['steps']:,}")
-            if self.state == "running":
+            if self.state == "running" and self.last["step"] >= self.last["steps"]:
+                parts.append("measuring it and saving")
+            elif self.state == "running":
                 parts.append(f"{self.last['samples_per_second']:.1f} samples/s")
                 parts.append(f"{duration(self.last['seconds_left'])} left")
             parts.append(bytes_text(self.last.get("memory", 0)))

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,51 @@ def test_what_was_told_of_an_earlier_sitting_is_not_of_now(qapp: QApplication):
     assert "step 59 of 60" in watch.status_line()
 
 
+@pytest.mark.parametrize(("finished", "reason"), [(True, "finished"), (False, "stop"), (False, "early")])
+def test_a_run_that_is_resumed_is_at_work_before_it_says_so(qapp: QApplication, finished: bool, reason: str):
+    watch = Watch()
+    watch.live, watch._since = True, 10.0
+    watch._set("starting")
+    step = {"event": "step", "step": 20, "steps": 40, "samples_per_second": 1.0, "seconds_left": 20.0, "time": 2.0}
+    end = {"event": "end", "step": 20, "finished": finished, "reason": reason}
+    for event in ({"event": "start", "step": 0, "steps": 40, "time": 1.0}, step, end | {"time": 3.0}):
+        watch._take(event)
+    assert watch.active
+    watch._take({"event": "hello", "time": 11.0})
+    assert watch.state == "starting" and watch.status_line() == "Starting… · getting ready"
+    watch._take(end | {"time": 12.0})
+    assert not watch.active
+
+
+def test_the_log_says_when_and_that_a_process_was_killed(qapp: QApplication):
+    watch = Watch()
+    noon = datetime(2026, 3, 4, 12, 0).timestamp()
+    events = ({"event": "hello"}, {"event": "start", "step": 0, "steps": 9, "device": "CPU"}, {"event": "hello"})
+    for minutes, event in enumerate((*events, {"event": "log", "message": "on"}, {"event": "end", "step": 9})):
+        watch._take(event | {"time": noon + 60 * minutes})
+    watch._take({"event": "hello", "time": noon + 24 * 3600})
+    watch._take({"event": "log", "message": "a day later", "time": noon + 24 * 3600})
+    watch._take({"event": "log", "message": "no year has it", "time": 1e200})
+    assert watch.lines == [
+        "2026-03-04",
+        "12:01  0.0 M parameters on CPU",
+        "12:02  the process had ended without a word",
+        "12:03  on",
+        "12:04  stopped at step 9",
+        "2026-03-05",
+        "12:00  a day later",
+        "no year has it",
+    ]
+    assert watch.line_count == len(watch.lines)
+
+
+def test_what_is_done_after_the_last_step_is_said(qapp: QApplication):
+    watch = Watch()
+    watch._set("running")
+    watch._take({"event": "step", "step": 12, "steps": 12, "samples_per_second": 1.0, "seconds_left": 0.0})
+    assert watch.status_line() == "Training · step 12 of 12 · measuring it and saving · 0 bytes"
+
+
 def test_a_run_that_was_told_to_stop_is_stopping_whatever_it_tells_first(qapp: QApplication):
     watch = Watch()
     watch._set("stopping")
@@ -231,9 +277,12 @@ def test_a_run_is_begun_watched_and_found_again(
         await second.stop()
         await until(lambda: second.state == "stopped")
         assert second.checkpoints()[-1].step == second.series["loss"].count
-        assert states[:2] == ["starting", "running"]
+        assert list(dict.fromkeys(states))[:2] == ["starting", "running"]
+        resumed: list[str] = []
+        second.state_changed.connect(lambda: resumed.append(second.state))
         await second.begin(recipe, tmp_path / "steady", resume=True)
         await until(lambda: second.last.get("step", 0) > second.start.get("step", 0) > 0)
+        assert "stopped" not in resumed  # which is told of its first part once more, and is no news
         await second.stop()
         await until(lambda: second.state == "stopped")
         assert (np.diff(second.series["loss"].steps) > 0).all()
