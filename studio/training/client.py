@@ -69,7 +69,12 @@ class Run:
                 break
             await asyncio.sleep(POLL)
         if last not in ("end", "error"):
-            yield {"event": "lost", "message": self._lost(), "checkpoint_step": self.last_step()}
+            yield self._lost()
+
+    def ending(self) -> dict[str, Any]:
+        """How a run that is not at work ended: its last event, or {"event": "lost", …} as `events` says."""
+        event = run_folder.last_event(self.folder)
+        return event if event.get("event") in ("end", "error") else self._lost()
 
     def last_step(self) -> int | None:
         entries = run_folder.checkpoints(self.folder)
@@ -84,10 +89,11 @@ class Run:
         except OSError:
             return ""
 
-    def _lost(self) -> str:
+    def _lost(self) -> dict[str, Any]:
         step = self.last_step()
         stands = f"The checkpoint of step {step} stands: resume from it." if step is not None else "Start it again."
-        return f"The training process ended without a word (killed, or the machine went down). {stands}"
+        message = f"The training process ended without a word (killed, or the machine went down). {stands}"
+        return {"event": "lost", "message": message, "checkpoint_step": step}
 
     async def stop(self, patience: float = 30.0, hard: float = 10.0) -> str:
         """Ask, after `patience` seconds terminate, after `hard` more kill; "asked", "terminated" or "killed"."""

@@ -279,6 +279,15 @@ class EventReader:
         return events
 
 
+def last_event(folder: Path) -> dict[str, Any]:
+    """The last event that a run told; empty where it told none."""
+    lines: list[bytes] = []
+    with suppress(OSError), (folder / EVENTS).open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - (1 << 16)))
+        lines = file.read().splitlines()
+    return next((event for line in reversed(lines) if (event := event_of(line))), {})
+
+
 def event_of(line: bytes) -> dict[str, Any] | None:
     """What a line tells; None where it is damaged, or its figures are none."""
     try:

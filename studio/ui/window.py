@@ -69,9 +69,11 @@ class Window(QMainWindow):
         for workspace in self.workspaces:
             workspace.dirty.connect(partial(self.session.touch, workspace.name))
             workspace.dirty.connect(self._tell_subject)
+            workspace.status_changed.connect(self._tell_what_goes_on)
             workspace.request_opened.connect(lambda request, source: self.open_request(request, **source))
             workspace.paths_opened.connect(self.open_paths)
             workspace.model_used.connect(self._use_model)
+        self._tell_what_goes_on()
         self._restore_geometry()
         self.bring_to_front("image")
 
@@ -128,6 +130,10 @@ class Window(QMainWindow):
         menus.fill(self)
         workspace.activated()
         self.session.in_front(name)
+
+    def _tell_what_goes_on(self) -> None:
+        for workspace in self.workspaces:
+            self.rail.tell(workspace.name, workspace.goes_on)
 
     def _tell_subject(self) -> None:
         """In the title, to which the desktop adds the name of the program."""

@@ -28,7 +28,7 @@ class Workspace(QWidget):
     dirty = Signal()
     """What `session` gives has changed and should be saved soon."""
     status_changed = Signal()
-    """What `status` gives has changed."""
+    """What `status` gives, or `goes_on`, has changed."""
 
     request_opened = Signal(object, object)
     """An exact request and a dict of what belongs to it, for `open_request` of the workspace that made it."""
@@ -40,6 +40,8 @@ class Workspace(QWidget):
     def __init__(self, studio: "Studio"):
         super().__init__()
         self.studio = studio
+        self.goes_on = ""
+        """What works in the background, in a few words: the rail tells it wherever the user is."""
         self.inspector: QWidget | None = None
         self.timeline: QWidget | None = None
         self.undo_stack: QUndoStack | None = None

@@ -50,6 +50,8 @@ class RunForm(QWidget):
         self.name.setText(self.plan.name)
         self.shape: dict[str, Field] = {}
         self.message, self.estimate = QLabel(), QLabel()
+        self.aside = QLabel()
+        self.aside.setProperty("role", "muted")
         self.message.setProperty("role", "danger")
         self.estimate.setProperty("role", "muted")
         self._lay_out(start, estimate)
@@ -81,7 +83,7 @@ class RunForm(QWidget):
                 self.fields[name] = self._field(name)
                 section.add(self.fields[name])
             self.column.add(section)
-        for label in (self.message, self.estimate):
+        for label in (self.aside, self.message, self.estimate):
             label.setWordWrap(True)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
@@ -98,6 +100,7 @@ class RunForm(QWidget):
         below = QVBoxLayout(foot)
         below.setContentsMargins(16, 12, 16, 12)
         below.setSpacing(8)
+        below.addWidget(self.aside)
         below.addWidget(self.message)
         below.addWidget(self.estimate)
         below.addLayout(buttons)
@@ -106,8 +109,14 @@ class RunForm(QWidget):
         whole.setSpacing(0)
         whole.addWidget(self.column, 1)
         whole.addWidget(foot)
+        self.aside.hide()
         self.message.hide()
         self.estimate.hide()
+
+    def set_aside(self, name: str) -> None:
+        """Say that what is set here is not of the run of this name, which is looked at; "" for none."""
+        self.aside.setText(f"These are for a new run: “{name}” keeps what it began with." if name else "")
+        self.aside.setVisible(bool(name))
 
     def _field(self, name: str) -> Field:
         control: Entry | Choice | Check

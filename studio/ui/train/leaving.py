@@ -1,6 +1,6 @@
-"""What becomes of a run when the window closes: the user says."""
+"""What becomes of runs when the window closes: the user says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from PySide6.QtCore import Qt
@@ -12,9 +12,9 @@ Answer = Literal["go on", "stop", "stay"]
 
 
 class LeavingDialog(QDialog):
-    """Three buttons; Return lets the run go on, Escape stays."""
+    """Three buttons; Return lets the runs go on, Escape stays."""
 
-    def __init__(self, parent: QWidget, name: str) -> None:
+    def __init__(self, parent: QWidget, names: Sequence[str]) -> None:
         super().__init__(parent)
         self.setWindowTitle("Prime Studio")
         self.setMinimumWidth(460)
@@ -22,10 +22,17 @@ class LeavingDialog(QDialog):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 16)
         layout.setSpacing(8)
-        question = QLabel(f"“{name}” is training. Shall it go on?")
+        which = " and ".join(f"“{name}”" for name in names)
+        one = len(names) == 1
+        question = QLabel(f"{which} {'is' if one else 'are'} training. Shall {'it' if one else 'they'} go on?")
+        question.setWordWrap(True)
         question.setProperty("role", "heading")
         self.setAccessibleName(question.text())
-        help = QLabel("It goes on without the window, and the next start finds it. If it stops, it is saved first.")
+        help = QLabel(
+            "It goes on without the window, and the next start finds it. If it stops, it is saved first."
+            if one
+            else "They go on without the window, and the next start finds them. If they stop, they are saved first."
+        )
         help.setProperty("role", "muted")
         help.setWordWrap(True)
         layout.addWidget(question)
@@ -53,9 +60,9 @@ class LeavingDialog(QDialog):
         return choose
 
 
-async def ask_leaving(parent: QWidget, name: str) -> Answer:
-    """What to do with the run of this name."""
-    dialog = LeavingDialog(parent, name)
+async def ask_leaving(parent: QWidget, names: Sequence[str]) -> Answer:
+    """What to do with the runs of these names."""
+    dialog = LeavingDialog(parent, names)
     await finished(dialog)
     answer = dialog.answer
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)

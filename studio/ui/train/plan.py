@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from studio.datasets.store import Dataset
+from studio.files import write_atomic
 from studio.media.gapped import valid
 from studio.runtime.catalog import models_folders
+from studio.training.client import ask_worker
 from studio.training.presets import SIZES, divisors, fine_tuning, new_model
-from studio.training.recipe import Recipe
+from studio.training.recipe import Recipe, recipe_toml
+from studio.training.run_folder import RECIPE
 from studio.training.validation import Problem, problems
 from studio.ui.models.facts import bytes_text
 from studio.ui.timeline.words import count
@@ -90,8 +93,10 @@ def starts(bundles: list[tuple[str, str]]) -> list[tuple[str, str]]:
     return choices + [(NEW + size, f"New, {size}: {words}") for size, words in SIZES.items()]
 
 
-def estimate_words(told: dict[str, Any]) -> str:
-    """What a worker has measured, in two sentences."""
+async def measured_words(recipe: Recipe, folder: Path) -> str:
+    """What a worker measures of a few steps, in two sentences. folder: for what it needs meanwhile."""
+    write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
+    told = await ask_worker(str(folder / RECIPE), "-o", str(folder), "--estimate")
     parts = f" in {told['parts']} parts" if told["parts"] > 1 else ""
     return (
         f"{told['parameters'] / 1e6:.1f} M parameters, up to {bytes_text(told['memory'])}. "

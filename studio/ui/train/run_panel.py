@@ -174,8 +174,10 @@ class RunPanel(QWidget):
         self.take.setText("Making the model…" if making else "Use in studio")
         self._refresh_buttons()
 
-    def set_runs(self, names: list[str]) -> None:
-        self.runs.set_options([(name, name) for name in names] or [("", "")])
+    def set_runs(self, names: list[str], at_work: list[str]) -> None:
+        """All runs; those that are at work are marked."""
+        words = [(name, f"{name} · training" if name in at_work else name) for name in names]
+        self.runs.set_options(words or [("", "")])
         if self.watch.name in names:
             self.runs.set_value(self.watch.name)
 

@@ -1,8 +1,7 @@
 """The train workspace: data and runs in the centre, the settings of a run on the right."""
 
 import asyncio
-import shutil
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,21 +11,22 @@ from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QVBoxLayout
 
 from studio.datasets.kinds import kind_of
 from studio.errors import StudioError
-from studio.files import write_atomic
-from studio.runtime.catalog import data_folder, import_bundle
+from studio.runtime.catalog import data_folder
 from studio.training import run_folder
-from studio.training.client import Run, ask_worker, find_runs
-from studio.training.recipe import load_recipe, recipe_toml
-from studio.training.run_folder import CHECKPOINT, RECIPE, Checkpoint
+from studio.training.client import Run, find_runs
+from studio.training.recipe import load_recipe
+from studio.training.run_folder import RECIPE, Checkpoint
 from studio.ui import dialogs
 from studio.ui.icons import icon
-from studio.ui.notices import Kind, Notice, NoticeBar, notices_over
+from studio.ui.notices import NoticeBar, notices_over
 from studio.ui.tasks import spawn
+from studio.ui.train.at_work import AtWork, Ends, end_words
 from studio.ui.train.commands import add_actions
 from studio.ui.train.data_panel import DataPanel
 from studio.ui.train.form import RunForm
 from studio.ui.train.leaving import ask_leaving
-from studio.ui.train.plan import estimate_words, free_folder
+from studio.ui.train.making import make_model, tell_made
+from studio.ui.train.plan import free_folder, measured_words
 from studio.ui.train.run_panel import RunPanel
 from studio.ui.train.source import Source, sources_of
 from studio.ui.train.storing import delete_run, remove_unused
@@ -62,9 +62,12 @@ class TrainWorkspace(Workspace):
         self.watch = Watch(self)
         self.watch.state_changed.connect(self._state_changed)  # before the panel, which shows what is allowed now
         self.watch.refused.connect(self._run_refused, Qt.ConnectionType.QueuedConnection)  # what tells it is over then
+        self.at_work = AtWork(self.runs_folder, self.watch, self)
+        self.at_work.changed.connect(self._list_runs)
+        self.at_work.ended.connect(self._run_ended)
+        self._ends = Ends(studio.notices)
         self._busy_with = ""
-        self._offer: tuple[Path, Notice] | None = None  # what can be done next, and with which run
-        self._stops = False  # when the window closes; what the user answered
+        self._stops: list[Run] = []  # when the window closes; what the user answered
         action = add_actions(self)
         self.data_panel = DataPanel(self.source, action["open"], action["open-folder"], action["tidy"])
         self.run_panel = RunPanel(self.watch, action)
@@ -83,6 +86,7 @@ class TrainWorkspace(Workspace):
         self.run_panel.roll_back.connect(self._roll_back)
         self.run_panel.use.connect(self._use_chosen)
         self._state_changed()
+        self.at_work.look()
 
     def _lay_out(self) -> None:
         self.stack = QStackedWidget()
@@ -103,14 +107,14 @@ class TrainWorkspace(Workspace):
 
     def activated(self) -> None:
         """List the runs; the first time, find one that goes on and show it."""
-        runs = find_runs(self.runs_folder)
         self.watch.rejoin()
-        if self.watch.run is None and runs:
-            running = next((run for run in runs if run.running), None)
-            self.watch.follow(running or runs[0])
-            if running is not None:
+        running = self.at_work.look()
+        if self.watch.run is None and (runs := running or find_runs(self.runs_folder)):
+            self.watch.follow(runs[0])
+            if running:
                 self.show_side(RUN)
-        self.run_panel.set_runs([run.folder.name for run in runs])
+        self._list_runs()
+        self._ends.look_at(self.watch.folder, in_front=True)
 
     def status(self) -> dict[str, str]:
         return {
@@ -141,16 +145,22 @@ class TrainWorkspace(Workspace):
             self.show_side(state["shown"])
 
     async def may_leave(self) -> bool:
-        """Ask what becomes of a run; false stays."""
-        answer = await ask_leaving(self, self.watch.name) if self.watch.active else "go on"
-        self._stops = answer == "stop"
+        """Ask what becomes of a model that is being made, and of every run that is at work; false stays."""
+        if self._busy_with:
+            question = f"“{self._busy_with}” is being made into a model. Close all the same?"
+            details = "The model is not there then; the run and its checkpoints stay."
+            if not await dialogs.confirm(self, question, yes="Close", no="Stay", details=details):
+                return False
+        runs = self.at_work.training()
+        answer = await ask_leaving(self, [run.folder.name for run in runs]) if runs else "go on"
+        self._stops = runs if answer == "stop" else []
         return answer != "stay"
 
     async def leaving(self) -> None:
-        if self._stops:
-            await self.watch.stop()
+        await self.at_work.stop(self._stops)
 
     def close_down(self) -> None:
+        self.at_work.close()
         self.watch.close()
         self.source.close()
         self.run_panel.close_down()
@@ -210,11 +220,20 @@ class TrainWorkspace(Workspace):
     def show_side(self, side: str) -> None:
         self.shown.set_value(side)
         self.stack.setCurrentIndex(0 if side == DATA else 1)
+        self._tell_aside()
+
+    def _tell_aside(self) -> None:
+        self.form.set_aside(self.watch.name if self.stack.currentIndex() or self.watch.active else "")
+
+    def _list_runs(self) -> None:
+        names = self.at_work.names
+        self.run_panel.set_runs([run.folder.name for run in find_runs(self.runs_folder)], names)
+        self.goes_on = f"{', '.join(f'“{name}”' for name in names)} at work" if names else ""
+        self.status_changed.emit()
 
     def start(self) -> Coroutine[Any, Any, None]:
         """A new run of what the form says; the first wrong field is focused instead. StudioError while one goes on."""
-        if self.watch.active:
-            raise StudioError(f"“{self.watch.name}” is training: stop it before another run begins.")
+        self.at_work.must_be_none()
         return self._begin()
 
     async def _begin(self) -> None:
@@ -225,19 +244,18 @@ class TrainWorkspace(Workspace):
         self.show_side(RUN)
         self.studio.notices.clear(self.name)
         await self.watch.begin(self.form.named(folder.name), folder)  # the title has the folder's number too
-        self.run_panel.set_runs([run.folder.name for run in find_runs(self.runs_folder)])
+        self.at_work.look()
+        self._list_runs()
 
     async def estimate(self) -> None:
         """Measure a few steps of what the form says and tell memory and time."""
         recipe = self.form.recipe()
         if recipe is None:
             return
-        folder = self.runs_folder / ".estimate"
-        write_atomic(folder / RECIPE, recipe_toml(recipe).encode())
         self.form.set_estimate(MEASURING)
         self.form.set_measuring(True)
         try:
-            told = await ask_worker(str(folder / RECIPE), "-o", str(folder), "--estimate")
+            told = await measured_words(recipe, self.runs_folder / ".estimate")
         except BaseException:
             self.form.set_estimate("")
             raise
@@ -246,7 +264,7 @@ class TrainWorkspace(Workspace):
         if self.form.estimate.text() != MEASURING:
             self.form.set_estimate("The settings have changed meanwhile: estimate again.")
             return
-        self.form.set_estimate(estimate_words(told))
+        self.form.set_estimate(told)
 
     def pause(self) -> None:
         self.watch.ask("resume" if self.watch.state == "paused" else "pause")
@@ -258,12 +276,14 @@ class TrainWorkspace(Workspace):
             self.watch.ask("resume")
         elif folder is not None and not self.watch.active and not self.watch.rejoin():
             recipe = await asyncio.to_thread(load_recipe, folder / RECIPE)
+            self.at_work.must_be_none()
             self.studio.notices.clear(self.name)
             if self.watch.diverged:  # the same steps again would end in the same way
                 rate = recipe.training.learning_rate / 10
                 recipe = replace(recipe, training=replace(recipe.training, learning_rate=rate))
                 self.studio.notices.show(f"The run goes on with a learning rate of {rate:g}.", "info", self.name)
             await self.watch.begin(recipe, folder, resume=run_folder.has_checkpoint(folder))
+            self.at_work.look()
 
     async def delete(self) -> None:
         """Delete the run that is shown, after a question; the next one is shown instead."""
@@ -277,7 +297,7 @@ class TrainWorkspace(Workspace):
         """The run that was shown is gone."""
         runs = find_runs(self.runs_folder)
         self.watch.follow(runs[0] if runs else None)
-        self.run_panel.set_runs([run.folder.name for run in runs])
+        self._list_runs()
 
     def _run_refused(self) -> None:
         """Mostly for its data; why is told above them."""
@@ -308,9 +328,8 @@ class TrainWorkspace(Workspace):
     def _state_changed(self) -> None:
         actions, state = self.studio.actions, self.watch.state
         active, held = self.watch.active, self.run_panel.held()
-        if self._offer is not None and self._offer[0] != self.watch.folder:
-            self.studio.notices.dismiss(self._offer[1])  # its button would be for the run that is shown now
-            self._offer = None
+        self._ends.look_at(self.watch.folder, self.isVisible())
+        self._tell_aside()
         actions["train.pause"].setEnabled(state in ("running", "paused"))
         actions["train.pause"].setText("Resume the training" if state == "paused" else "Pause the training")
         actions["train.pause"].setIcon(icon("play" if state == "paused" else "pause"))
@@ -327,22 +346,20 @@ class TrainWorkspace(Workspace):
             actions.forget_refusal(self.name)  # that it was going on
         if not active and self.watch.live:  # what a call took beside it is no measure any more
             self.studio.lane.submit(self.studio.lane.time_again, self.studio.models.all())
-        if state in ("failed", "lost") and self.watch.message and self.watch.live:
-            log = self.watch.run.log_tail() if self.watch.run else ""
-            again = ("Go on at a tenth of the rate", actions["train.resume"].trigger) if self.watch.diverged else None
-            self._tell_end(self.watch.message, "error", log, again)
-        if state == "done" and self.watch.early and self.watch.live:
-            best = next((entry.step for entry in self.watch.checkpoints() if entry.best), 0)
-            words = f"The run ended early: no better figure since step {best:,}, whose checkpoint is the best."
-            self._tell_end(words, "info", "", ("Use it in studio", actions["train.use"].trigger))
+        self._ends.tell_why(self.watch, self.name, actions["train.resume"].trigger, actions["train.use"].trigger)
         self.status_changed.emit()
 
-    def _tell_end(self, words: str, kind: Kind, details: str, offer: tuple[str, Callable[[], None]] | None) -> None:
-        """Why the run that is shown has ended, and what can be done with it."""
-        action, do = offer or ("", None)
-        notice = self.studio.notices.show(words, kind, self.name, details, action=action, on_action=do)
-        if offer and self.watch.folder is not None:
-            self._offer = self.watch.folder, notice
+    def _run_ended(self, run: Run) -> None:
+        """Tell it wherever the user is, unless it is seen: hours go by until a run ends."""
+        seen = self.isVisible() and run.folder == self.watch.folder
+        if not seen and run.folder.exists() and (told := end_words(run)):
+            self._ends.tell(run.folder, *told, offer=("Show the run", lambda: self._show_run(run.folder)))
+
+    def _show_run(self, folder: Path) -> None:
+        if folder != self.watch.folder and folder.exists():
+            self.watch.follow(Run(folder))
+        self.show_side(RUN)
+        self.studio.actions["window.go-train"].trigger()
 
     # ---- from a run to a model
 
@@ -368,25 +385,11 @@ class TrainWorkspace(Workspace):
         note = notices.show(
             f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it…", "info", self.name
         )
-        bundle = self.runs_folder / ".export" / folder.name
         try:
-            checkpoint = ["--checkpoint", entry.file] if entry.file != CHECKPOINT else []
-            await ask_worker(str(folder / RECIPE), "-o", str(folder), "--export", str(bundle), *checkpoint)
-            made = await asyncio.to_thread(import_bundle, bundle, True)
-            await self.studio.models.reload()
+            made = await make_model(self.studio.models, folder, entry)
         finally:
             self._busy_with = ""
             self.run_panel.set_making(False)
             notices.dismiss(note)
-            await asyncio.to_thread(shutil.rmtree, bundle.parent, True)  # with what a kill left there
-        modality = made.manifest.modality
-        self.made.emit(made.name, modality)
-        go = f"window.go-{modality}"
-        open_it = self.studio.actions[go].trigger if go in self.studio.actions else None
-        notices.show(
-            f"“{made.name}” is installed.",
-            "success",
-            self.name,
-            action=f"Open in {modality.capitalize()}" if open_it else "",
-            on_action=open_it,
-        )
+        self.made.emit(made.name, made.manifest.modality)
+        tell_made(self.studio, made, self.name)

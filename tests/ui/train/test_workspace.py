@@ -20,12 +20,25 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QWidget
 
+from studio.errors import StudioError
 from studio.training.client import Run
-from studio.training.recipe import load_recipe
-from studio.training.run_folder import CHECKPOINT, EVENTS, RECIPE, Checkpoint, Lock, is_running, write_checkpoints
+from studio.training.presets import new_model
+from studio.training.recipe import load_recipe, recipe_toml
+from studio.training.run_folder import (
+    CHECKPOINT,
+    COMMAND_FILE,
+    EVENTS,
+    RECIPE,
+    Checkpoint,
+    Lock,
+    is_running,
+    write_checkpoints,
+)
 from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
+from studio.ui.rail import Place
+from studio.ui.train.at_work import end_words
 from studio.ui.train.charts import Charts, marks
 from studio.ui.train.leaving import LeavingDialog
 from studio.ui.train.watching import Series
@@ -608,6 +621,156 @@ def test_who_stays_after_all_has_no_training_stopped(
     with_train(test)
 
 
+def a_run(train: TrainWorkspace, name: str, *told: dict[str, Any]) -> Path:
+    """The folder of a run that told these events."""
+    folder = train.runs_folder / name
+    folder.mkdir(parents=True)
+    (folder / RECIPE).write_text(recipe_toml(new_model(name, "image", "tiny")))
+    tell(folder, *told)
+    return folder
+
+
+def tell(folder: Path, *told: dict[str, Any]) -> None:
+    with (folder / EVENTS).open("a") as file:
+        file.write("".join(json.dumps(event) + "\n" for event in told))
+
+
+BEGUN = {"event": "start", "step": 0, "steps": 40}
+FINISHED = {"event": "end", "step": 40, "finished": True, "reason": "finished"}
+
+
+def test_a_run_is_at_work_whichever_is_shown(with_train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        actions, notices = window.studio.actions, window.studio.notices
+        a_run(train, "over", BEGUN, FINISHED)
+        locks = {name: Lock(a_run(train, name, BEGUN)) for name in ("one", "two")}
+        train.watch.follow(None)
+        train.activated()
+        assert train.watch.active and "new run" in train.form.aside.text()
+        train._run_chosen("over")
+        await until(lambda: train.watch.state == "done")
+        words = train.run_panel.runs.words
+        assert [words(name) for name in ("one", "two", "over")] == ["one · training", "two · training", "over"]
+        (button,) = [place for place in window.rail.findChildren(Place) if place.text() == "Train"]
+        assert button.goes_on == button.toolTip() and "“one”" in button.goes_on and "“two”" in button.accessibleName()
+        for name in ("train.start", "train.resume"):
+            actions[name].setEnabled(True)
+            actions[name].trigger()
+            await until(lambda: any("stop it before another run" in notice.text for notice in notices.at("train")))
+            assert train.watch.beginning is None
+            notices.clear("train")
+        window.close()
+        await answered(window, QDialog.DialogCode.Rejected, "are training. Shall they go on?")
+        await until(lambda: not window._closing)
+
+        async def stop(_: QWidget, names: list[str]) -> str:
+            assert sorted(names) == ["one", "two"]
+            return "stop"
+
+        monkeypatch.setattr("studio.ui.train.workspace.ask_leaving", stop)
+        window.close()
+        for lock in locks.values():
+            await until((lock.folder / COMMAND_FILE).exists)  # it is asked to stop
+            assert not window.left.is_set()
+            lock.release()
+        await until(window.left.is_set)
+
+    with_train(test)
+
+
+def test_a_run_whose_process_starts_is_at_work_already(with_train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        a_run(train, "over", BEGUN, FINISHED)
+        a_run(train, "next", BEGUN, FINISHED)
+        there = asyncio.Event()
+
+        async def refused(*_: Any, **__: Any) -> Run:
+            await there.wait()
+            raise StudioError("The disk is full.")
+
+        monkeypatch.setattr("studio.training.client.start", refused)
+        train.watch.follow(Run(train.runs_folder / "next"))
+        window.studio.actions["train.resume"].trigger()
+        await until(lambda: train.watch.beginning is not None)
+        assert train.watch.state == "starting" and not window.studio.actions["train.delete"].isEnabled()
+        train._run_chosen("over")
+        with pytest.raises(StudioError, match="“next” is training"):
+            await train.start()
+        there.set()
+        await until(lambda: bool(window.studio.notices.at("train")))
+        assert not train.at_work.training()
+
+    with_train(test)
+
+
+def test_the_end_of_a_run_is_told_wherever_one_is_and_forgotten_with_it(with_train: Any) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        notices = window.studio.notices
+        lost, done = a_run(train, "lost", BEGUN), a_run(train, "done", BEGUN)
+        locks = {folder: Lock(folder) for folder in (lost, done)}
+        train.at_work.look()
+        train.watch.follow(Run(lost))
+        locks[lost].release()
+        await until(lambda: train.watch.state == "lost")
+        train.at_work._look_again()
+        assert [notice.kind for notice in notices.at("train")] == ["error"] and not notices.at("window")
+        train._run_chosen("done")  # and what is told of the other would stand above this one
+        assert not notices.at("train")
+        window.bring_to_front("image")
+        tell(done, FINISHED)
+        locks[done].release()
+        train.at_work._look_again()
+        (notice,) = notices.at("window")
+        assert notice.text == "The training of “done” is finished." and notice.on_action is not None
+        assert not any(place.goes_on for place in window.rail.findChildren(Place))
+        notice.on_action()
+        assert window.workspace is train and train.run_panel.isVisible() and not notices.at("window")
+
+    with_train(test)
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        ({"event": "end", "step": 9, "finished": False, "reason": "stop"}, None),
+        ({"event": "end", "step": 9, "finished": False, "reason": "early"}, "it got no better"),
+        ({"event": "end", "step": 9, "finished": False, "reason": "time"}, "its time was up"),
+        ({"event": "error", "message": "The disk is full."}, "“run” broke off: The disk is full."),
+        (BEGUN, "without a word"),
+    ],
+)
+def test_how_a_run_ended_in_a_sentence(event: dict[str, Any], told: str | None, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    tell(tmp_path / "run", BEGUN, event)
+    words = end_words(Run(tmp_path / "run"))
+    assert words is None if told is None else words is not None and told in words[0]
+
+
+def test_closing_asks_while_a_model_is_being_made(with_train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        folder = a_run(train, "over", BEGUN, FINISHED)
+        train.watch.follow(Run(folder))
+        there = asyncio.Event()
+
+        async def make(*_: Any) -> Any:
+            await there.wait()
+            raise StudioError("It is broken off.")
+
+        monkeypatch.setattr("studio.ui.train.workspace.make_model", make)
+        train._use_chosen(Checkpoint(CHECKPOINT, 40, None, 0.0))
+        await until(lambda: train.run_panel._making)
+        window.close()
+        await answered(window, QDialog.DialogCode.Rejected, "“over” is being made into a model.")
+        await until(lambda: not window._closing)
+        assert not window.left.is_set()
+        there.set()
+        await until(lambda: not train.run_panel._making)
+        window.close()
+        await until(window.left.is_set)
+
+    with_train(test)
+
+
 def test_going_back_to_a_checkpoint(with_train: Any, pictures: Path) -> None:
     async def test(window: Window, train: TrainWorkspace) -> None:
         await read(train, pictures)
@@ -693,6 +856,8 @@ def test_a_finished_run_that_went_back_can_be_resumed(with_train: Any, pictures:
         assert resume.isEnabled()
         assert train.watch.status_line().startswith("Back at step 100 of ")
         assert shown.item(0).text() == "Step 100 · 2.000 · goes on here"
+        assert train.run_panel.bar.value() == 100
+        assert train.run_panel.figure.text().startswith("held-out bound 2.000 bits a token · ")
         train.watch._take({"event": "start", "step": 100, "steps": 200})
         assert train.watch.status_line() == "Training · getting ready"
         train.watch._take({"event": "end", "step": 200})
@@ -875,7 +1040,7 @@ def test_what_a_run_broke_off_for_is_no_news_once_it_is_resumed(with_train: Any,
         with (train.watch.folder / EVENTS).open("a") as file:
             file.write(json.dumps({"event": "error", "message": "The disk is full.", "time": time.time()}) + "\n")
         actions["train.resume"].trigger()
-        await until(lambda: "The disk is full." in train.watch.lines)
+        await until(lambda: any("The disk is full." in line for line in train.watch.lines))
         await until(lambda: train.watch.state == "running")
         assert not [notice for notice in window.studio.notices.at("train") if notice.kind == "error"]
 
