@@ -40,6 +40,9 @@ ARROWS: dict[str, set[str]] = {
 # What the window may import of training: it does without torch.
 LIGHT = {"client", "presets", "recipe", "run_folder", "storage", "validation"}
 
+# Rooms of the window that know nothing of each other.
+WORKSPACES = {"image", "text", "train", "gallery", "models"}
+
 # Package of others -> the rooms, or single modules, that may import it.
 # Training runs where pydantic is missing, so what it imports must do without.
 TORCH = {"training"}
@@ -102,6 +105,10 @@ def breach(module: str, imported: str) -> str | None:
             return f"{room or 'studio'} must not import {other}"
         if room == "ui" and other == "training" and rest.split(".")[1:2] not in [[name] for name in LIGHT]:
             return f"of training the window imports {', '.join(sorted(LIGHT))} only, which do without torch"
+        if room == other == "ui":
+            one, two = module.split(".")[1], imported.split(".")[2]
+            if one in WORKSPACES and two in WORKSPACES and one != two:
+                return f"what {one} and {two} share belongs to the root of ui or to its widgets"
     elif room == "prime" and first != "numpy" and first not in sys.stdlib_module_names:
         return "prime imports numpy only"
     elif first in HOMES and not any(f"{module}.".startswith(f"{home}.") for home in HOMES[first]):
@@ -125,7 +132,9 @@ def test_the_rules_bite() -> None:
     assert breach("training.export", "onnxruntime")
     assert breach("runtime.denoiser", "pydantic.BaseModel")
     assert breach("ui.train.panel", "studio.training.trainer")
+    assert breach("ui.train.plan", "studio.ui.models.facts")
     assert not breach("ui.train.panel", "studio.training.client.start")
+    assert not breach("ui.workspaces", "studio.ui.models.workspace")
     assert not breach("cli", "studio.__version__")
 
 

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QStatusBar
 
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
-from studio.ui.models.facts import bytes_text
+from studio.ui.words import bytes_text
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:

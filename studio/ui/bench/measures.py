@@ -14,9 +14,9 @@ from PySide6.QtWidgets import QApplication
 from studio.generation import generate
 from studio.media.images import Picture
 from studio.ui.bench.stall import StallProbe
-from studio.ui.models.facts import bytes_text
 from studio.ui.playhead import TICK_MS
 from studio.ui.status import memory_bytes
+from studio.ui.words import bytes_text
 
 if TYPE_CHECKING:
     from studio.ui.image.workspace import ImageWorkspace

@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QLineEdit, QWidget
 
 from studio.library import Filter
 from studio.ui.icons import icon
-from studio.ui.timeline.words import count
 from studio.ui.widgets.choices import Combo
 from studio.ui.widgets.icon_button import IconButton
+from studio.ui.words import count
 
 TYPING_MS = 150
 NARROW = 620

@@ -12,9 +12,9 @@ from studio.ui.runs import Run
 from studio.ui.style import restyle
 from studio.ui.tasks import BUG
 from studio.ui.timeline.transport import Transport
-from studio.ui.timeline.words import count, duration
 from studio.ui.widgets.icon_button import IconLabel
 from studio.ui.widgets.states import Spinner
+from studio.ui.words import count, duration
 
 ICON = 16
 AGAIN_MS = 200

@@ -1,7 +1,7 @@
 """The options in words: names, and one sentence of help for each."""
 
 from studio.ui.inspector.forecast import Forecast
-from studio.ui.timeline.words import count, duration
+from studio.ui.words import count, duration
 
 POLICIES = {
     "confidence": (

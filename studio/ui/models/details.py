@@ -21,6 +21,7 @@ from studio.runtime.catalog import is_shipped
 from studio.ui.models import facts
 from studio.ui.models.listing import Card
 from studio.ui.widgets.icon_button import ActionButton
+from studio.ui.words import bytes_text
 
 _SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
 
@@ -91,7 +92,7 @@ class Details(QScrollArea):
                     ("Name", bundle.name),
                     ("Works on", facts.works_on(bundle)),
                     ("A token is", facts.digits(bundle)),
-                    ("Size", facts.bytes_text(facts.size_of(bundle))),
+                    ("Size", bytes_text(facts.size_of(bundle))),
                     ("From", "came with the program" if is_shipped(bundle) else "added here"),
                     ("Licence", manifest.licence),
                 ]

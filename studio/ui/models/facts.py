@@ -39,15 +39,6 @@ def size_of(bundle: "Bundle") -> int:
     return sum(entry.size for entry in bundle.manifest.files.values())
 
 
-def bytes_text(count: float) -> str:
-    """1234567 -> "1.2 MB", 283_900_000 -> "284 MB"."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
-
-
 def prose(text: str) -> str:
     """A description or notice, cut where it is so long that laying it out would stop the window."""
     return text if len(text) <= _MOST_PROSE else f"{text[:_MOST_PROSE]} … (the rest is in its manifest.json)"

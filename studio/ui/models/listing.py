@@ -11,6 +11,7 @@ from studio.ui.fonts import font
 from studio.ui.icons import paint_icon
 from studio.ui.models import facts
 from studio.ui.theme import color
+from studio.ui.words import bytes_text
 
 NAME, CARD = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
 HEIGHT = 100
@@ -26,7 +27,7 @@ class Card:
             self.icon = "image" if manifest.modality == "image" else "text"
             self.title, self.second = manifest.title, facts.works_on(found)
             self.third = facts.headline(found) or "no likelihood is stored"
-            self.right = [facts.bytes_text(facts.size_of(found)), "shipped" if is_shipped(found) else "added"]
+            self.right = [bytes_text(facts.size_of(found)), "shipped" if is_shipped(found) else "added"]
             self.right.append(manifest.licence)
         else:
             self.icon, self.title, self.second, self.third, self.right = (

@@ -30,7 +30,7 @@ from studio.ui.models.listing import Card, ModelList
 from studio.ui.models.speeds import Speeds, measure_speed, training
 from studio.ui.notices import Notice, NoticeBar, notices_over
 from studio.ui.tasks import spawn, take_back
-from studio.ui.timeline.words import count
+from studio.ui.words import count
 from studio.ui.workspace import Workspace
 
 if TYPE_CHECKING:

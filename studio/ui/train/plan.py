@@ -13,9 +13,8 @@ from studio.training.presets import SIZES, divisors, fine_tuning, new_model
 from studio.training.recipe import Recipe, recipe_toml
 from studio.training.run_folder import RECIPE
 from studio.training.validation import Problem, problems
-from studio.ui.models.facts import bytes_text
-from studio.ui.timeline.words import count
 from studio.ui.train.watching import duration
+from studio.ui.words import bytes_text, count
 
 NEW = "new:"
 

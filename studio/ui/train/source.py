@@ -15,7 +15,7 @@ from studio.datasets.store import Dataset
 from studio.errors import StudioError
 from studio.media.gapped import valid
 from studio.processes import child
-from studio.ui.timeline.words import count
+from studio.ui.words import count
 
 BATCHES = ("data_batch_", "test_batch")
 """How CIFAR's files are called."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from studio.training import storage
 from studio.ui import dialogs
-from studio.ui.models.facts import bytes_text
+from studio.ui.words import bytes_text
 
 
 async def delete_run(parent: QWidget, folder: Path) -> bool:

@@ -17,8 +17,8 @@ from studio.errors import StudioError
 from studio.training import client, run_folder
 from studio.training.client import Run
 from studio.training.recipe import Recipe
-from studio.ui.models.facts import bytes_text
 from studio.ui.tasks import spawn
+from studio.ui.words import bytes_text
 
 MOST_POINTS = 1 << 15
 """Points of a series that are kept; beyond that every two neighbours become one."""

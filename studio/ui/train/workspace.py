@@ -67,6 +67,7 @@ class TrainWorkspace(Workspace):
         self.at_work.ended.connect(self._run_ended)
         self._ends = Ends(studio.notices)
         self._busy_with = ""
+        self._asked = 0  # which data were asked for last
         self._stops: list[Run] = []  # when the window closes; what the user answered
         action = add_actions(self)
         self.data_panel = DataPanel(self.source, action["open"], action["open-folder"], action["tidy"])
@@ -184,11 +185,16 @@ class TrainWorkspace(Workspace):
         spawn(self._open_data(path, fit, column), self.name)
 
     async def _open_data(self, path: Path, fit: str, column: str) -> None:
+        self._asked += 1
+        turn, problem, kind = self._asked, "", ""
         try:
             kind = await asyncio.to_thread(kind_of, path)
         except StudioError as error:
-            await self.source.refuse(path, str(error))
+            problem = str(error)
+        if turn != self._asked:  # other data were asked for while these were looked at
             return
+        if problem:
+            return await self.source.refuse(path, problem)
         grid = (32, 32) if kind == "pictures" else None
         if grid is not None and self.form.plan.modality == "image":
             grid = self.form.grid() or grid
@@ -382,9 +388,8 @@ class TrainWorkspace(Workspace):
         self._busy_with = folder.name
         self.run_panel.set_making(True)
         notices = self.studio.notices
-        note = notices.show(
-            f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it…", "info", self.name
-        )
+        told = f"Making a model of “{folder.name}”, step {entry.step:,}, and checking it…"
+        note = notices.show(told, place=self.name)
         try:
             made = await make_model(self.studio.models, folder, entry)
         finally:

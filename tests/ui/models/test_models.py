@@ -24,6 +24,7 @@ from studio.ui import dialogs
 from studio.ui.models import facts, jobs, speeds, workspace
 from studio.ui.models.workspace import ModelsWorkspace
 from studio.ui.status import StatusBar
+from studio.ui.words import bytes_text
 from tests.helpers import picture_bundle, text_bundle
 from tests.ui.keeping import FakeStudio, settled, until
 
@@ -793,6 +794,6 @@ class TestFacts:
         assert status.minimumSizeHint().width() < before + 300
 
     def test_bytes(self) -> None:
-        assert [facts.bytes_text(n) for n in (0, 999, 1e3, 18.1e6, 5e12)] == [
+        assert [bytes_text(n) for n in (0, 999, 1e3, 18.1e6, 5e12)] == [
             *("0 bytes", "999 bytes", "1.0 kB", "18.1 MB", "5000 GB")
         ]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -38,6 +39,7 @@ from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
 from studio.ui.rail import Place
+from studio.ui.train import workspace
 from studio.ui.train.at_work import end_words
 from studio.ui.train.charts import Charts, marks
 from studio.ui.train.leaving import LeavingDialog
@@ -251,6 +253,28 @@ def test_the_first_wrong_field_is_focused_and_said(with_train: Any, pictures: Pa
         window.studio.actions["train.start"].trigger()
         await asyncio.sleep(0.05)
         assert form.message.text().startswith("Save every (min) must lie between")
+
+    with_train(test)
+
+
+def test_the_data_that_were_asked_for_last_are_the_ones_that_come(
+    with_train: Any, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, look = threading.Event(), workspace.kind_of
+
+    def kind_of(path: Path) -> str:
+        assert path != tmp_path / "slow" or go_on.wait(10)
+        return look(path)
+
+    async def test(window: Window, train: TrainWorkspace) -> None:
+        shutil.copytree(pictures, tmp_path / "slow")
+        monkeypatch.setattr(workspace, "kind_of", kind_of)
+        slow = asyncio.ensure_future(train._open_data(tmp_path / "slow", "crop", ""))
+        await asyncio.sleep(0)
+        await read(train, pictures)
+        go_on.set()
+        await slow
+        assert train.source.path == pictures and train.source.dataset is not None
 
     with_train(test)
 
