@@ -39,7 +39,7 @@ from studio.ui import tasks
 from studio.ui.context import Studio
 from studio.ui.lane import Lane
 from studio.ui.rail import Place
-from studio.ui.train import workspace
+from studio.ui.train import watching, workspace
 from studio.ui.train.at_work import end_words
 from studio.ui.train.charts import Charts, marks
 from studio.ui.train.leaving import LeavingDialog
@@ -712,7 +712,7 @@ def test_a_run_whose_process_starts_is_at_work_already(with_train: Any, monkeypa
             await there.wait()
             raise StudioError("The disk is full.")
 
-        monkeypatch.setattr("studio.training.client.start", refused)
+        monkeypatch.setattr(watching.client, "start", refused)
         train.watch.follow(Run(train.runs_folder / "next"))
         window.studio.actions["train.resume"].trigger()
         await until(lambda: train.watch.beginning is not None)
