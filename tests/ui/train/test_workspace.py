@@ -630,7 +630,7 @@ def test_who_stays_after_all_has_no_training_stopped(
             stays.append(train.watch.state == "running")
             return False
 
-        monkeypatch.setattr("studio.ui.train.workspace.ask_leaving", stop)
+        monkeypatch.setattr(workspace, "ask_leaving", stop)
         models = window.workspace_named("models")
         assert models is not None
         monkeypatch.setattr(models, "may_leave", stay)
@@ -691,7 +691,7 @@ def test_a_run_is_at_work_whichever_is_shown(with_train: Any, monkeypatch: pytes
             assert sorted(names) == ["one", "two"]
             return "stop"
 
-        monkeypatch.setattr("studio.ui.train.workspace.ask_leaving", stop)
+        monkeypatch.setattr(workspace, "ask_leaving", stop)
         window.close()
         for lock in locks.values():
             await until((lock.folder / COMMAND_FILE).exists)  # it is asked to stop
@@ -780,7 +780,7 @@ def test_closing_asks_while_a_model_is_being_made(with_train: Any, monkeypatch: 
             await there.wait()
             raise StudioError("It is broken off.")
 
-        monkeypatch.setattr("studio.ui.train.workspace.make_model", make)
+        monkeypatch.setattr(workspace, "make_model", make)
         train._use_chosen(Checkpoint(CHECKPOINT, 40, None, 0.0))
         await until(lambda: train.run_panel._making)
         window.close()
