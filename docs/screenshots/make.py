@@ -78,7 +78,7 @@ async def shots(window: "Window", training: bool) -> AsyncIterator[str]:
             yield name
     for name in ("gallery", "models"):
         window.bring_to_front(name)
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(8 if name == "models" else 1.5)  # its speed is measured
         yield name
 
 
