@@ -25,7 +25,7 @@ from studio.media.compressors import picture_bytes, text_bytes
 from studio.media.gapped import valid
 from studio.media.images import SUFFIXES, load_picture
 from studio.media.texts import MAX_TEXT_BYTES, load_text, places_in, unix_lines
-from studio.prime.likelihood import Bound, Estimate, joint_loss, marginal_bound, step_bound, surprises
+from studio.prime.likelihood import joint_loss, marginal_bound, step_bound, surprises
 from studio.prime.schedules import alpha_grid
 from studio.runtime.format import MANIFEST
 
@@ -111,7 +111,8 @@ def evaluate(
             result = estimate(
                 counted, bundle.subtokens, data.tokens, granularity=granularity, pairs=pairs, seed=seed, batch=batch
             )
-        figures.append({"bound": bound} | process | _figure(result, data) | {"pairs": pairs, "seed": seed})
+        figure = result.figure({key: number for key, _, number in data.units})
+        figures.append({"bound": bound} | process | figure | {"pairs": pairs, "seed": seed})
     return figures
 
 
@@ -311,10 +312,7 @@ def _units(bundle: "Bundle", tokens: NDArray[np.int64]) -> tuple[tuple[str, str,
     if bundle.manifest.modality == "image":
         name = "colour value" if bundle.manifest.tokenizer.kind == "rgb" else "pixel"
         return (("dimension", name, float(tokens.shape[1])),)
-    tokenizer = text_tokenizer(bundle)
-    tables = np.array(tokenizer.begun), np.array([len(piece) for piece in tokenizer.pieces])
-    means = [float(table[tokens].sum(axis=1).mean()) for table in tables]
-    return (("character", "character", means[0]), ("byte", "byte", means[1]))
+    return tuple((unit, unit, number) for unit, number in text_tokenizer(bundle).units(tokens).items())
 
 
 def _of(bundle: "Bundle") -> str:
@@ -342,17 +340,6 @@ def _process(bundle: "Bundle", steps: int | None, schedule: str | None) -> dict[
     except ValueError as error:
         raise StudioError(f"Cannot take these steps: {error}.") from error
     return {"steps": steps, "schedule": schedule}
-
-
-def _figure(result: Estimate, data: HeldOut) -> dict[str, Any]:
-    numbers = {"nats": result.nats, "nats_error": result.standard_error, "nats_per_token": result.nats_per_token}
-    if isinstance(result, Bound):
-        numbers |= {"bits_per_token": result.bits_per_token, "perplexity_per_token": result.perplexity}
-        for key, _, number in data.units:
-            numbers |= {f"bits_per_{key}": result.bits_per(number), f"bits_per_{key}_error": result.error_per(number)}
-    # Six digits are more than the error leaves; JSON has no infinity.
-    rounded = {key: float(f"{value:.6g}") if math.isfinite(value) else None for key, value in numbers.items()}
-    return {"what": result.what, "granularity": result.granularity} | rounded | {"samples": result.count}
 
 
 def _counted(denoise: Denoiser, on_call: OnCall, calls: int) -> Denoiser:

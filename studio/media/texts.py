@@ -113,6 +113,12 @@ class TextTokenizer:
         """Characters that begin in each piece: a character has one byte that is not 10xxxxxx."""
         return [sum(byte & 0xC0 != 0x80 for byte in piece) for piece in self.pieces]
 
+    def units(self, tokens: NDArray[np.int64]) -> dict[str, float]:
+        """How many characters and bytes a sample of tokens (N, L) has on average: figures of models with other tokens
+        are compared by them."""
+        tables = {"character": self.begun, "byte": [len(piece) for piece in self.pieces]}
+        return {unit: float(np.array(table)[tokens].sum(axis=1).mean()) for unit, table in tables.items()}
+
     def spell(self, data: bytes, count: int, known: Mapping[int, int]) -> list[int] | None:
         """Exactly `count` tokens that stand for these bytes, some of them `known` by their places; None where no
         tokens do. Long pieces are taken first."""

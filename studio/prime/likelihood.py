@@ -11,9 +11,10 @@ cross-entropy bounds nothing.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,19 @@ class Estimate:
     @property
     def nats_per_token(self) -> float:
         return self.nats / self.num_tokens
+
+    def figure(self, units: Mapping[str, float]) -> dict[str, Any]:
+        """For JSON: what, granularity, nats and nats_error (standard error) a sample, nats_per_token and samples; of a
+        bound also bits and perplexity a token, and bits_per_… with their error of each of `units`, of which a sample
+        has so many on average. None stands for what is infinite or not known."""
+        numbers = {"nats": self.nats, "nats_error": self.standard_error, "nats_per_token": self.nats_per_token}
+        if isinstance(self, Bound):
+            numbers |= {"bits_per_token": self.bits_per_token, "perplexity_per_token": self.perplexity}
+            for unit, number in units.items():
+                numbers |= {f"bits_per_{unit}": self.bits_per(number), f"bits_per_{unit}_error": self.error_per(number)}
+        # Six digits are more than the error leaves; JSON has no infinity.
+        rounded = {key: float(f"{value:.6g}") if math.isfinite(value) else None for key, value in numbers.items()}
+        return {"what": self.what, "granularity": self.granularity} | rounded | {"samples": self.count}
 
 
 @dataclass(frozen=True)

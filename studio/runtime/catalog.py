@@ -123,10 +123,10 @@ def verify_bundle(name_or_path: str | Path) -> Bundle:
     return bundle
 
 
-def free_name(name: str) -> str:
-    """A name for a model that no installed one has: name, name-2, …"""
+def free_name(name: str, *others: Path) -> str:
+    """A name for a model that no installed one has, nor anything in other folders: name, name-2, …"""
     free, number = name, 2
-    while any((folder / free).exists() for folder in models_folders()):
+    while any((folder / free).exists() for folder in (*models_folders(), *others)):
         free, number = f"{name[:60].rstrip('-._')}-{number}", number + 1  # the longest that a model can have has 64
     return free
 

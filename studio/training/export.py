@@ -3,13 +3,11 @@
 import dataclasses
 import hashlib
 import json
-import math
 import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from studio.errors import StudioError
@@ -119,9 +117,7 @@ def _units(folder: Path, recipe: Recipe, valid: torch.Tensor) -> dict[str, float
     are compared by them."""
     if recipe.modality == "image":
         return {"dimension": float(recipe.num_tokens)}
-    tokenizer = TextTokenizer(folder / "tokenizer.json")
-    tables = {"character": tokenizer.begun, "byte": [len(piece) for piece in tokenizer.pieces]}
-    return {unit: float(np.array(table)[valid.numpy()].sum(axis=1).mean()) for unit, table in tables.items()}
+    return TextTokenizer(folder / "tokenizer.json").units(valid.numpy())
 
 
 def _likelihood(
@@ -132,30 +128,9 @@ def _likelihood(
     figures = []
     for granularity in sorted(granularities & set(recipe.tokens.granularities)):
         bound = held_out_bound(network, subtokens, valid, granularity, samples=len(valid))
-        figures.append(
-            {
-                "bound": "marginal",
-                "what": bound.what,
-                "granularity": granularity,
-                "nats": round(bound.nats, 4),
-                "nats_error": round(bound.standard_error, 4) if math.isfinite(bound.standard_error) else None,
-                "nats_per_token": round(bound.nats_per_token, 5),
-                "bits_per_token": round(bound.bits_per_token, 5),
-                "perplexity_per_token": round(bound.perplexity, 5),
-                **{f"bits_per_{unit}": _six(bound.bits_per(number)) for unit, number in units.items()},
-                **{f"bits_per_{unit}_error": _six(bound.error_per(number)) for unit, number in units.items()},
-                "samples": bound.count,
-                "pairs": 1,
-                "seed": 0,
-            }
-        )
+        figures.append({"bound": "marginal"} | bound.figure(units) | {"pairs": 1, "seed": 0})
     digest = hashlib.sha256(valid.numpy().astype("<u4").tobytes()).hexdigest()
     return {"data": held_out_name(recipe), "sha256": digest, "of": "tokens, as the model has them", "figures": figures}
-
-
-def _six(value: float) -> float | None:
-    """Six digits, which are more than the error leaves; JSON has no infinity."""
-    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _manifest(

@@ -62,6 +62,15 @@ class SamplingSettings(QObject):
         """All of it, for `come_back`."""
         return self._bundle.name if self._bundle else "", self.dump()
 
+    def since(self, before: State | None) -> tuple[State, State] | None:
+        """What undo and redo of an opening lead back to; None where it has changed nothing. before: what there was,
+        where what is opened has brought its own; else the seed that what was open had brought is let go."""
+        if before is None:
+            before = self.state()
+            self.let_go_of_seed()
+        now = self.state()
+        return None if before == now else (before, now)
+
     def come_back(self, state: State, find: Callable[[str], Bundle | None]) -> None:
         """Be again as `state` told. Options of a model that is no longer there are left out with it."""
         name, values = state

@@ -123,19 +123,16 @@ class Opening(QObject):
     def _put(
         self, picture: Picture, title: str, path: Path | None, before: "State | None" = None, **layers: Any
     ) -> None:
-        """layers: as `ImageDocument.set_picture`; before: the settings, where the picture has brought its own."""
+        """layers: as `ImageDocument.set_picture`; before: as `SamplingSettings.since`."""
         of = self._of
         self._turn += 1
-        if before is None:
-            before = of.settings.state()
-            of.settings.let_go_of_seed()
         old, new = {"title": self.title, "path": self._path}, {"title": title, "path": path}
         was, now = max(of.document.size), max(picture.size)
         if now != was:
             # As large on the screen; but one pixel, the least there is, was not chosen large in a tiny picture.
             old["size"], new["size"] = of.tools.size, min(round(of.tools.size * now / was), max(now // 4, 1))
-        if before != (now := of.settings.state()):
-            old["settings"], new["settings"] = before, now
+        if changed := of.settings.since(before):
+            old["settings"], new["settings"] = changed
         of.document.set_picture(picture, beside=(old, new), **layers)
         of.making.variation = 0  # of what is made next
         self._take(new)

@@ -93,11 +93,6 @@ class Opening:
             notices.show(told, place=of.name)
 
     def _put(self, text: GappedText, title: str, before: "State | None" = None) -> None:
-        """before: the settings, where the text has brought its own; else the seed that was brought before is let go."""
+        """before: as `SamplingSettings.since`."""
         self._turn += 1
-        settings = self._of.settings
-        if before is None:
-            before = settings.state()
-            settings.let_go_of_seed()
-        now = settings.state()
-        self._of.document.open(text, title, (before, now) if before != now else None)
+        self._of.document.open(text, title, self._of.settings.since(before))

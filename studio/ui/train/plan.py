@@ -7,7 +7,7 @@ from typing import Any
 from studio.datasets.store import Dataset
 from studio.files import write_atomic
 from studio.media.gapped import valid
-from studio.runtime.catalog import models_folders
+from studio.runtime.catalog import free_name
 from studio.training.client import ask_worker
 from studio.training.presets import SIZES, divisors, fine_tuning, new_model
 from studio.training.recipe import Recipe, recipe_toml
@@ -116,8 +116,4 @@ def free_folder(runs: Path, name: str) -> Path:
 
     Nor by a model that is there before the run has made its own, which would take its place.
     """
-    places = [runs, *models_folders()]
-    folder, number = runs / name, 2
-    while any((place / folder.name).exists() for place in places):
-        folder, number = runs / f"{name[:60]}-{number}", number + 1  # the longest name that a model can have has 64
-    return folder
+    return runs / free_name(name, runs)
